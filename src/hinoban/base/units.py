@@ -1,0 +1,93 @@
+"""Durations, sizes and moments as people write and read them."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SIZE_UNITS = {
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+    "tib": 1024**4,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `30s`, `1h30m`, `250ms`, `2d`; ValueError names what is allowed."""
+    rest = text.strip()
+    total, position = 0.0, 0
+    while position < len(rest) and (found := _DURATION.match(rest, position)):
+        total += float(found[1]) * _DURATION_UNITS[found[2]]
+        position = found.end()
+    if not rest or position != len(rest):
+        raise ValueError(f"{text!r} is not a duration; write e.g. 30s, 5m, 1h30m, 24h, 7d")
+    return total
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512MiB`, `8GB`, `1.5GiB`; ValueError names what is allowed."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found or found[2].lower() not in _SIZE_UNITS:
+        raise ValueError(f"{text!r} is not a size; write e.g. 512MiB, 8GB, 1.5GiB")
+    return int(float(found[1]) * _SIZE_UNITS[found[2].lower()])
+
+
+def format_duration(seconds: float) -> str:
+    """Two units at the most, as in `6 m 12 s`, `26 h 03 m`, `0.2 s`, `12 s`, `3 d 4 h`."""
+    if seconds < 0:
+        seconds = 0.0
+    if seconds < 10 and round(seconds, 1) != int(seconds):
+        return f"{seconds:.1f} s"
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s" if whole % 60 else f"{whole // 60} m"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} m" if whole % 3600 // 60 else f"{whole // 3600} h"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def format_mib(mib: int) -> str:
+    """`512 MiB`, `8 GiB`, `1.5 GiB`."""
+    if mib >= 1024:
+        return f"{mib / 1024:g} GiB" if mib % 512 == 0 else f"{mib / 1024:.1f} GiB"
+    return f"{mib} MiB"
+
+
+def iso(moment: float) -> str:
+    """`2026-10-01T03:00:05.1Z`: UTC, milliseconds with trailing zeros trimmed, as inside ECS events (facts/ecs.md §6.2)."""
+    text = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    millis = round(moment * 1000) % 1000
+    return f"{text}.{millis:03d}".rstrip("0") + "Z" if millis else text + "Z"
+
+
+def iso_seconds(moment: float) -> str:
+    """`2026-10-01T03:00:05Z`: whole seconds, as in an event's envelope (facts/eventbridge.md §2)."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_iso(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 moment with a zone; ValueError otherwise."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return round(moment.timestamp(), 3)
+
+
+def local_day_time(moment: float, zone: ZoneInfo) -> str:
+    """`Fri 27 Nov 00:00 JST`: the day, the minute and the zone's name."""
+    there = datetime.fromtimestamp(moment, zone)
+    return f"{there:%a} {there.day} {there:%b %H:%M} {there.tzname()}"
+
+
+def local_time(moment: float, zone: ZoneInfo) -> str:
+    """`00:00:07`: the second within its day."""
+    return f"{datetime.fromtimestamp(moment, zone):%H:%M:%S}"

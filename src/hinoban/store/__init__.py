@@ -1,0 +1,1 @@
+"""Opening databases and bringing them up to date; owns no table."""
