@@ -1,0 +1,167 @@
+"""The watch's words: what was observed, what was found, and the incident it became. Frozen values, no behaviour beyond reading themselves."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Detector = Literal["did_not_start", "failed_exit", "out_of_memory", "overdue"]
+IncidentState = Literal["open", "acknowledged", "resolved"]
+Verdict = str
+"""The verdict in capitals that stands in line 1: `NOT STARTED`, `EXIT 1`, `OUT OF MEMORY`, `OVERDUE`, `RECOVERED`, ..."""
+
+
+class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One "ECS Task State Change": `detail` as AWS sends it (facts/ecs.md §6.2). (task_arn, version) names it for good."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    task_arn: str
+    version: int
+    detail: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        return self.detail.get("lastStatus") == "STOPPED"
+
+    @property
+    def family(self) -> str:
+        return family_of(self.detail.get("taskDefinitionArn", ""))
+
+
+class LaunchFailure(msgspec.Struct, frozen=True):
+    """One entry of RunTask's `failures[]`; Fargate's have only a reason (facts/ecs.md §3.2)."""
+
+    reason: str
+    arn: str | None = None
+    detail: str | None = None
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One RunTask call as its CloudTrail record tells it; event_id is the record's eventID (the de-duplication key).
+
+    `request` is None where AWS left it out (facts/ecs.md §6.7 outcome 3). `refused` is how many of `count` did not come to be.
+    """
+
+    event_id: str
+    launch_id: str
+    at: float
+    account: str
+    region: str
+    request: dict[str, Any] | None = None
+    task_arns: tuple[str, ...] = ()
+    failures: tuple[LaunchFailure, ...] = ()
+    error_code: str | None = None
+    error_message: str | None = None
+    caller_arn: str | None = None
+    invoked_by: str | None = None
+
+    @property
+    def count(self) -> int:
+        return int((self.request or {}).get("count") or 1)
+
+    @property
+    def refused(self) -> int:
+        return self.count - len(self.task_arns)
+
+    @property
+    def family(self) -> str:
+        return family_of((self.request or {}).get("taskDefinition", ""))
+
+    @property
+    def cluster(self) -> str:
+        return str((self.request or {}).get("cluster") or "default").rpartition("/")[2]
+
+    @property
+    def started_by(self) -> str | None:
+        return (self.request or {}).get("startedBy")
+
+
+Observation = TaskChange | Launch
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalogue says of a reason: `code` names the entry, `retryable` whether running the same again may help.
+
+    `cause` and `next` are texts ready to print, in the language asked for; `said` holds AWS's own words, never cut or translated.
+    """
+
+    code: str
+    cause: str
+    next: str
+    said: tuple[str, ...]
+    retryable: bool
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector found. `subject` is what it is about (`task:<arn>` or `launch:<event id>`): an incident's id derives from it.
+
+    `facts` holds what the message needs beyond the explanation: exit_code, container, memory_mib, limit_seconds, ran_seconds ...
+    """
+
+    detector: Detector
+    subject: str
+    at: float
+    account: str
+    region: str
+    cluster: str
+    family: str
+    revision: int | None
+    verdict: Verdict
+    explanation: Explanation
+    task_arn: str | None = None
+    launch_id: str | None = None
+    started_by: str | None = None
+    facts: dict[str, Any] = {}
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at the run an incident is about; attempt 1 is the launch that was asked for."""
+
+    number: int
+    at: float
+    started_by: str | None
+    outcome: str
+    """`waiting`, `refused`, `launched`, `running`, `exit 0`, `exit 3`, `not started`, `in doubt` ..."""
+    task_arn: str | None = None
+    note: str = ""
+    token: str | None = None
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that went wrong, from its opening to its end; its id derives from `subject` and never changes."""
+
+    id: str
+    subject: str
+    state: IncidentState
+    verdict: Verdict
+    finding: Finding
+    opened_at: float
+    changed_at: float
+    resolved_at: float | None = None
+    acknowledged_by: str | None = None
+    acknowledged_until: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    done: tuple[str, ...] = ()
+    """What Hinoban did, a sentence each."""
+    told: int = 0
+    """How many messages went out about it."""
+    held_until: float | None = None
+    """A transient failure under retry is not told before this moment."""
+
+
+def family_of(task_definition: str) -> str:
+    """`web` of `web`, `web:3` or `arn:...:task-definition/web:3`."""
+    return task_definition.rpartition("/")[2].partition(":")[0]
+
+
+def revision_of(task_definition: str) -> int | None:
+    """3 of `web:3` or of its ARN; None where no revision is named."""
+    revision = task_definition.rpartition("/")[2].partition(":")[2]
+    return int(revision) if revision.isdigit() else None
+
+
+def task_id_of(task_arn: str) -> str:
+    """The last part of a task's ARN."""
+    return task_arn.rpartition("/")[2]
