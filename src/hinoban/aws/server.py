@@ -1,0 +1,134 @@
+"""The AWS API without a socket: a request's bytes in, an answer's bytes out.
+
+Verifies the signature, finds the operation, decodes and checks its input, calls the handler, tells the audit, waits until what
+the handler changed is kept, answers. What an operation does is left to its handler.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from hinoban.aws import errors, models
+from hinoban.aws.call import Call, Operations, Params, Result
+from hinoban.aws.errors import MAX_BODY, AwsError
+from hinoban.aws.http import HttpRequest, HttpResponse
+from hinoban.aws.protocols import foreign, json
+from hinoban.aws.sigv4 import Verified, Verifier
+from hinoban.base.clock import Clock
+from hinoban.base.ids import Ids
+
+__all__ = ["Audit", "Endpoint", "Fault", "HttpRequest", "HttpResponse"]
+
+Settle = Callable[[], Awaitable[None]]
+Audit = Callable[[Call, Params | None, Result | AwsError], None]
+Fault = Callable[[Call], AwsError | None]
+
+_log = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """One server for all services.
+
+    `services` maps botocore's service names to operations. `audit` hears of every authenticated call of an operation that we have, in
+    the turn in which its handler ran, also when its input was bad (its params are None then). `fault` may answer in the handler's
+    place. `settle` returns when what was changed in this turn is kept.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Operations],
+        *,
+        account: str,
+        clock: Clock,
+        ids: Ids,
+        verifier: Verifier,
+        settle: Settle,
+        audit: Audit,
+        fault: Fault | None = None,
+    ) -> None:
+        self._services = services
+        self._account = account
+        self._clock = clock
+        self._ids = ids
+        self._verifier = verifier
+        self._settle = settle
+        self._audit = audit
+        self._fault = fault
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request; nothing is raised but cancellation."""
+        request_id = self._ids.uuid()
+        model: models.Service | None = None
+        try:
+            verified = self._verify(request)
+            model, operation_name = self._find(request, verified)
+            # From here to `settle` nothing is awaited: the answer is made of the state that the handler left.
+            answer = self._call(request, request_id, verified, model, operation_name)
+            await self._settle()
+            return answer
+        except AwsError as error:
+            return _refusal(request, request_id, model, error)
+        except Exception:
+            _log.exception("The request %s failed", request_id)
+            return _refusal(request, request_id, model, errors.internal_failure())
+
+    def _verify(self, request: HttpRequest) -> Verified:
+        if len(request.body) > MAX_BODY:
+            raise errors.too_large()
+        if not foreign.speaks_json(request) and request.method != "POST" and "authorization" not in request.headers:
+            raise errors.not_an_api_call(request.method, request.path)
+        return self._verifier.verify(request, s3=False)
+
+    def _find(self, request: HttpRequest, verified: Verified) -> tuple[models.Service, str]:
+        if verified.service and verified.service not in self._services:
+            raise errors.unknown_service(verified.service)
+        if request.method != "POST" or request.path not in ("/", ""):
+            raise errors.not_an_api_call(request.method, request.path)
+        prefix, operation = json.target(request.headers.get("x-amz-target"))
+        names = [verified.service] if verified.service else list(self._services)
+        found = next((model for name in names if (model := models.service(name)).target_prefix == prefix), None)
+        if found is None:
+            raise errors.no_such_operation(verified.service or prefix, operation)
+        if operation not in self._services[found.name]:
+            make = errors.no_such_operation if found.operation(operation) is None else errors.unknown_operation
+            raise make(found.name, operation)
+        return found, operation
+
+    def _call(self, request: HttpRequest, request_id: str, verified: Verified, model: models.Service, operation_name: str) -> HttpResponse:
+        call = Call(
+            service=model.name,
+            operation=operation_name,
+            region=verified.region,
+            account=self._account,
+            request_id=request_id,
+            now=self._clock.now(),
+            caller=verified.caller,
+            source_ip=request.client,
+            user_agent=request.headers.get("user-agent", ""),
+        )
+        operation = model.operation(operation_name)
+        assert operation is not None, f"{model.name} has a handler for {operation_name}, which AWS does not have"
+        params: Params | None = None
+        try:
+            params = operation.check(json.decode(request.body))
+            if self._fault is not None and (fault := self._fault(call)) is not None:
+                raise fault
+            result = self._services[model.name][operation_name](call, params)
+            body = json.encode(result) if result or operation.output_shape else b""
+        except AwsError as error:
+            return self._failed(call, params, error, model)
+        except Exception:
+            _log.exception("%s:%s failed, request %s", model.name, operation_name, request_id)
+            return self._failed(call, params, errors.internal_failure(), model)
+        self._audit(call, params, result)
+        return json.response(model.json_version, request_id, body)
+
+    def _failed(self, call: Call, params: Params | None, error: AwsError, model: models.Service) -> HttpResponse:
+        self._audit(call, params, error)
+        return json.error_response(model.json_version, call.request_id, error, model.error_text_member(error.code))
+
+
+def _refusal(request: HttpRequest, request_id: str, model: models.Service | None, error: AwsError) -> HttpResponse:
+    if not foreign.speaks_json(request):
+        return foreign.error_response(request, request_id, error)
+    version = model.json_version if model else "1.1"
+    return json.error_response(version, request_id, error, model.error_text_member(error.code) if model else "message")
