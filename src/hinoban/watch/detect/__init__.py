@@ -1,0 +1,35 @@
+"""Finds what went wrong: a pure function per detector, each in its own file. Which findings become one incident is `incidents`' matter."""
+
+from collections.abc import Callable, Mapping
+
+from hinoban.watch.detect.did_not_start import did_not_start
+from hinoban.watch.detect.failed_exit import failed_exit
+from hinoban.watch.detect.out_of_memory import out_of_memory
+from hinoban.watch.detect.overdue import DEFAULT_LIMIT, overdue, overdue_at, owned_by_service
+from hinoban.watch.model import Detector, Finding, Observation
+
+BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = {
+    "did_not_start": did_not_start,
+    "out_of_memory": out_of_memory,
+    "failed_exit": failed_exit,
+}
+"""The built-in detectors that an event wakes, in order of precedence: the first that finds something has found the whole of it."""
+
+
+def findings(observation: Observation, now: float) -> tuple[Finding, ...]:
+    """What this observation shows to be wrong at `now`; at most one finding, as one task fails in one way. `overdue` is asked by time."""
+    found = (detector(observation) for detector in BY_EVENT.values())
+    return next(((finding,) for finding in found if finding is not None), ())
+
+
+__all__ = [
+    "BY_EVENT",
+    "DEFAULT_LIMIT",
+    "did_not_start",
+    "failed_exit",
+    "findings",
+    "out_of_memory",
+    "overdue",
+    "overdue_at",
+    "owned_by_service",
+]
