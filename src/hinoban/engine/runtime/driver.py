@@ -31,6 +31,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `entry_point` None means: the image's own. `memory_mib` is the hard limit that kills (None: only the task's);
     `task_memory_mib` limits the whole task. `cpu_units` is a share (1024 = one vCPU). Environment holds the definition's and ours only.
+    `shared_namespace`: the task has several containers and they share one network namespace (awsvpc).
     """
 
     key: ContainerKey
@@ -51,6 +52,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[PortMapping, ...] = ()
     network_mode: str = "awsvpc"
     read_only_root: bool = False
+    shared_namespace: bool = False
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -124,9 +126,10 @@ class Driver(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    async def open(self, cursors: dict[ContainerKey, int]) -> None:
+    async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         """Connect, and report (through `observations`) every container of an earlier life of the engine: `Started` if it ran,
-        its output behind the cursor given here (0 where none is), `Exited` if it ended. Raises HinobanError if it cannot work."""
+        its output behind the cursor given here (0 where none is), `Exited` if it ended. A key in `expected` (the engine saw it
+        run) that nothing is known of any more: `Exited` without a code, `ContainerVanishedError`. HinobanError if it cannot work."""
         ...
 
     async def start(self, spec: ContainerSpec) -> None:

@@ -1,0 +1,1 @@
+"""CloudTrail: what was asked of the API, by whom, and what came of it."""

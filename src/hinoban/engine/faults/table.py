@@ -1,0 +1,85 @@
+"""The fault rules: which are in force, which one strikes now, and how often it still may."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from hinoban.aws.event_patterns import BadPattern, Matcher, compile_pattern
+from hinoban.base.errors import HinobanError
+from hinoban.base.ids import Ids
+from hinoban.store.database import Database, Table
+
+MIGRATION = "CREATE TABLE faults (id TEXT PRIMARY KEY, value BLOB NOT NULL);"
+FAULTS = Table("faults", "id")
+
+Kind = Literal["capacity", "start_error"]
+
+_DEFAULT_REASONS: dict[str, str] = {
+    "capacity": "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+    "start_error": "ResourceInitializationError: put in by a fault of Hinoban",
+}
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule: `what` happens to whatever `match` (an event pattern) matches, `times` times (None: until it is cleared).
+
+    The pattern is matched against `{"cluster", "family", "revision", "startedBy", "group", "region", "container", "image"}`,
+    as far as they are known where the fault is asked for.
+    """
+
+    what: Kind
+    match: dict[str, Any] = {}
+    times: int | None = None
+    reason: str | None = None
+    id: str = ""
+    struck: int = 0
+
+
+class Faults:
+    """The rules in force, kept over a restart."""
+
+    def __init__(self, database: Database, ids: Ids) -> None:
+        self._database = database
+        self._ids = ids
+        self._rules: dict[str, tuple[Fault, Matcher]] = {}
+        for _, value in database.rows(FAULTS):
+            fault = msgspec.json.decode(value, type=Fault)
+            self._rules[fault.id] = (fault, compile_pattern(fault.match))
+
+    def add(self, bodies: list[Any]) -> list[Fault]:
+        """Put rules in force; a bad one is refused with all the others, HinobanError says why."""
+        added = [self._checked(body, index) for index, body in enumerate(bodies)]
+        for fault, matcher in added:
+            self._rules[fault.id] = (fault, matcher)
+            self._database.put(FAULTS, (fault.id,), fault)
+        return [fault for fault, _ in added]
+
+    def _checked(self, body: Any, index: int) -> tuple[Fault, Matcher]:
+        try:
+            fault = msgspec.convert(body, Fault)
+            matcher = compile_pattern(fault.match, f"faults[{index}].match")
+        except (msgspec.ValidationError, BadPattern) as error:
+            raise HinobanError(
+                f"faults[{index}] is not a fault", str(error), 'Write e.g. {"what": "capacity", "match": {"family": ["job"]}, "times": 2}.'
+            ) from error
+        return msgspec.structs.replace(fault, id=self._ids.uuid(), struck=0), matcher
+
+    def list(self) -> list[Fault]:
+        """The rules in force, oldest first, with how often each struck."""
+        return [fault for fault, _ in self._rules.values()]
+
+    def clear(self) -> None:
+        """Take every rule out of force."""
+        for fault_id in self._rules:
+            self._database.put(FAULTS, (fault_id,), None)
+        self._rules.clear()
+
+    def strike(self, what: Kind, about: dict[str, Any]) -> str | None:
+        """The reason of the first rule of this kind that matches, counted as struck; None where nothing is put in."""
+        for fault, matcher in self._rules.values():
+            if fault.what == what and (fault.times is None or fault.struck < fault.times) and matcher(about):
+                hit = msgspec.structs.replace(fault, struck=fault.struck + 1)
+                self._rules[fault.id] = (hit, matcher)
+                self._database.put(FAULTS, (fault.id,), hit)
+                return fault.reason or _DEFAULT_REASONS[what]
+        return None
