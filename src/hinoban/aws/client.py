@@ -77,13 +77,14 @@ class Client:
         token_out: str = "nextToken",
     ) -> AsyncIterator[Any]:
         """Every item under `result_key` of all pages."""
-        page = dict(params)
-        while True:
+        page, token = dict(params), None
+        while token != "":
             output = await self.call(service, operation, page)
             for item in output.get(result_key, ()):
                 yield item
-            token = output.get(token_out)
-            if not token or token == page.get(token_in):
+            # CloudWatch Logs says "the end" by giving back the token it got (facts/logs.md §3).
+            token = output.get(token_out) or ""
+            if token == page.get(token_in):
                 return
             page[token_in] = token
 
