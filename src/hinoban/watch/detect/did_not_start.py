@@ -1,4 +1,4 @@
-"""Detector did_not_start: a RunTask that was refused, in part or in whole, and a task that never reached RUNNING (facts/ecs.md §2.1, §3.2)."""
+"""Detector did_not_start: a RunTask refused in part or in whole, and a task that never reached RUNNING (facts/ecs.md §2.1, §3.2)."""
 
 from hinoban.watch.detect.subject import about_launch, about_task
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure, explain_stop

@@ -1,4 +1,4 @@
-"""Detector failed_exit: a task whose program ended with an error by itself. Which container is to blame: explain/exits.py (facts/ecs.md §2.4)."""
+"""Detector failed_exit: a program that ended with an error by itself. Who is to blame: explain/exits.py (facts/ecs.md §2.4)."""
 
 from hinoban.watch.detect.subject import about_task
 from hinoban.watch.explain import explain_stop
