@@ -149,6 +149,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """How many messages went out about it."""
     held_until: float | None = None
     """A transient failure under retry is not told before this moment."""
+    missing: int = 1
+    """How many tasks did not come to be: RECOVERED once retries brought as many to a good end."""
 
 
 def family_of(task_definition: str) -> str:
@@ -165,3 +167,10 @@ def revision_of(task_definition: str) -> int | None:
 def task_id_of(task_arn: str) -> str:
     """The last part of a task's ARN."""
     return task_arn.rpartition("/")[2]
+
+
+def attempt_of(started_by: str | None) -> tuple[str, int] | None:
+    """(incident id, attempt) of a startedBy that a retry of ours wrote; None of all others."""
+    mark, _, rest = (started_by or "").partition("/")
+    incident_id, _, number = rest.partition("/")
+    return (incident_id, int(number)) if mark == "hinoban" and incident_id.startswith("inc-") and number.isdigit() else None

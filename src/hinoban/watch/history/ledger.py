@@ -1,0 +1,152 @@
+"""Incidents, retries, messages to send, cursors: the rows that say what the watch has to do. Open incidents are also kept in memory.
+
+Everything runs inside the caller's transaction; after a failed one call `forget`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries
+from hinoban.watch.incidents import Change, Step
+from hinoban.watch.model import Incident, Launch
+from hinoban.watch.retry_row import Retry
+
+_incident = msgspec.json.Decoder(Incident).decode
+_launch = msgspec.json.Decoder(Launch).decode
+_retry = msgspec.json.Decoder(Retry).decode
+_encode = msgspec.json.Encoder().encode
+LOG_TRIES = 5
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far a source was read, and how far it reached when it was last asked."""
+
+    feed: str
+    seq: int
+    newest: int
+    polled_at: float
+    gap_at: float | None = None
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What an outbox row is about: the incident as it was then, and what happened to it."""
+
+    incident: Incident
+    change: Change
+
+
+class Ledger:
+    """Reads and writes the rows of what is to be done; `channels` are the names that every message is queued for."""
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._channels = tuple(channels)
+        self._open: dict[str, Incident] | None = None
+        self._by_family: dict[str, set[str]] = {}
+
+    def forget(self) -> None:
+        """Drop what memory holds."""
+        self._open = None
+        self._by_family = {}
+
+    def open_of_family(self, connection: Connection, family: str) -> list[Incident]:
+        """The family's incidents that are not resolved."""
+        known = self.open_incidents(connection)
+        return [known[one] for one in sorted(self._by_family.get(family, ()))]
+
+    def open_incidents(self, connection: Connection) -> dict[str, Incident]:
+        """Those not resolved, by id."""
+        if self._open is None:
+            rows = connection.execute(select(incidents.c.value).where(incidents.c.state != "resolved")).scalars()
+            self._open = {incident.id: incident for incident in map(_incident, rows)}
+            for incident in self._open.values():
+                self._by_family.setdefault(incident.finding.family, set()).add(incident.id)
+        return self._open
+
+    def incident(self, connection: Connection, incident_id: str) -> Incident | None:
+        """The incident of this id, in whatever state."""
+        if (found := self.open_incidents(connection).get(incident_id)) is not None:
+            return found
+        value = connection.execute(select(incidents.c.value).where(incidents.c.id == incident_id)).scalar()
+        return _incident(value) if value is not None else None
+
+    def put(self, connection: Connection, step: Step, now: float) -> None:
+        """Write the incident's new value and queue what is told of it."""
+        incident = step.incident
+        row: dict[str, Any] = {
+            "subject": incident.subject,
+            "state": incident.state,
+            "verdict": incident.verdict,
+            "family": incident.finding.family,
+            "opened_at": incident.opened_at,
+            "changed_at": incident.changed_at,
+            "value": _encode(incident),
+        }
+        before = self.incident(connection, incident.id)
+        if before is None or before.finding.detector != incident.finding.detector or before.finding.task_arn != incident.finding.task_arn:
+            row["log_wanted"] = LOG_TRIES if incident.finding.detector in ("failed_exit", "out_of_memory") else 0
+        if before is None:
+            connection.execute(insert(incidents).values(id=incident.id, **row))
+        else:
+            connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**row))
+        known = self.open_incidents(connection)
+        if incident.state == "resolved":
+            known.pop(incident.id, None)
+            self._by_family.get(incident.finding.family, set()).discard(incident.id)
+        else:
+            known[incident.id] = incident
+            self._by_family.setdefault(incident.finding.family, set()).add(incident.id)
+        if step.tell is not None:
+            self._queue(connection, Message(incident, step.tell), now)
+
+    def _queue(self, connection: Connection, message: Message, now: float) -> None:
+        first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
+        rows = [
+            {
+                "id": first + place,
+                "channel": name,
+                "state": "queued",
+                "created_at": now,
+                "due_at": now,
+                "attempts": 0,
+                "value": _encode(message),
+            }
+            for place, name in enumerate(self._channels)
+        ]
+        if rows:
+            connection.execute(insert(outbox), rows)
+
+    def launch_of(self, connection: Connection, family: str, task_arn: str, after: float) -> Launch | None:
+        """The launch that brought this task, among those of the family since `after`."""
+        found = select(launches.c.value).where(launches.c.family == family, launches.c.at >= after).order_by(launches.c.at).limit(1000)
+        return next((launch for launch in map(_launch, connection.execute(found).scalars()) if task_arn in launch.task_arns), None)
+
+    def put_retry(self, connection: Connection, retry: Retry) -> None:
+        """Write an attempt's row."""
+        key = (retries.c.incident_id == retry.incident_id) & (retries.c.number == retry.number)
+        row = {"state": retry.state, "due_at": retry.due_at, "value": _encode(retry)}
+        if not connection.execute(update(retries).where(key).values(**row)).rowcount:
+            connection.execute(insert(retries).values(incident_id=retry.incident_id, number=retry.number, **row))
+
+    def retries_to_do(self, connection: Connection) -> list[Retry]:
+        """Attempts that wait or whose call's outcome is not known, the earliest first."""
+        found = select(retries.c.value).where(retries.c.state.in_(("waiting", "launching"))).order_by(retries.c.due_at)
+        return [_retry(value) for value in connection.execute(found).scalars()]
+
+    def retries_of(self, connection: Connection, incident_id: str) -> list[Retry]:
+        """Every attempt of an incident, in order."""
+        found = select(retries.c.value).where(retries.c.incident_id == incident_id).order_by(retries.c.number)
+        return [_retry(value) for value in connection.execute(found).scalars()]
+
+    def cursor(self, connection: Connection, source: str) -> Cursor | None:
+        """Where the source was left; None where it was never read."""
+        row = connection.execute(select(cursors).where(cursors.c.source == source)).mappings().first()
+        return Cursor(row["feed"], row["seq"], row["newest"], row["polled_at"], row["gap_at"]) if row else None
+
+    def put_cursor(self, connection: Connection, source: str, cursor: Cursor) -> None:
+        """Write where the source was left."""
+        values = msgspec.structs.asdict(cursor)
+        if not connection.execute(update(cursors).where(cursors.c.source == source).values(**values)).rowcount:
+            connection.execute(insert(cursors).values(source=source, **values))

@@ -1,0 +1,134 @@
+"""Reads of the history: tasks, launches and incidents by whole or shortened ids, a family's runs, a task's timeline. Writes nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, select
+
+from hinoban.watch.history import blobs
+from hinoban.watch.history.ledger import Message
+from hinoban.watch.history.schema import incidents, launches, outbox, retries, task_events, tasks
+from hinoban.watch.model import Incident, Launch, TaskChange
+from hinoban.watch.normalise import observation
+
+_incident = msgspec.json.Decoder(Incident).decode
+_launch = msgspec.json.Decoder(Launch).decode
+
+
+def open_tasks(connection: Connection) -> list[tuple[int, str]]:
+    """(key, ARN) of every task whose end was not seen."""
+    return [(key, arn) for key, arn in connection.execute(select(tasks.c.key, tasks.c.arn).where(tasks.c.open))]
+
+
+def open_changes(connection: Connection) -> Iterator[TaskChange]:
+    """The newest change of every open task."""
+    same = and_(task_events.c.task_key == tasks.c.key, task_events.c.version == tasks.c.version)
+    for raw in connection.execute(select(task_events.c.raw).select_from(tasks.join(task_events, same)).where(tasks.c.open)).scalars():
+        if isinstance(change := observation(raw), TaskChange):
+            yield change
+
+
+def newest_change(connection: Connection, name: tuple[str, str, str]) -> TaskChange | None:
+    """The newest change of the task (id, region, account)."""
+    row = (
+        connection.execute(select(tasks).where(tasks.c.id == name[0], tasks.c.region == name[1], tasks.c.account == name[2]))
+        .mappings()
+        .first()
+    )
+    found = [change for raw in timeline(connection, row) if isinstance(change := observation(raw), TaskChange)] if row else []
+    return found[-1] if found else None
+
+
+def timeline(connection: Connection, row: RowMapping) -> list[bytes]:
+    """The raw envelopes of a task, oldest version first."""
+    if row["timeline"] is not None:
+        return blobs.unpack(row["timeline"])
+    found = select(task_events.c.raw).where(task_events.c.task_key == row["key"]).order_by(task_events.c.version)
+    return list(connection.execute(found).scalars())
+
+
+def tasks_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[RowMapping]:
+    """Tasks whose id begins with `prefix` (hex digits)."""
+    found = select(tasks).where(tasks.c.id >= prefix, tasks.c.id < prefix + "g").order_by(tasks.c.id).limit(limit)
+    return list(connection.execute(found).mappings())
+
+
+def task_by_arn(connection: Connection, arn: str) -> RowMapping | None:
+    """The task of this ARN."""
+    return connection.execute(select(tasks).where(tasks.c.id == arn.rpartition("/")[2], tasks.c.arn == arn)).mappings().first()
+
+
+def runs(connection: Connection, family: str | None, limit: int) -> list[RowMapping]:
+    """The latest tasks of a family (None: of all), newest first."""
+    columns = [column for column in tasks.columns if column.name not in ("timeline", "versions")]
+    found: Select[Any] = select(*columns).order_by(desc(tasks.c.created_at), desc(tasks.c.key)).limit(limit)
+    if family is not None:
+        found = found.where(tasks.c.family == family)
+    return list(connection.execute(found).mappings())
+
+
+def started_by(connection: Connection, starter: str) -> list[str]:
+    """ARNs of the remembered tasks with exactly this startedBy (one of our retries': only these are indexed)."""
+    found = select(tasks.c.arn).where(tasks.c.started_by == starter, tasks.c.started_by.like("hinoban/%"))
+    return list(connection.execute(found).scalars())
+
+
+def runs_since(connection: Connection, family: str, since: float) -> list[RowMapping]:
+    """The family's tasks created after `since`."""
+    columns = (tasks.c.arn, tasks.c.cluster, tasks.c.region, tasks.c.account, tasks.c.started_by, tasks.c.created_at)
+    return list(connection.execute(select(*columns).where(tasks.c.family == family, tasks.c.created_at > since)).mappings())
+
+
+def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Incident]:
+    """Incidents whose id begins with `prefix` (`inc-4k`)."""
+    found = select(incidents.c.value).where(incidents.c.id >= prefix, incidents.c.id < prefix + "~").order_by(incidents.c.id).limit(limit)
+    return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def incidents_of(connection: Connection, state: str | None, family: str | None, limit: int) -> list[Incident]:
+    """The latest incidents, newest first; `state` open includes nothing else."""
+    found = select(incidents.c.value).order_by(desc(incidents.c.opened_at), desc(incidents.c.id)).limit(limit)
+    if state is not None:
+        found = found.where(incidents.c.state == state)
+    if family is not None:
+        found = found.where(incidents.c.family == family)
+    return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Launch]:
+    """Launches whose id begins with `prefix` (`lch-`)."""
+    found = select(launches.c.value).where(launches.c.id >= prefix, launches.c.id < prefix + "~").order_by(launches.c.id).limit(limit)
+    return [_launch(value) for value in connection.execute(found).scalars()]
+
+
+def incident_log(connection: Connection, incident_id: str) -> list[str]:
+    """The last lines of the failed task's log, as kept with the incident."""
+    text = connection.execute(select(incidents.c.log).where(incidents.c.id == incident_id)).scalar()
+    return msgspec.json.decode(text, type=list[str]) if text else []
+
+
+def logs_wanted(connection: Connection) -> list[Incident]:
+    """Incidents whose log's tail is still to be fetched."""
+    return [_incident(value) for value in connection.execute(select(incidents.c.value).where(incidents.c.log_wanted > 0)).scalars()]
+
+
+def counts(connection: Connection) -> dict[str, Any]:
+    """How much is remembered and how much is to be done."""
+
+    def by_state(table: Any) -> dict[str, int]:
+        return dict(connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples().all())
+
+    return {
+        "tasks": connection.execute(select(func.count()).select_from(tasks)).scalar() or 0,
+        "tasks_open": connection.execute(select(func.count()).select_from(tasks).where(tasks.c.open)).scalar() or 0,
+        "incidents": by_state(incidents),
+        "outbox": by_state(outbox),
+        "retries": by_state(retries),
+    }
+
+
+def messages(connection: Connection, limit: int = 100) -> list[Message]:
+    """The latest messages, newest first."""
+    found = select(outbox.c.value).order_by(desc(outbox.c.id)).limit(limit)
+    return [msgspec.json.decode(value, type=Message) for value in connection.execute(found).scalars()]

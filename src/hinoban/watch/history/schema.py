@@ -1,0 +1,117 @@
+"""The tables of watch.db as SQLAlchemy Core sees them; migrations/ builds them. Portable: nothing that only SQLite has.
+
+Moments are seconds since the epoch. `value` columns hold a struct of watch/model as JSON.
+"""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("key", Integer, primary_key=True, autoincrement=False),
+    Column("id", String, nullable=False),
+    Column("region", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("arn", String, nullable=False),
+    Column("family", String, nullable=False),
+    Column("revision", Integer),
+    Column("cluster", String, nullable=False),
+    Column("group", String),
+    Column("started_by", String),
+    Column("created_at", Float),
+    Column("started_at", Float),
+    Column("stopped_at", Float),
+    Column("last_status", String, nullable=False),
+    Column("stop_code", String),
+    Column("exit_code", Integer),
+    Column("verdict", String),
+    Column("version", Integer, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("versions", LargeBinary, nullable=False),  # a bitmap: which versions were seen, bit n for version n
+    Column("timeline", LargeBinary),  # None while open: the events then stand in task_events
+)
+Index("tasks_by_id", tasks.c.id, tasks.c.region, tasks.c.account, unique=True)
+Index("tasks_by_family", tasks.c.family, tasks.c.created_at)
+Index("tasks_open", tasks.c.key, sqlite_where=tasks.c.open, postgresql_where=tasks.c.open)
+Index(
+    "tasks_by_starter",
+    tasks.c.started_by,
+    sqlite_where=tasks.c.started_by.like("hinoban/%"),
+    postgresql_where=tasks.c.started_by.like("hinoban/%"),
+)
+
+task_events = Table(
+    "task_events",
+    metadata,
+    Column("task_key", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+
+launches = Table(
+    "launches",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("family", String, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)
+Index("launches_by_family", launches.c.family, launches.c.at)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("subject", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("family", String, nullable=False),
+    Column("opened_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("log_wanted", Integer, nullable=False),  # how often we shall still try to fetch the log's tail; 0: kept, or nothing to fetch
+    Column("log", Text),  # the last lines of the failed task's log, a JSON list
+)
+Index("incidents_by_state", incidents.c.state, incidents.c.opened_at)
+Index("incidents_by_family", incidents.c.family, incidents.c.opened_at)
+
+retries = Table(
+    "retries",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False),
+    Column("due_at", Float),
+    Column("value", LargeBinary, nullable=False),
+)
+Index("retries_due", retries.c.state, retries.c.due_at)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("channel", String, nullable=False),
+    Column("state", String, nullable=False),  # queued, sent, dead
+    Column("created_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_by", String),
+    Column("claimed_until", Float),
+    Column("last_error", Text),
+    Column("value", LargeBinary, nullable=False),
+)
+Index("outbox_by_state", outbox.c.state, outbox.c.channel, outbox.c.id)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("feed", String, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("newest", Integer, nullable=False),
+    Column("polled_at", Float, nullable=False),
+    Column("gap_at", Float),  # when we last had to backfill: what happened before may be incomplete
+)

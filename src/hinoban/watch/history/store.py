@@ -1,0 +1,318 @@
+"""Remembers every observation once, however often and in whatever order it comes.
+
+A task's raw events stand in `task_events` while it is open and are folded into one blob in its row when it is finished; an event
+that comes after the fold is folded in later. (taskArn, version) names a task event (facts/ecs.md §6.1), the record's eventID a launch.
+Runs inside the caller's transaction: `take` tells what is new, `judge` adds verdicts, `flush` writes. After a failed transaction call `forget`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from hinoban.base import units
+from hinoban.watch.history import blobs
+from hinoban.watch.history.schema import launches, task_events, tasks
+from hinoban.watch.model import Launch, TaskChange, revision_of, task_id_of
+from hinoban.watch.normalise import observation
+
+_CHUNK = 500
+_CACHE_BYTES = 32 * 1024 * 1024
+_DELETE_EVENTS = delete(task_events).where(task_events.c.task_key == bindparam("done_key"))
+_UPDATE_TASK = update(tasks).where(tasks.c.key == bindparam("task_key"))
+_INSERT_TASK = insert(tasks)
+_INSERT_EVENT = insert(task_events)
+_TASK_NAMES = [column.name for column in tasks.columns if column.name != "key"]
+_UPDATE_VALUES = _UPDATE_TASK.values({name: bindparam(f"to_{name}") for name in _TASK_NAMES})
+
+
+class Fresh(NamedTuple):
+    """An observation that was not known before; `newest` is False for a task event older than one already known."""
+
+    change: TaskChange | Launch
+    newest: bool
+
+
+class _Task:
+    """What memory keeps of a task: which versions are known, its newest change, its raw events where it is open."""
+
+    __slots__ = (
+        "bytes",
+        "events",
+        "exit_code",
+        "fold",
+        "is_new",
+        "key",
+        "newest",
+        "open",
+        "stored_events",
+        "unwritten",
+        "verdict",
+        "versions",
+    )
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.versions = 0
+        self.newest: TaskChange | None = None
+        self.open = True
+        self.fold = False
+        self.is_new = True
+        self.events: list[tuple[int, bytes]] = []
+        self.unwritten: list[tuple[int, bytes]] = []
+        self.stored_events = False
+        self.verdict: str | None = None
+        self.exit_code: int | None = None
+        self.bytes = 0
+
+
+_Name = tuple[str, str, str]
+
+
+class History:
+    """The memory of tasks and launches. One writer a database; reading is queries.py's."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[_Name, _Task] = OrderedDict()
+        self._bytes = 0
+        self._next_key = 0
+        self._touched: dict[_Name, _Task] = {}
+        self._launches: list[Launch] = []
+        self._restored_ended: list[_Name] = []
+
+    def forget(self) -> None:
+        """Drop what memory holds; the next batch reads it again."""
+        self._known.clear()
+        self._bytes = 0
+        self._next_key = 0
+        self._touched.clear()
+        self._launches.clear()
+
+    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch]]) -> list[Fresh]:
+        """Which of `items` (raw envelope, observation) are new, in their order; remembered for `flush`."""
+        self._load(connection, items)
+        known_launches = self._known_launches(connection, [change.launch_id for _, change in items if isinstance(change, Launch)])
+        fresh: list[Fresh] = []
+        for raw, change in items:
+            if isinstance(change, Launch):
+                if change.launch_id not in known_launches:
+                    known_launches.add(change.launch_id)
+                    self._launches.append(change)
+                    fresh.append(Fresh(change, True))
+                continue
+            name = _name(change)
+            task = self._known.get(name)
+            if task is None:
+                task = self._known[name] = _Task(self._new_key(connection))
+            bit = 1 << change.version
+            if task.versions & bit:
+                continue
+            task.versions |= bit
+            newest = task.newest is None or change.version > task.newest.version
+            if newest:
+                task.newest = change
+            if change.finished:
+                task.fold = True
+            if b"\n" in raw:
+                raw = msgspec.json.format(raw, indent=-1)
+            task.unwritten.append((change.version, raw))
+            self._touched[name] = task
+            fresh.append(Fresh(change, newest))
+        return fresh
+
+    def judge(self, change: TaskChange, verdict: str | None, exit_code: int | None) -> None:
+        """Write the verdict of a task of this batch into its row."""
+        if (task := self._known.get(_name(change))) is not None:
+            task.verdict = verdict
+            task.exit_code = exit_code
+            self._touched[_name(change)] = task
+
+    def newest(self, change: TaskChange) -> TaskChange:
+        """The newest known change of the same task (of one that this batch touched)."""
+        task = self._known.get(_name(change))
+        return task.newest if task is not None and task.newest is not None else change
+
+    def flush(self, connection: Connection) -> None:
+        """Write what `take` found new."""
+        new_rows: list[dict[str, Any]] = []
+        changed_rows: list[dict[str, Any]] = []
+        new_events: list[dict[str, Any]] = []
+        folded: list[dict[str, int]] = []
+        self._load_events(connection, [task for task in self._touched.values() if task.fold and task.stored_events and not task.events])
+        for name, task in self._touched.items():
+            timeline: bytes | None = None
+            if task.fold:
+                events = task.events + task.unwritten
+                timeline = blobs.pack(events)
+                if task.stored_events:
+                    folded.append({"done_key": task.key})
+                self._drop(name, task)
+            else:
+                new_events += [{"task_key": task.key, "version": version, "raw": raw} for version, raw in task.unwritten]
+            row = _row(task, timeline)
+            if task.is_new:
+                row["key"] = task.key
+                new_rows.append(row)
+            else:
+                changed = {f"to_{key}": value for key, value in row.items()}
+                changed["task_key"] = task.key
+                changed_rows.append(changed)
+            if not task.fold:
+                self._keep(task)
+        if new_rows:
+            connection.execute(_INSERT_TASK, new_rows)
+        if changed_rows:
+            connection.execute(_UPDATE_VALUES, changed_rows)
+        if new_events:
+            connection.execute(_INSERT_EVENT, new_events)
+        if folded:
+            connection.execute(_DELETE_EVENTS, folded)
+        if self._launches:
+            connection.execute(insert(launches), [_launch_row(launch) for launch in self._launches])
+        for name in self._restored_ended:
+            self._known.pop(name, None)
+        self._restored_ended.clear()
+        self._launches.clear()
+        self._touched.clear()
+        self._shrink()
+
+    def close_lost(self, connection: Connection, keys: Sequence[int]) -> None:
+        """Fold open tasks that AWS no longer knows: their end was never seen, so their verdict is UNKNOWN."""
+        for key in keys:
+            events = connection.execute(select(task_events.c.version, task_events.c.raw).where(task_events.c.task_key == key)).all()
+            values = {"open": False, "verdict": "UNKNOWN", "timeline": blobs.pack((version, raw) for version, raw in events)}
+            connection.execute(update(tasks).where(tasks.c.key == key).values(values))
+            connection.execute(_DELETE_EVENTS, {"done_key": key})
+        if keys:
+            self.forget()
+
+    def _new_key(self, connection: Connection) -> int:
+        if not self._next_key:
+            self._next_key = (connection.execute(select(func.max(tasks.c.key))).scalar() or 0) + 1
+        key = self._next_key
+        self._next_key += 1
+        return key
+
+    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch]]) -> None:
+        wanted: dict[str, None] = {}
+        for _, change in items:
+            if isinstance(change, TaskChange):
+                name = _name(change)
+                if name in self._known:
+                    self._known.move_to_end(name)
+                else:
+                    wanted[name[0]] = None
+        ids = list(wanted)
+        for start in range(0, len(ids), _CHUNK):
+            for row in connection.execute(select(tasks).where(tasks.c.id.in_(ids[start : start + _CHUNK]))).mappings():
+                self._restore(connection, row)
+
+    def _restore(self, connection: Connection, row: Any) -> None:
+        task = _Task(row["key"])
+        task.is_new = False
+        task.versions = int.from_bytes(row["versions"], "little")
+        task.verdict, task.exit_code = row["verdict"], row["exit_code"]
+        if row["timeline"] is not None:
+            raws = blobs.unpack(row["timeline"])
+            changes = [change for raw in raws if isinstance(change := observation(raw), TaskChange)]
+            task.events = [(change.version, raw) for change, raw in zip(changes, raws, strict=True)]
+            task.newest, task.fold = changes[-1], True
+            self._restored_ended.append((row["id"], row["region"], row["account"]))
+        else:
+            task.stored_events = True
+            stored = connection.execute(
+                select(task_events.c.raw).where(task_events.c.task_key == task.key, task_events.c.version == row["version"])
+            ).scalar_one()
+            newest = observation(stored)
+            task.newest = newest if isinstance(newest, TaskChange) else None
+        self._known[(row["id"], row["region"], row["account"])] = task
+
+    def _load_events(self, connection: Connection, wanted: Sequence[_Task]) -> None:
+        by_key = {task.key: task for task in wanted}
+        keys = list(by_key)
+        for start in range(0, len(keys), _CHUNK):
+            found = select(task_events).where(task_events.c.task_key.in_(keys[start : start + _CHUNK]))
+            for key, version, raw in connection.execute(found):
+                by_key[key].events.append((version, raw))
+
+    def _known_launches(self, connection: Connection, ids: Sequence[str]) -> set[str]:
+        known: set[str] = set()
+        for start in range(0, len(ids), _CHUNK):
+            known.update(connection.execute(select(launches.c.id).where(launches.c.id.in_(ids[start : start + _CHUNK]))).scalars())
+        return known
+
+    def _keep(self, task: _Task) -> None:
+        # Kept in memory only where all of them are, so that a fold reads them from one place.
+        if not task.stored_events or task.events:
+            task.events += task.unwritten
+            size = sum(len(raw) for _, raw in task.unwritten)
+            task.bytes += size
+            self._bytes += size
+        task.unwritten = []
+        task.stored_events = True
+        task.is_new = False
+
+    def _drop(self, name: _Name, task: _Task) -> None:
+        self._bytes -= task.bytes
+        self._known.pop(name, None)
+
+    def _shrink(self) -> None:
+        while self._known and (self._bytes > _CACHE_BYTES or len(self._known) > 50_000):
+            _, task = self._known.popitem(last=False)
+            self._bytes -= task.bytes
+
+
+def _name(change: TaskChange) -> _Name:
+    return task_id_of(change.task_arn), change.region, change.account
+
+
+def _moment(text: str | None) -> float | None:
+    return units.parse_iso(text) if text else None
+
+
+def _row(task: _Task, timeline: bytes | None) -> dict[str, Any]:
+    change = task.newest
+    assert change is not None  # a touched task has at least the change that touched it
+    detail = change.detail
+    definition = detail.get("taskDefinitionArn", "")
+    return {
+        "id": task_id_of(change.task_arn),
+        "region": change.region,
+        "account": change.account,
+        "arn": change.task_arn,
+        "family": change.family,
+        "revision": revision_of(definition),
+        "cluster": str(detail.get("clusterArn", "")).rpartition("/")[2],
+        "group": detail.get("group"),
+        "started_by": detail.get("startedBy"),
+        "created_at": _moment(detail.get("createdAt")),
+        "started_at": _moment(detail.get("startedAt")),
+        "stopped_at": _moment(detail.get("stoppedAt")),
+        "last_status": detail.get("lastStatus", ""),
+        "stop_code": detail.get("stopCode"),
+        "exit_code": task.exit_code if task.exit_code is not None else exit_code_of(detail),
+        "verdict": task.verdict,
+        "version": change.version,
+        "open": timeline is None,
+        "versions": task.versions.to_bytes((task.versions.bit_length() + 7) // 8, "little"),
+        "timeline": timeline,
+    }
+
+
+def exit_code_of(detail: dict[str, Any]) -> int | None:
+    """The exit code that tells most: a container's own failure before a signal's, a signal's before success; None where none is known."""
+    codes = [container["exitCode"] for container in detail.get("containers") or () if container.get("exitCode") is not None]
+    own = [code for code in codes if 0 < code < 128]
+    return own[0] if own else max(codes, default=None)
+
+
+def _launch_row(launch: Launch) -> dict[str, Any]:
+    return {
+        "id": launch.launch_id,
+        "at": launch.at,
+        "family": launch.family,
+        "refused": launch.refused,
+        "value": msgspec.json.encode(launch),
+    }

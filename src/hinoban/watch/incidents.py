@@ -1,0 +1,202 @@
+"""What happens to an incident: opened, changed, resolved, and whether people are told. Pure; pipeline and runners carry it out.
+
+An incident's id derives from its subject. A retry's tasks belong to the incident they retry: later evidence changes class and text,
+never the id. It tells when it opens, when its verdict changes, and when it is resolved. A transient failure under retry is held back;
+healed inside the hold, it is one quiet line.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from hinoban.base.ids import derived_id
+from hinoban.base.units import parse_iso
+from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of
+
+Change = Literal["opened", "changed", "resolved", "quiet"]
+RUNNING_OUTCOMES = ("launched", "running", "in doubt")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """An incident's new value, and what is told of it (None: nothing)."""
+
+    incident: Incident
+    tell: Change | None = None
+
+
+def incident_id(subject: str) -> str:
+    """The id of the incident about `subject`: always the same."""
+    return derived_id("inc", subject)
+
+
+def opened(finding: Finding, now: float, *, held_until: float | None, missing: int = 1, done: tuple[str, ...] = ()) -> Step:
+    """A new incident; held back where a retry may heal it."""
+    outcome = (
+        "refused" if finding.launch_id and not finding.task_arn else "not started" if finding.detector == "did_not_start" else "overdue"
+    )
+    if finding.detector in ("failed_exit", "out_of_memory"):
+        outcome = finding.verdict.lower()
+    first = Attempt(number=1, at=finding.at, started_by=finding.started_by, outcome=outcome, task_arn=finding.task_arn)
+    incident = Incident(
+        id=incident_id(finding.subject),
+        subject=finding.subject,
+        state="open",
+        verdict=finding.verdict,
+        finding=finding,
+        opened_at=now,
+        changed_at=now,
+        attempts=(first,),
+        done=done,
+        held_until=held_until,
+        missing=missing,
+    )
+    return _told(incident, None if held_until is not None else "opened")
+
+
+def evidence(incident: Incident, finding: Finding, now: float) -> Step | None:
+    """A further finding about the same subject or about a retry of it; None where it says nothing new."""
+    if incident.verdict == finding.verdict and incident.finding.detector == finding.detector:
+        return None
+    if incident.state == "resolved" and finding.at <= (incident.resolved_at or 0):
+        return None
+    # The subject stays: it names the incident.
+    kept = msgspec.structs.replace(finding, subject=incident.subject)
+    changed = msgspec.structs.replace(
+        incident, state="open", resolved_at=None, verdict=finding.verdict, finding=kept, changed_at=now, held_until=None
+    )
+    return _told(changed, "opened" if incident.told == 0 else "changed")
+
+
+def release(incident: Incident, now: float, refusals_allowed: int) -> Step | None:
+    """Tell a held incident whose hold is over: the time is up and nothing runs, or too many retries were refused."""
+    if incident.held_until is None or incident.state != "open":
+        return None
+    refused = sum(1 for attempt in incident.attempts if attempt.number > 1 and attempt.outcome in ("refused", "not started"))
+    runs = any(attempt.number > 1 and attempt.outcome in RUNNING_OUTCOMES for attempt in incident.attempts)
+    if refused <= refusals_allowed and (now < incident.held_until or runs):
+        return None
+    return _told(msgspec.structs.replace(incident, held_until=None), "opened")
+
+
+def give_up(incident: Incident, why: str, now: float) -> Step:
+    """No further attempt will be made: told at once where it was held, else as a change."""
+    said = msgspec.structs.replace(incident, changed_at=now, held_until=None, done=(*incident.done, why))
+    return _told(said, "opened" if incident.told == 0 else "changed")
+
+
+def attempted(incident: Incident, attempt: Attempt, now: float) -> Incident:
+    """The incident with `attempt` in place of an earlier word on the same attempt and task."""
+
+    def same(other: Attempt) -> bool:
+        return other.number == attempt.number and (other.task_arn is None or attempt.task_arn in (None, other.task_arn))
+
+    kept = [other for other in incident.attempts if not same(other)]
+    earlier = next((other for other in incident.attempts if same(other)), None)
+    if earlier is not None:
+        attempt = msgspec.structs.replace(
+            attempt,
+            at=earlier.at,
+            note=attempt.note or earlier.note,
+            task_arn=attempt.task_arn or earlier.task_arn,
+            token=attempt.token or earlier.token,
+        )
+    attempts = tuple(sorted([*kept, attempt], key=lambda one: (one.number, one.task_arn or "")))
+    return msgspec.structs.replace(incident, attempts=attempts, changed_at=now)
+
+
+def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, well: bool, now: float) -> Step:
+    """The news of a retry's task. RUNNING: noted. Ended well: RECOVERED once every missing task did. Ended badly: the incident changes."""
+    named = attempt_of(change.detail.get("startedBy"))
+    number = named[1] if named else 1
+    outcome = "launched"
+    if finding is not None:
+        outcome = "not started" if finding.detector == "did_not_start" else finding.verdict.lower()
+    elif change.finished:
+        outcome = "exit 0" if well else "stopped"
+    elif change.detail.get("lastStatus") == "RUNNING":
+        outcome = "running"
+    attempt = Attempt(number=number, at=change.at, started_by=change.detail.get("startedBy"), outcome=outcome, task_arn=change.task_arn)
+    if (
+        before := next((a for a in incident.attempts if a.task_arn == change.task_arn and a.number == number), None)
+    ) is not None and _ended(before):
+        return Step(incident)
+    noted = attempted(incident, attempt, now)
+    if finding is not None and finding.detector != "did_not_start":
+        return evidence(noted, finding, now) or Step(noted)
+    if outcome == "stopped" and incident.state != "resolved":
+        return resolved(noted, "STOPPED", "its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
+    good = sum(1 for one in noted.attempts if one.number > 1 and one.outcome == "exit 0")
+    if outcome == "exit 0" and good >= incident.missing and incident.finding.detector == "did_not_start":
+        return resolved(noted, "RECOVERED", recovered_words(noted), now)
+    return Step(noted)
+
+
+def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
+    """The end: told aloud only to those who were told that it began, else as one quiet line."""
+    ended = msgspec.structs.replace(
+        incident, state="resolved", verdict=verdict, resolved_at=now, changed_at=now, held_until=None, done=(*incident.done, why)
+    )
+    return _told(ended, "resolved" if incident.told else "quiet")
+
+
+def recovered_words(incident: Incident) -> str:
+    """`retried twice, ran once, exit 0`."""
+    tries = len({attempt.number for attempt in incident.attempts if attempt.number > 1})
+    ran = sum(1 for attempt in incident.attempts if attempt.number > 1 and attempt.task_arn and attempt.outcome == "exit 0")
+    return f"retried {_times(tries)}, ran {_times(ran)}, exit 0"
+
+
+def acknowledged(incident: Incident, by: str, until: float | None, now: float) -> Incident:
+    """Somebody has taken it; it stays quiet until `until`."""
+    return msgspec.structs.replace(
+        incident, state="acknowledged", acknowledged_by=by, acknowledged_until=until, changed_at=now, held_until=None
+    )
+
+
+def reopened(incident: Incident, now: float) -> Step:
+    """An acknowledgement ran out and the matter is not resolved: told again."""
+    return _told(msgspec.structs.replace(incident, state="open", acknowledged_by=None, acknowledged_until=None, changed_at=now), "changed")
+
+
+def healed_by(incident: Incident, change: TaskChange, started_by: str | None) -> bool:
+    """Whether this run, which ended well, settles the incident: same family and place, begun after the failure, same kind of starter.
+
+    A run that did not start is made up for by anyone's run; a failure of the program only by a run of the same starter.
+    `started_by` is the run's starter, for a retry the starter of what it retries.
+    """
+    finding = incident.finding
+    if incident.state == "resolved" or (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
+        return False
+    if finding.cluster != str(change.detail.get("clusterArn", "")).rpartition("/")[2] or change.task_arn == finding.task_arn:
+        return False
+    if change_started(change) <= finding.at - float(finding.facts.get("ran_seconds") or 0):
+        return False
+    return finding.detector == "did_not_start" or starter_class(finding.started_by) == starter_class(started_by)
+
+
+def change_started(change: TaskChange) -> float:
+    """When the task was created; its event's moment where that is not known."""
+    created = change.detail.get("createdAt")
+    return parse_iso(created) if created else change.at
+
+
+def starter_class(started_by: str | None) -> str:
+    """A schedule by its name, a service as such, everyone else together."""
+    text = started_by or ""
+    if text.startswith(("events-rule/", "chronos-schedule/")):
+        return text
+    return "service" if text.startswith("ecs-svc/") else "hand"
+
+
+def _ended(attempt: Attempt) -> bool:
+    return attempt.outcome not in ("waiting", *RUNNING_OUTCOMES)
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _told(incident: Incident, tell: Change | None) -> Step:
+    if tell is None or (tell != "resolved" and tell != "quiet" and incident.state == "acknowledged"):
+        return Step(incident)
+    return Step(msgspec.structs.replace(incident, told=incident.told + (tell != "quiet")), tell)

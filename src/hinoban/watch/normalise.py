@@ -1,0 +1,122 @@
+"""Turns what AWS or our engine sent into an observation, or None where the watch has no use for it. Pure.
+
+Shapes: facts/ecs.md §6.2 (task event), facts/cloudtrail_sns_lambda.md §1 (RunTask's record), §1.3 of ecs.md (DescribeTasks' answer).
+"""
+
+from typing import Any
+
+import msgspec
+
+from hinoban.base import units
+from hinoban.base.ids import derived_id
+from hinoban.watch.model import Launch, LaunchFailure, Observation, TaskChange
+
+TASK_EVENT = "ECS Task State Change"
+CALL_EVENT = "AWS API Call via CloudTrail"
+
+_MOMENTS = (
+    "connectivityAt",
+    "createdAt",
+    "executionStoppedAt",
+    "pullStartedAt",
+    "pullStoppedAt",
+    "startedAt",
+    "stoppedAt",
+    "stoppingAt",
+    "updatedAt",
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """What we read of an EventBridge envelope; the detail is decoded only where it is of use."""
+
+    id: str
+    detail_type: str
+    source: str
+    account: str
+    region: str
+    time: str
+    detail: msgspec.Raw
+
+
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def observation(raw: bytes | msgspec.Raw) -> Observation | None:
+    """What an envelope (JSON bytes) tells; None for kinds we do not know and for what is no envelope at all."""
+    try:
+        envelope = _decode_envelope(raw)
+        if envelope.source != "aws.ecs":
+            return None
+        if envelope.detail_type == TASK_EVENT:
+            return task_change(envelope, _decode_detail(envelope.detail))
+        if envelope.detail_type == CALL_EVENT:
+            return launch(envelope, _decode_detail(envelope.detail))
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
+        return None
+    return None
+
+
+def task_change(envelope: Envelope, detail: dict[str, Any]) -> TaskChange:
+    """A task event; its moment is `updatedAt` (milliseconds), else the envelope's whole second."""
+    return TaskChange(
+        event_id=envelope.id,
+        at=units.parse_iso(detail.get("updatedAt") or envelope.time),
+        account=envelope.account,
+        region=envelope.region,
+        task_arn=detail["taskArn"],
+        version=int(detail["version"]),
+        detail=detail,
+    )
+
+
+def launch(envelope: Envelope, record: dict[str, Any]) -> Launch | None:
+    """RunTask's three outcomes (facts/ecs.md §6.7); None for every other call."""
+    if record.get("eventName") != "RunTask" or record.get("eventSource") != "ecs.amazonaws.com":
+        return None
+    identity = record.get("userIdentity") or {}
+    answer = record.get("responseElements") or {}
+    event_id = record["eventID"]
+    return Launch(
+        event_id=event_id,
+        launch_id=derived_id("lch", event_id),
+        at=units.parse_iso(record["eventTime"]),
+        account=envelope.account,
+        region=record.get("awsRegion") or envelope.region,
+        request=record.get("requestParameters"),
+        task_arns=tuple(task["taskArn"] for task in answer.get("tasks") or ()),
+        failures=tuple(LaunchFailure(f.get("reason", ""), f.get("arn"), f.get("detail")) for f in answer.get("failures") or ()),
+        error_code=record.get("errorCode"),
+        error_message=record.get("errorMessage"),
+        caller_arn=identity.get("arn"),
+        invoked_by=identity.get("invokedBy"),
+    )
+
+
+def described(task: dict[str, Any], region: str) -> bytes:
+    """DescribeTasks' answer for one task as the envelope of its newest event: same (arn, version), moments spelt as events do."""
+    arn = task["taskArn"]
+    detail = {key: value for key, value in task.items() if key not in ("tags", "healthStatus", "platformFamily", "inferenceAccelerators")}
+    for name in _MOMENTS:
+        if isinstance(detail.get(name), int | float):
+            detail[name] = units.iso(detail[name])
+    detail["containers"] = [
+        {key: value for key, value in container.items() if key != "healthStatus"} for container in task.get("containers") or ()
+    ]
+    moment = detail.get("stoppedAt") or detail.get("startedAt") or detail.get("createdAt") or units.iso(0)
+    detail.setdefault("updatedAt", moment)
+    return msgspec.json.encode(
+        {
+            "version": "0",
+            "id": f"described-{arn.rpartition('/')[2]}-{task['version']}",
+            "detail-type": TASK_EVENT,
+            "source": "aws.ecs",
+            "account": arn.split(":")[4],
+            "time": units.iso_seconds(units.parse_iso(moment)),
+            "region": region,
+            "resources": [arn],
+            "detail": detail,
+        }
+    )

@@ -1,0 +1,232 @@
+"""One step of the watch: take a batch -> remember -> detect -> incidents -> queue what is to be told and retried, in ONE transaction
+together with the source's cursor. Any batch may come twice and in any order. Decisions are incidents.py's and retry/policy.py's.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+
+from hinoban.base.clock import HOURS
+from hinoban.base.ids import Ids
+from hinoban.watch import incidents
+from hinoban.watch.config import WatchConfig
+from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.history import queries
+from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.model import Attempt, Finding, Incident, Launch, Observation, TaskChange, attempt_of
+from hinoban.watch.normalise import observation
+from hinoban.watch.policies import Policies
+from hinoban.watch.retry import policy as retry_policy
+from hinoban.watch.retry_row import Retry
+from hinoban.watch.sources.source import Batch
+from hinoban.watch.words import clock_time
+
+
+class Detectors(Protocol):
+    """What the pipeline asks of detect/."""
+
+    def findings(self, observation: Observation, now: float) -> tuple[Finding, ...]: ...
+
+    def overdue(self, change: TaskChange, now: float, limit_seconds: float) -> Finding | None: ...
+
+
+class Pipeline:
+    """Owns the writing of watch.db. Every method is one short transaction; a failed one leaves nothing behind, in memory neither."""
+
+    def __init__(self, engine: Engine, config: WatchConfig, *, detectors: Detectors, channels: Sequence[str], ids: Ids) -> None:
+        self._engine = engine
+        self._config = config
+        self._detect = detectors
+        self._ids = ids
+        self._policies = Policies(config)
+        self._history = History()
+        self.ledger = Ledger(channels)
+        self.deadlines = Deadlines()
+        self._load_deadlines()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; where it fails, memory is read anew from the rows."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except BaseException:
+            self._history.forget()
+            self.ledger.forget()
+            self.deadlines = Deadlines()
+            self._load_deadlines()
+            raise
+
+    def take(self, source: str, batch: Batch, now: float) -> int:
+        """Remember a batch and do what follows from it; how many observations were new."""
+        items = [(raw, seen) for raw in batch.events if (seen := observation(raw)) is not None]
+        with self.transaction() as connection:
+            fresh = self._history.take(connection, items)
+            for one in fresh:
+                self._follow(connection, one, now)
+            self._history.flush(connection)
+            if batch.listed is not None:
+                self._close_lost(connection, batch.listed)
+            self.ledger.put_cursor(connection, source, batch.cursor)
+        return len(fresh)
+
+    def step(self, now: float) -> float | None:
+        """What is due by time alone: overdue tasks, holds and acknowledgements that end. The moment of the next such thing."""
+        overdue = self.deadlines.due("warn", now)
+        with self.transaction() as connection:
+            for name in overdue:
+                self._overdue(connection, name, now)
+            for incident in list(self.ledger.open_incidents(connection).values()):
+                if (step := incidents.release(incident, now, self._config.hold_refusals)) is not None:
+                    self.ledger.put(connection, step, now)
+                elif incident.acknowledged_until is not None and incident.acknowledged_until <= now:
+                    self.ledger.put(connection, incidents.reopened(incident, now), now)
+            moments = [
+                moment
+                for incident in self.ledger.open_incidents(connection).values()
+                for moment in (incident.held_until, incident.acknowledged_until)
+                if moment is not None and moment > now
+            ]
+        if (next_deadline := self.deadlines.next()) is not None:
+            moments.append(max(next_deadline, now))
+        return min(moments, default=None)
+
+    def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
+        change = fresh.change
+        if isinstance(change, Launch):
+            self._launch(connection, change, now)
+        elif fresh.newest:
+            self._task(connection, change, now)
+
+    def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
+        name = task_name(change)
+        named = attempt_of(change.detail.get("startedBy"))
+        ours = self.ledger.incident(connection, named[0]) if named else None
+        if not change.finished:
+            self.deadlines.watch(name, start_of(change), self._policies.limits(change))
+            if ours is not None and change.detail.get("lastStatus") == "RUNNING":
+                self.ledger.put(connection, incidents.of_retry(ours, change, None, False, now), now)
+            return
+        self.deadlines.drop(name)
+        finding = next(iter(self._detect.findings(change, now)), None)
+        code = finding.facts.get("exit_code") if finding is not None else None
+        self._history.judge(change, finding.verdict if finding else None, code)
+        well = finding is None and change.detail.get("stopCode") == "EssentialContainerExited" and exit_code_of(change.detail) == 0
+        if ours is not None:
+            self.ledger.put(connection, incidents.of_retry(ours, change, finding, well, now), now)
+            if finding is not None and finding.detector == "did_not_start" and named is not None:
+                self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
+        else:
+            self._ended(connection, change, finding, now)
+        if well:
+            starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
+            for incident in self.ledger.open_of_family(connection, change.family):
+                if incidents.healed_by(incident, change, starter):
+                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, "a later run ended well", now), now)
+
+    def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, now: float) -> None:
+        known = self.ledger.incident(connection, incidents.incident_id(f"task:{change.task_arn}"))
+        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
+        if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
+            why = f"stopped at {clock_time(change.at, self._config.tz)}" if stopped_by_us else "it ended"
+            self.ledger.put(connection, incidents.resolved(known, known.verdict, why, now), now)
+        elif finding is not None and known is None:
+            launch = None
+            if finding.detector == "did_not_start":
+                launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
+            self._open(connection, finding, launch, now)
+        elif finding is not None and known is not None and (step := incidents.evidence(known, finding, now)) is not None:
+            self.ledger.put(connection, step, now)
+
+    def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
+        if attempt_of(launch.started_by) is not None:
+            return  # our own retry: its runner has the answer first-hand
+        for finding in self._detect.findings(launch, now):
+            if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+                self._open(connection, finding, launch, now)
+        for arn in launch.task_arns:
+            # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
+            known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
+            if known is not None and known.finding.detector == "did_not_start" and not self.ledger.retries_of(connection, known.id):
+                retry, _ = self._first_retry(known.finding, launch, known.id, now)
+                if retry is not None:
+                    self.ledger.put_retry(connection, retry)
+                    self.ledger.put(connection, incidents.Step(incidents.attempted(known, waiting(retry), now)), now)
+
+    def _open(self, connection: Connection, finding: Finding, launch: Launch | None, now: float) -> None:
+        incident_id = incidents.incident_id(finding.subject)
+        retry, why_not = self._first_retry(finding, launch, incident_id, now)
+        missing = launch.refused if launch is not None and finding.task_arn is None else 1
+        held_until = now + self._config.hold if retry is not None else None
+        step = incidents.opened(finding, now, held_until=held_until, missing=max(1, missing), done=(why_not,) if why_not else ())
+        if retry is not None:
+            self.ledger.put_retry(connection, retry)
+            step = incidents.Step(incidents.attempted(step.incident, waiting(retry), now), step.tell)
+        self.ledger.put(connection, step, now)
+
+    def _first_retry(self, finding: Finding, launch: Launch | None, incident_id: str, now: float) -> tuple[Retry | None, str | None]:
+        rule = self._policies.retry_rule(launch) if launch is not None else None
+        if launch is None or rule is None:
+            return None, None
+        if (refusal := retry_policy.refusal_to_retry(finding, launch)) is not None:
+            return None, f"Not retried: {refusal}." if finding.explanation.retryable else None
+        return retry_policy.first_retry(finding, launch, incident_id, rule, now, self._ids.dice()), None
+
+    def after_refusal(self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float) -> None:
+        """Plan the attempt after one that did not bring its tasks, or give up and say so."""
+        tries = self.ledger.retries_of(connection, incident_id)
+        last = next((retry for retry in tries if retry.number == number), None)
+        incident = self.ledger.incident(connection, incident_id)
+        if last is None or incident is None or tries[-1].number > number:
+            return
+        following = retry_policy.next_retry(last, missing, now, self._ids.dice()) if retryable else None
+        if following is None:
+            why = "it cannot help" if not retryable else f"{number} attempts since {clock_time(incident.opened_at, self._config.tz)}"
+            self.ledger.put(connection, incidents.give_up(incident, f"Gave up: {why}.", now), now)
+            return
+        self.ledger.put_retry(connection, following)
+        noted = incidents.attempted(incident, waiting(following), now)
+        step = incidents.release(noted, now, self._config.hold_refusals)
+        self.ledger.put(connection, step or incidents.Step(noted), now)
+
+    def _overdue(self, connection: Connection, name: Name, now: float) -> None:
+        change = queries.newest_change(connection, name)
+        if change is None or change.finished:
+            return
+        limit = self._policies.limits(change).max_runtime
+        finding = self._detect.overdue(change, now, limit) if limit is not None else None
+        if finding is None:
+            if limit is not None and start_of(change) + limit > now:
+                self.deadlines.again(name, "warn", start_of(change) + limit)
+            return
+        if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+            done = (f"warned at {clock_time(now, self._config.tz)}",)
+            self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
+
+    def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
+        """(max_runtime, stop_after) of a task."""
+        found = self._policies.limits(change)
+        return found.max_runtime, found.stop_after
+
+    def note(self, connection: Connection, incident: Incident, now: float) -> None:
+        """Write an incident that nobody needs to hear of."""
+        self.ledger.put(connection, incidents.Step(incident), now)
+
+    def _close_lost(self, connection: Connection, listed: frozenset[str]) -> None:
+        lost = [(key, arn) for key, arn in queries.open_tasks(connection) if arn not in listed]
+        self._history.close_lost(connection, [key for key, _ in lost])
+        for _, arn in lost:
+            self.deadlines.drop((arn.rpartition("/")[2], arn.split(":")[3], arn.split(":")[4]))
+
+    def _load_deadlines(self) -> None:
+        with self._engine.connect() as connection:
+            for change in queries.open_changes(connection):
+                self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
+
+
+def waiting(retry: Retry) -> Attempt:
+    """The attempt to come, as the incident shows it."""
+    return Attempt(number=retry.number, at=retry.due_at, started_by=retry.started_by, outcome="waiting", token=retry.token)

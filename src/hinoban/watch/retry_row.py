@@ -1,0 +1,44 @@
+"""One attempt to retry, as it stands in its row."""
+
+from typing import Any
+
+import msgspec
+
+from hinoban.watch.config import RetryRule
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to come, or under way; kept as a row. Attempt 1 is the launch that was asked for.
+
+    States: `waiting` (until due_at), `launching` (the call is being made with `token`, or its answer was lost), and the ends
+    `launched`, `refused`, `stood down`, `given up`, `in doubt`. `missing` is how many tasks are still to be launched.
+    """
+
+    incident_id: str
+    number: int
+    state: str
+    due_at: float
+    failed_at: float
+    deadline_at: float
+    rule: RetryRule
+    missing: int
+    region: str
+    account: str
+    request: dict[str, Any]
+    original_tasks: tuple[str, ...] = ()
+    launching_since: float | None = None
+    calls: int = 0
+
+    @property
+    def started_by(self) -> str:
+        """At most 36 characters, by which the attempt's tasks are found (facts/ecs.md §3.7)."""
+        return f"hinoban/{self.incident_id}/{self.number}"
+
+    @property
+    def token(self) -> str:
+        """The clientToken: the same for the same attempt, for good."""
+        return f"hb-{self.incident_id}-{self.number}"
+
+    @property
+    def cluster(self) -> str:
+        return str(self.request.get("cluster") or "default")

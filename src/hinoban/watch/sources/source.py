@@ -1,0 +1,54 @@
+"""The contract of everything that brings events. docs/checklists/source.md says how to add one."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from hinoban.watch.history.ledger import Cursor
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of the feed: its number and the envelope's own bytes."""
+
+    seq: int
+    event: msgspec.Raw
+
+
+_line = msgspec.json.Decoder(Line).decode
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source brought: raw envelopes and the cursor behind them, to be stored in the same transaction.
+
+    `listed` is set after a backfill: the ARNs of every task that AWS still knows (of those regions).
+    """
+
+    events: Sequence[bytes]
+    cursor: Cursor
+    listed: frozenset[str] | None = None
+
+
+class Source(Protocol):
+    """Brings events behind a cursor; safe to ask again with the same cursor."""
+
+    @property
+    def name(self) -> str:
+        """The cursor's key."""
+        ...
+
+    async def poll(self, cursor: Cursor | None) -> Batch:
+        """Wait (not for ever) for what stands behind `cursor`, and bring it. Raises HinobanError where nobody answers."""
+        ...
+
+
+def batch_of_lines(lines: Sequence[bytes], feed: str, after: int, newest: int, polled_at: float, gap_at: float | None = None) -> Batch:
+    """The lines of one feed answer as a batch."""
+    events: list[bytes] = []
+    seq = after
+    for line in lines:
+        if line.strip():
+            one = _line(line)
+            seq = max(seq, one.seq)
+            events.append(bytes(one.event))
+    return Batch(events=events, cursor=Cursor(feed, seq, max(newest, seq), polled_at, gap_at))
