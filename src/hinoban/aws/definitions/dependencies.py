@@ -61,7 +61,7 @@ def mount_points(draft: Draft) -> AwsError | None:
         for point in container.get("mountPoints") or ():
             if point.get("sourceVolume") not in known:
                 return refuse(f"Unknown volume '{point.get('sourceVolume')}'")
-    idle = [each["name"] for each in volumes if each.get("configuredAtLaunch") and each.get("name") not in mounted]
+    idle = [str(each.get("name")) for each in volumes if each.get("configuredAtLaunch") and each.get("name") not in mounted]
     return refuse(f"Volumes [{', '.join(idle)}] are not referenced by any of the containers") if idle else None
 
 

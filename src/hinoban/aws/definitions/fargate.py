@@ -7,7 +7,7 @@ from hinoban.aws.definitions.refusal import NO_FARGATE_CONFIGURATION, Draft, Rul
 from hinoban.aws.definitions.sizes import is_fargate_size
 from hinoban.aws.errors import AwsError
 
-ECR_IMAGE = re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/.+")
+ECR_IMAGE = re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/.+", re.ASCII)
 
 _UNSUPPORTED = "Fargate compatible task definitions do not support {}"
 # facts/ecs.md §4.2 has the text for devices, maxSwap, sharedMemorySize; §4.3 names the others, whose texts are UNCONFIRMED.
@@ -17,7 +17,7 @@ _LINUX_MEMBERS = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs
 
 def network_mode(draft: Draft) -> AwsError | None:
     """Only awsvpc, and it must be said."""
-    return None if draft.network_mode == "awsvpc" else refuse("Fargate only supports network mode ‘awsvpc’.")  # noqa: RUF001 (AWS's quotes)
+    return None if draft.network_mode == "awsvpc" else refuse("Fargate only supports network mode ‘awsvpc’.")
 
 
 def size_given(draft: Draft) -> AwsError | None:

@@ -1,6 +1,8 @@
 """Rules on the network: port mappings for each network mode, and what a container may not set there (facts/ecs.md §4.2, §8.8)."""
 
 import re
+from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 from hinoban.aws.definitions.refusal import Draft, Rule, of_each_container, refuse
@@ -8,7 +10,7 @@ from hinoban.aws.errors import AwsError
 
 MAX_PORT_RANGES = 100
 
-_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
+_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # Member -> how AWS's text begins; the first two as in facts/ecs.md §4.2, the others as clients report them.
 _NOT_IN_AWSVPC = {
@@ -61,15 +63,16 @@ def _one_mapping(draft: Draft, container: dict[str, Any], mapping: dict[str, Any
 def ports_used_once(draft: Draft) -> AwsError | None:
     """Containers that share a network cannot listen on one port twice; in bridge mode each has its own, so only its own ranges count."""
     shared = draft.network_mode in ("awsvpc", "host")
-    taken: set[tuple[str, str, int]] = set()
+    taken: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for container in draft.containers:
-        owner = "" if shared else container["name"]
         for mapping in container.get("portMappings") or ():
             ports = _ports(mapping, singles=shared)
-            wanted = {(owner, mapping.get("protocol") or "tcp", port) for port in ports}
-            if wanted & taken:
-                return refuse("container port is used multiple times in task")
-            taken |= wanted
+            if ports:
+                taken["" if shared else container["name"], mapping.get("protocol") or "tcp"].append(ports)
+    for ranges in taken.values():
+        ranges.sort()
+        if any(low <= previous_high for (_, previous_high), (low, _) in pairwise(ranges)):
+            return refuse("container port is used multiple times in task")
     return None
 
 
@@ -85,12 +88,11 @@ def _bounds(text: str) -> tuple[int, int] | None:
     return (low, high) if 1 <= low < high <= 65535 else None
 
 
-def _ports(mapping: dict[str, Any], *, singles: bool) -> range:
-    bounds = _bounds(mapping.get("containerPortRange") or "")
-    if bounds:
-        return range(bounds[0], bounds[1] + 1)
+def _ports(mapping: dict[str, Any], *, singles: bool) -> tuple[int, int] | None:
+    if "containerPortRange" in mapping:
+        return _bounds(mapping["containerPortRange"])
     port = mapping.get("containerPort")
-    return range(port, port + 1) if port and singles else range(0)
+    return (port, port) if singles and port is not None else None
 
 
 RULES: tuple[Rule, ...] = (of_each_container(awsvpc_settings, port_mappings), ports_used_once, port_names_used_once)

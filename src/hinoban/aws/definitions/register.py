@@ -39,8 +39,8 @@ def normalise(request: dict[str, Any], *, account: str, region: str) -> dict[str
     """The `taskDefinition` that AWS answers to a RegisterTaskDefinition request, as a new dict (values inside are shared with `request`).
 
     `request` has the shape of botocore's model. Without taskDefinitionArn, revision, status, registeredAt and registeredBy, which
-    the engine knows; without tags, which are answered beside it. Role names without ARN become ARNs of `account` (UNCONFIRMED for
-    `region`s outside the `aws` partition's naming). Defaults: facts/ecs.md §11.4. Raises AwsError, one fault at a time.
+    the engine knows; without tags, which are answered beside it. Roles may be given by name and are answered as ARNs of `account`
+    (UNCONFIRMED). Defaults: facts/ecs.md §11.4. Raises AwsError, one fault at a time.
     """
     draft = _draft(request)
     refusal = next(_refusals(draft), None)

@@ -15,8 +15,8 @@ from msgspec import Struct
 CPU_UNITS_PER_VCPU = 1024
 MIB_PER_GB = 1024
 
-_CPU = re.compile(r"(\d+)|(\d+(?:\.\d*)?|\.\d+)\s*vcpu", re.IGNORECASE)
-_MEMORY = re.compile(r"(\d+)|(\d+(?:\.\d*)?|\.\d+)\s*(gb|mb)", re.IGNORECASE)
+_CPU = re.compile(r"(\d+)|(\d+(?:\.\d*)?|\.\d+)\s*vcpu", re.IGNORECASE | re.ASCII)
+_MEMORY = re.compile(r"(\d+)|(\d+(?:\.\d*)?|\.\d+)\s*(gb|mb)", re.IGNORECASE | re.ASCII)
 # Longer than any size there is; keeps a hostile number out of the arithmetic.
 _LONGEST = 24
 
