@@ -49,8 +49,14 @@ def listed(definition: dict[str, Any], overrides: dict[str, Any], *, for_event: 
 
 
 def _check_length(overrides: dict[str, Any]) -> None:
-    # The text as clients report it, e.g. Netflix/metaflow issue 1482.
-    if len(msgspec.json.encode(overrides).decode()) > MAX_CHARACTERS:
+    """The text as clients report it, e.g. Netflix/metaflow issue 1482.
+
+    Entries that override nothing do not count (UNCONFIRMED), so that what `listed` shows passes whenever the request did.
+    """
+    given = {member: value for member, value in overrides.items() if value}
+    if containers := [each for each in given.pop("containerOverrides", ()) if each.keys() != {"name"}]:
+        given["containerOverrides"] = containers
+    if len(msgspec.json.encode(given).decode()) > MAX_CHARACTERS:
         raise AwsError("InvalidParameterException", f"Container Overrides length must be at most {MAX_CHARACTERS}")
 
 

@@ -92,6 +92,12 @@ def test_8192_characters_are_still_allowed_however_many_bytes(definition: dict[s
     assert effective(definition, overrides)["containerDefinitions"][0]["command"] == overrides["containerOverrides"][0]["command"]
 
 
+@pytest.mark.parametrize("length", [1, 8192 - len('{"containerOverrides":[{"name":"job","command":[""]}]}')])
+def test_what_is_listed_has_the_effect_of_what_was_given(definition: dict[str, Any], length: int) -> None:
+    given = {"containerOverrides": [{"name": "job", "command": ["x" * length]}]}
+    assert effective(definition, listed(definition, given)) == effective(definition, given)
+
+
 def test_every_container_is_listed(definition: dict[str, Any]) -> None:
     assert listed(definition, {}) == {
         "containerOverrides": [{"name": "job"}, {"name": "side"}],
