@@ -49,7 +49,7 @@ def _explanation(change: TaskChange) -> Explanation:
     return Explanation(
         code="overdue",
         cause="Nothing will end it: no service owns it, no lease was taken.",
-        next=f'hinoban stop {task} --reason "overdue"',
+        next=f'Stop it: hinoban stop {task} --reason "overdue"',
         said=(),
         retryable=False,
     )

@@ -1,0 +1,149 @@
+"""What is told about an incident: an alert, its text on the console and its JSON for a webhook. Pure; channels only carry it."""
+
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hinoban.base.units import iso
+from hinoban.watch.model import Incident
+from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
+from hinoban.watch.notify.wording import (
+    LABEL_WIDTH,
+    SEPARATOR,
+    clock_time,
+    definition_name,
+    not_retried,
+    one_line,
+    ran_of,
+    short_cause,
+    short_task,
+    verdict_of,
+)
+
+Change = Literal["opened", "changed", "resolved", "quiet"]
+Severity = Literal["critical", "warning", "info"]
+
+SCHEMA = 1
+"""The version of the webhook's JSON; it grows when a field changes its meaning or goes, not when one is added."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message: a title, then labels. A quiet one has no labels."""
+
+    incident: str
+    change: Change
+    at: float
+    severity: Severity
+    title: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def alert(incident: Incident, change: Change) -> Message:
+    """The message that an incident `opened`, `changed`, was `resolved`, or healed before it had to be told (`quiet`)."""
+    return Message(
+        incident=incident.id,
+        change=change,
+        at=incident.opened_at if change == "opened" else incident.resolved_at or incident.changed_at,
+        severity=_severity(incident, change),
+        title=_quiet_title(incident) if change == "quiet" else _title(incident, change),
+        labels=() if change == "quiet" else _labels(incident, change),
+    )
+
+
+def console_lines(message: Message, zone: ZoneInfo) -> list[str]:
+    """The message as one block: the time with its zone, the title, the labels under it."""
+    time = clock_time(message.at, zone)
+    indent = " " * (len(time) + 1)
+    return [f"{time} {message.title}", *(f"{indent}{label:<{LABEL_WIDTH}}{text}" for label, text in message.labels)]
+
+
+def webhook_payload(incident: Incident, change: Change, *, url: str | None = None) -> dict[str, Any]:
+    """The webhook's JSON; docs/webhook.md lists the fields. `url` is where the dashboard shows the incident, if it does."""
+    finding = incident.finding
+    message = alert(incident, change)
+    return {
+        "schema": SCHEMA,
+        "id": f"{incident.id}/{change}/{round(message.at * 1000)}",
+        "change": change,
+        "severity": message.severity,
+        "title": message.title,
+        "incident": incident.id,
+        "state": incident.state,
+        "verdict": incident.verdict,
+        "detector": finding.detector,
+        "code": finding.explanation.code,
+        "family": finding.family,
+        "revision": finding.revision,
+        "cluster": finding.cluster,
+        "account": finding.account,
+        "region": finding.region,
+        "task": finding.task_arn,
+        "launch": finding.launch_id,
+        "started_by": finding.started_by,
+        "cause": finding.explanation.cause,
+        "said": list(finding.explanation.said),
+        "done": list(incident.done),
+        "next": next_step(incident),
+        "retryable": finding.explanation.retryable,
+        "attempts": [attempt_json(one) for one in incident.attempts],
+        "happened_at": iso(finding.at),
+        "opened_at": iso(incident.opened_at),
+        "changed_at": iso(incident.changed_at),
+        "resolved_at": None if incident.resolved_at is None else iso(incident.resolved_at),
+        "why": f"hinoban why {incident.id}",
+        "url": url,
+    }
+
+
+def incident_row(incident: Incident) -> tuple[str, str, str, str, str]:
+    """Id, state, what, verdict and cause: a line of `hinoban incidents`."""
+    finding = incident.finding
+    return (
+        incident.id,
+        incident.state.upper(),
+        definition_name(finding.family, finding.revision),
+        verdict_of(incident),
+        one_line(finding.explanation.cause),
+    )
+
+
+def _title(incident: Incident, change: Change) -> str:
+    finding = incident.finding
+    parts = [
+        definition_name(finding.family, finding.revision),
+        f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
+        (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
+        verdict_of(incident),
+        "resolved" if change == "resolved" and incident.verdict == finding.verdict else "",
+        incident.id,
+    ]
+    return SEPARATOR.join(part for part in parts if part)
+
+
+def _quiet_title(incident: Incident) -> str:
+    retries = max(0, len(incident.attempts) - 1)
+    counted = f", {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
+    what = incident.finding.family or "unknown family"
+    return f"{what} {verdict_of(incident)} ({short_cause(incident.finding.explanation.code)}{counted}) {incident.id}"
+
+
+def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
+    explanation, done = incident.finding.explanation, " ".join(incident.done)
+    if change == "resolved":
+        labels = [("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
+    else:
+        then = next_step(incident)
+        if not done and len(incident.attempts) < 2:
+            then += f"      {not_retried(incident.finding)}"
+        labels = [("Cause", explanation.cause), ("Said", SEPARATOR.join(explanation.said)), ("Done", done), ("Next", then)]
+    return tuple((label, one_line(text)) for label, text in labels if text)
+
+
+def _severity(incident: Incident, change: Change) -> Severity:
+    if change in ("resolved", "quiet"):
+        return "info"
+    return "warning" if incident.finding.detector == "overdue" else "critical"
+
+
+__all__ = ["Change", "Message", "alert", "console_lines", "incident_row", "webhook_payload", "why_json", "why_text"]

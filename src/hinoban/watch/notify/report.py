@@ -1,0 +1,210 @@
+"""What `why` tells: line 1, labels and the timeline of attempts, as text or as JSON with the same labels. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hinoban.base.units import format_duration, iso
+from hinoban.watch.explain import explain_stop
+from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
+from hinoban.watch.model import Incident, Launch, family_of, revision_of
+from hinoban.watch.notify.wording import (
+    LABEL_WIDTH,
+    SEPARATOR,
+    attempt_columns,
+    day_time,
+    definition_name,
+    not_retried,
+    one_line,
+    ran_of,
+    short_task,
+    table,
+    verdict_of,
+)
+
+MAX_LINES = 12
+UNKNOWN = "unknown"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Line 1 in its parts, and the labels in the order they are printed; a label may have several lines under `--full`."""
+
+    title: tuple[str, ...]
+    labels: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def why_text(
+    incident: Incident | None,
+    task: Mapping[str, Any] | None,
+    *,
+    zone: ZoneInfo,
+    launch: Launch | None = None,
+    log_tail: Sequence[str] = (),
+    usual: str | None = None,
+    changed: str | None = None,
+    cost: str | None = None,
+    full: bool = False,
+) -> list[str]:
+    """The lines of `why`: about an incident (with its task's last detail, if it has one), else about a task, else about a launch.
+
+    At most 12 lines unless `full`: a long timeline keeps its first and its last lines. `cost` and `usual` are texts ready to print.
+    """
+    report = _report(incident, task, launch, zone, log_tail, usual, changed, cost, full)
+    lines = [SEPARATOR.join(report.title)]
+    for label, texts in report.labels:
+        lines.append(f"{label:<{LABEL_WIDTH}}{texts[0]}")
+        lines.extend(" " * LABEL_WIDTH + text for text in texts[1:])
+    attempts = table([attempt_columns(one, zone) for one in incident.attempts]) if incident is not None else []
+    return lines + (attempts if full else _shorten(attempts, MAX_LINES - len(lines)))
+
+
+def why_json(
+    incident: Incident | None,
+    task: Mapping[str, Any] | None,
+    *,
+    zone: ZoneInfo,
+    launch: Launch | None = None,
+    log_tail: Sequence[str] = (),
+    usual: str | None = None,
+    changed: str | None = None,
+    cost: str | None = None,
+) -> dict[str, Any]:
+    """The same as `why_text`, nothing left out: `title`, the labels in lower case as keys, `attempts` with moments in UTC."""
+    report = _report(incident, task, launch, zone, log_tail, usual, changed, cost, True)
+    answer: dict[str, Any] = {"title": SEPARATOR.join(report.title)}
+    answer.update({label.lower(): "\n".join(texts) for label, texts in report.labels})
+    if incident is not None:
+        answer |= {"incident": incident.id, "state": incident.state, "verdict": incident.verdict}
+        answer["attempts"] = [attempt_json(one) for one in incident.attempts]
+    return answer
+
+
+def attempt_json(attempt: Any) -> dict[str, Any]:
+    """One attempt with its documented fields; tokens stay inside."""
+    return {
+        "number": attempt.number,
+        "at": iso(attempt.at),
+        "started_by": attempt.started_by,
+        "outcome": attempt.outcome,
+        "task": attempt.task_arn,
+        "note": attempt.note,
+    }
+
+
+def next_step(incident: Incident) -> str:
+    """The next step; nothing once it is over."""
+    return "Nothing now." if incident.state == "resolved" else incident.finding.explanation.next
+
+
+def _report(
+    incident: Incident | None,
+    task: Mapping[str, Any] | None,
+    launch: Launch | None,
+    zone: ZoneInfo,
+    log_tail: Sequence[str],
+    usual: str | None,
+    changed: str | None,
+    cost: str | None,
+    full: bool,
+) -> Report:
+    if incident is None:
+        return _of_task(task, zone, log_tail, full) if task is not None else _of_launch(launch, zone)
+    finding = incident.finding
+    said = SEPARATOR.join(finding.explanation.said)
+    failed = finding.detector in ("failed_exit", "out_of_memory")
+    if finding.detector == "overdue":
+        started = f"{day_time(finding.facts.get('started_at'), zone)} by {finding.started_by or UNKNOWN}"
+    else:
+        started = ""
+    log = _log(log_tail, finding.task_arn, full)
+    labels: list[tuple[str, Sequence[str]]] = [
+        ("Cause", (finding.explanation.cause,)),
+        ("Said", (said,)),
+        ("Done", (" ".join(incident.done),)),
+        ("Started", (started,)),
+        ("Log", log or ((f"{UNKNOWN}: no line was kept",) if failed else ())),
+        ("Changed", (changed or (UNKNOWN if failed else ""),)),
+        ("Usual", (usual or (UNKNOWN if failed or started else ""),)),
+        ("Cost", (cost or (UNKNOWN if started else ""),)),
+        ("Next", (_next_line(incident),)),
+    ]
+    return Report(title=_title(incident, zone), labels=_kept(labels))
+
+
+def _title(incident: Incident, zone: ZoneInfo) -> tuple[str, ...]:
+    finding = incident.finding
+    group = str(finding.facts.get("group") or "")
+    where = f"task {short_task(finding.task_arn)}" if finding.task_arn else f"launched {day_time(finding.at, zone)}"
+    parts = [
+        definition_name(finding.family, finding.revision),
+        f"service {group.removeprefix('service:')}" if group.startswith("service:") else "",
+        where,
+        (ran_of(finding.facts) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
+        verdict_of(incident),
+        "acknowledged" if incident.state == "acknowledged" else "",
+        incident.id,
+    ]
+    return tuple(part for part in parts if part)
+
+
+def _next_line(incident: Incident) -> str:
+    step = next_step(incident)
+    quiet = incident.state == "resolved" or incident.done or len(incident.attempts) > 1
+    if incident.finding.detector == "overdue" and incident.state != "resolved":
+        step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
+    return step if quiet else f"{step}      {not_retried(incident.finding)}"
+
+
+def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str], full: bool) -> Report:
+    definition, arn = str(task.get("taskDefinitionArn") or ""), str(task.get("taskArn") or "")
+    name, status = definition_name(family_of(definition), revision_of(definition)), str(task.get("lastStatus") or UNKNOWN)
+    log = ("Log", _log(log_tail, arn, full))
+    if status != "STOPPED":
+        began = moment_of(task, "startedAt") or moment_of(task, "createdAt")
+        cause = f"Nothing went wrong so far: the task is {status}."
+        labels = [("Cause", (cause,)), ("Started", (f"{day_time(began, zone)} by {task.get('startedBy') or UNKNOWN}",)), log]
+        labels.append(("Next", (f"Follow it: hinoban logs -f {short_task(arn)}",)))
+        return Report(title=(name, f"task {short_task(arn)}", status), labels=_kept(labels))
+    explanation, ran = explain_stop(task), ran_seconds(task)
+    ended_well = explanation.code == "exit_0"
+    codes = [one["exitCode"] for one in containers_of(task) if isinstance(one.get("exitCode"), int)]
+    verdict = "EXIT 0" if ended_well else f"EXIT {codes[0]}" if len(codes) == 1 else "STOPPED"
+    verdict += f" after {format_duration(ran)}" if ran is not None else ""
+    labels = [("Cause", (explanation.cause,)), ("Said", (SEPARATOR.join(explanation.said),)), log, ("Next", (explanation.next,))]
+    return Report(title=(name, f"task {short_task(arn)}", verdict), labels=_kept(labels))
+
+
+def _of_launch(launch: Launch | None, zone: ZoneInfo) -> Report:
+    if launch is None:
+        return Report(title=(UNKNOWN,), labels=(("Cause", ("Nothing is known of it.",)),))
+    revision = revision_of(str((launch.request or {}).get("taskDefinition") or ""))
+    title = (definition_name(launch.family, revision), f"launched {day_time(launch.at, zone)}", "LAUNCHED", launch.launch_id)
+    tasks = ", ".join(short_task(arn) for arn in launch.task_arns)
+    cause = f"Nothing went wrong: {len(launch.task_arns)} of {launch.count} tasks were launched ({tasks})."
+    following = f"Look at the task: hinoban why {short_task(launch.task_arns[0])}" if launch.task_arns else "Nothing now."
+    return Report(title=title, labels=_kept([("Cause", (cause,)), ("Next", (following,))]))
+
+
+def _log(log_tail: Sequence[str], task_arn: str | None, full: bool) -> tuple[str, ...]:
+    lines = [one_line(line) for line in log_tail if line.strip()]
+    if not lines:
+        return ()
+    if full:
+        return tuple(lines)
+    kept = f"{len(lines)} line{'s' if len(lines) > 1 else ''} kept: hinoban logs {short_task(task_arn)}"
+    return (f"{lines[-1]}      ({kept})",)
+
+
+def _kept(labels: Sequence[tuple[str, Sequence[str]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((label, tuple(one_line(text) for text in texts)) for label, texts in labels if texts and texts[0])
+
+
+def _shorten(lines: list[str], room: int) -> list[str]:
+    if len(lines) <= room:
+        return lines
+    if room < 3:
+        return lines[-max(room, 0) :] if room > 0 else []
+    kept = room - 2
+    return [lines[0], f"  ... {len(lines) - 1 - kept} more attempts (--full)", *lines[-kept:]]

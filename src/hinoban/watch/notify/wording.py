@@ -1,0 +1,99 @@
+"""Small words of messages: how a verdict, a moment or an attempt is written. Wording only; what is said is decided in `message`."""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hinoban.base.units import format_duration, local_day_time, local_time
+from hinoban.watch.model import Attempt, Finding, Incident, task_id_of
+
+LABEL_WIDTH = 9
+SEPARATOR = " · "
+
+_SHORT = {
+    "no_capacity": "no Fargate capacity",
+    "quota_reached": "Fargate quota reached",
+    "throttled": "AWS throttled the call",
+    "request_limit": "AWS throttled the call",
+    "server_error": "AWS failed inside",
+    "provisioning_limit": "too many tasks waiting for capacity",
+    "spot_interruption": "Spot capacity taken back",
+}
+
+_NOT_RETRIED = {
+    "out_of_memory": "Not retried: same input, same limit.",
+    "failed_exit": "Not retried: no on_exit policy.",
+    "overdue": "Not stopped: no stop_after.",
+}
+
+
+def short_cause(code: str) -> str:
+    """A catalogue code in a few words, for one-line messages."""
+    return _SHORT.get(code, code.replace("_", " "))
+
+
+def short_task(task_arn: str | None) -> str:
+    """The first 8 digits of a task's id; every command takes them."""
+    return task_id_of(task_arn or "")[:8] or "unknown"
+
+
+def definition_name(family: str, revision: int | None) -> str:
+    """`web:3`, `web`, or `unknown` where the call named no definition."""
+    return f"{family}:{revision}" if family and revision is not None else family or "unknown family"
+
+
+def day_time(moment: float | None, zone: ZoneInfo) -> str:
+    """`Fri 27 Nov 00:00 JST` or `unknown`."""
+    return "unknown" if moment is None else local_day_time(moment, zone)
+
+
+def clock_time(moment: float, zone: ZoneInfo) -> str:
+    """`14:34:38 JST`."""
+    return f"{local_time(moment, zone)} {local_day_time(moment, zone).rpartition(' ')[2]}"
+
+
+def verdict_of(incident: Incident) -> str:
+    """The verdict with what belongs to it: `EXIT 1 after 12 s`, `RECOVERED at attempt 3`."""
+    finding = incident.finding
+    if incident.verdict == "RECOVERED" and incident.attempts:
+        return f"RECOVERED at attempt {incident.attempts[-1].number}"
+    ran = finding.facts.get("ran_seconds")
+    if incident.verdict == finding.verdict and finding.detector in ("failed_exit", "out_of_memory") and isinstance(ran, int | float):
+        return f"{incident.verdict} after {format_duration(ran)}"
+    count, refused = finding.facts.get("count"), finding.facts.get("refused")
+    if incident.verdict == finding.verdict == "NOT STARTED" and count and refused and refused < count:
+        return f"NOT STARTED ({refused} of {count} tasks)"
+    return incident.verdict
+
+
+def ran_of(facts: Mapping[str, Any]) -> str | None:
+    """`RUNNING 26 h 03 m, limit 24 h` of an overdue task."""
+    ran, limit = facts.get("ran_seconds"), facts.get("limit_seconds")
+    if ran is None or limit is None:
+        return None
+    return f"{facts.get('last_status') or 'RUNNING'} {format_duration(ran)}, limit {format_duration(limit)}"
+
+
+def not_retried(finding: Finding) -> str:
+    """Why Hinoban did nothing by itself."""
+    if finding.detector in _NOT_RETRIED:
+        return _NOT_RETRIED[finding.detector]
+    return "Not retried: no policy asks for it." if finding.explanation.retryable else "Not retried: it cannot help."
+
+
+def attempt_columns(attempt: Attempt, zone: ZoneInfo) -> tuple[str, str, str, str, str]:
+    """An attempt as the columns of the timeline."""
+    outcome = f"task {short_task(attempt.task_arn)}" if attempt.task_arn else attempt.outcome
+    note = SEPARATOR.join(part for part in ((attempt.outcome if attempt.task_arn else ""), attempt.note) if part)
+    return local_time(attempt.at, zone), str(attempt.number), attempt.started_by or "unknown", outcome, note
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines with aligned columns, two spaces apart."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks: a message's line stays one line, no word of it is lost."""
+    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
