@@ -8,19 +8,28 @@ DEFAULT_CODE = "ValidationException"
 
 # service -> code of "1 validation error detected: ...".
 CODES = {
-    "ecs": "ClientException",  # "Common Error Types" has no ValidationException in ECS's captures; facts/ecs.md §11.1
+    "ecs": "ClientException",  # no ValidationException in ECS's captures (facts/ecs.md §11.1); nested members of definitions answer so
     "logs": "InvalidParameterException",  # facts/logs.md §1, §3
-    "sns": "InvalidParameter",
+    "sns": "InvalidParameter",  # facts/cloudtrail_sns_lambda.md
 }
 
-# (service, missing top-level member) -> code, text, source.
+# (service, missing top-level member, also as Operation.member) -> code, text, source.
 MISSING: dict[tuple[str, str], tuple[str, str, str]] = {
-    ("ecs", "taskDefinition"): ("ClientException", "TaskDefinition can not be blank.", "captures of CreateService and RunTask"),
+    ("ecs", "taskDefinition"): ("InvalidParameterException", "TaskDefinition can not be blank.", "captures of CreateService"),
+    ("ecs", "DescribeTaskDefinition.taskDefinition"): (
+        "ClientException",
+        "Task Definition can not be blank.",
+        "client libraries' fixtures",
+    ),
+    ("ecs", "DeregisterTaskDefinition.taskDefinition"): (
+        "ClientException",
+        "Task Definition can not be blank.",
+        "client libraries' fixtures",
+    ),
     ("ecs", "family"): ("ClientException", "Family can not be blank.", "amazon-ecs-deploy-task-definition issue 630"),
     ("ecs", "containerDefinitions"): ("ClientException", "Container list cannot be empty.", "facts/ecs.md §4.2"),
     ("ecs", "tasks"): ("InvalidParameterException", "Tasks cannot be empty.", "facts/ecs.md §3.3"),
     ("ecs", "clusters"): ("InvalidParameterException", "Clusters can not be blank.", "blox issue 170"),
-    ("ecs", "cluster"): ("InvalidParameterException", "Cluster can not be blank.", "worded as its siblings"),
 }
 
 # service -> code of "<Member> can not be blank.", for services that word a missing member so.
@@ -32,9 +41,11 @@ Broken = tuple[str | None, str, str]
 
 def validation_error(service: str, operation: str, problems: Sequence[Broken]) -> AwsError:
     """The error for all broken limits of one call."""
+    blank_code = BLANK_CODES.get(service)
     for value, place, _ in problems:
-        if value is None and service in BLANK_CODES:
-            code, text, _ = MISSING.get((service, place), (BLANK_CODES[service], f"{place[:1].upper()}{place[1:]} can not be blank.", ""))
+        if blank_code and value is None and "." not in place:
+            known = MISSING.get((service, f"{operation}.{place}")) or MISSING.get((service, place))
+            code, text, _ = known or (blank_code, f"{place[:1].upper()}{place[1:]} can not be blank.", "")
             return AwsError(code, text)
     told = "; ".join(f"{_value(value)} at '{place}' failed to satisfy constraint: {limit}" for value, place, limit in problems)
     count = len(problems)

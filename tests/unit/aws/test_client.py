@@ -71,7 +71,12 @@ async def test_an_error_answer_is_an_aws_error() -> None:
     with pytest.raises(AwsError) as caught:
         await client().call("ecs", "ListClusters", {"maxResults": 0})
     error = caught.value
-    assert (error.code, error.message, error.status, error.fields) == ("InvalidParameterException", "maxResults must be positive", 400, {"hint": 1})
+    assert (error.code, error.message, error.status, error.fields) == (
+        "InvalidParameterException",
+        "maxResults must be positive",
+        400,
+        {"hint": 1},
+    )
 
 
 async def test_without_credentials_nothing_is_signed() -> None:

@@ -6,7 +6,8 @@ from hinoban.aws.hosts import host_allowed
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:4566", "127.0.0.1", "127.0.0.1:1", "127.9.9.9", "[::1]", "[::1]:4566", "ecs.localhost:4566", "localhost."]
+    "host",
+    ["localhost", "LOCALHOST:4566", "127.0.0.1", "127.0.0.1:1", "127.9.9.9", "[::1]", "[::1]:4566", "ecs.localhost:4566", "localhost."],
 )
 def test_loopback_is_ours_with_any_port(host: str) -> None:
     assert host_allowed(host)

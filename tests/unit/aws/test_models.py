@@ -10,7 +10,12 @@ from hinoban.aws import models
 
 def test_a_service_says_how_it_is_called() -> None:
     ecs = models.service("ecs")
-    assert (ecs.protocol, ecs.json_version, ecs.target_prefix, ecs.signing_name) == ("json", "1.1", "AmazonEC2ContainerServiceV20141113", "ecs")
+    assert (ecs.protocol, ecs.json_version, ecs.target_prefix, ecs.signing_name) == (
+        "json",
+        "1.1",
+        "AmazonEC2ContainerServiceV20141113",
+        "ecs",
+    )
     assert "RunTask" in ecs.operation_names()
 
 

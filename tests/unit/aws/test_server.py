@@ -124,7 +124,9 @@ async def test_a_bad_input_is_audited_without_params() -> None:
     assert house.happened[0][2] is None
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b'{"a": "\xff"}', b"[" * 100_000, b'{"a":' * 100_000, b"{} {}", b"nonsense", b'"\\ud800"'])
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe", b'{"a": "\xff"}', b"[" * 100_000, b'{"a":' * 100_000, b"{} {}", b"nonsense", b'"\\ud800"']
+)
 async def test_a_malformed_body_is_a_clear_client_error(body: bytes) -> None:
     status, code, text = told(await House().ask("ListClusters", body))
     assert (status, code) == (400, "SerializationException")
@@ -167,7 +169,9 @@ async def test_only_post_to_the_root_is_an_api_call() -> None:
 
 async def test_other_protocols_are_told_in_their_own_shape() -> None:
     house = House()
-    query = await house.ask(None, b"Action=GetCallerIdentity", service="sts", content_type="application/x-www-form-urlencoded; charset=utf-8")
+    query = await house.ask(
+        None, b"Action=GetCallerIdentity", service="sts", content_type="application/x-www-form-urlencoded; charset=utf-8"
+    )
     assert b"<Error><Type>Sender</Type><Code>UnknownOperationException</Code>" in query.body
     s3 = await house.ask(None, b"", service="s3", method="GET", path="/bucket")
     assert s3.body.startswith(b"<Error><Code>UnknownOperationException</Code>")

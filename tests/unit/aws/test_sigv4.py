@@ -164,7 +164,12 @@ def test_five_minutes_of_skew_either_way() -> None:
         ("SignedHeaders=host;", "SignedHeaders=absent;host;", "InvalidSignatureException", "'absent' is named in SignedHeaders"),
         ("Credential=", "Credential= ", "IncompleteSignatureException", "Invalid key=value pair (missing equal-sign)"),
         (", Signature=", ", Sig=", "IncompleteSignatureException", "Authorization header requires 'Signature' parameter."),
-        ("AWS4-HMAC-SHA256", "Bearer", "IncompleteSignatureException", "requires 'Credential' parameter. Authorization header requires 'Sig"),
+        (
+            "AWS4-HMAC-SHA256",
+            "Bearer",
+            "IncompleteSignatureException",
+            "requires 'Credential' parameter. Authorization header requires 'Sig",
+        ),
         ("/20261126/", "/20261125/", "InvalidSignatureException", "'20261125' != '20261126', from '20261126T150000Z'."),
     ],
 )
@@ -206,9 +211,16 @@ def test_a_changed_secret_is_seen_at_once() -> None:
 
 def test_without_auth_the_scope_is_still_read() -> None:
     request = signed()
-    request.headers["authorization"] = request.headers["authorization"].replace("AKIDEXAMPLE", "test").replace("ap-northeast-1", "eu-west-1")
+    request.headers["authorization"] = (
+        request.headers["authorization"].replace("AKIDEXAMPLE", "test").replace("ap-northeast-1", "eu-west-1")
+    )
     verified = verifier(enabled=False).verify(request)
-    assert (verified.access_key_id, verified.caller.access_key_id, verified.region, verified.service) == ("test", "test", "eu-west-1", "ecs")
+    assert (verified.access_key_id, verified.caller.access_key_id, verified.region, verified.service) == (
+        "test",
+        "test",
+        "eu-west-1",
+        "ecs",
+    )
     for headers in ({}, {"authorization": "Bearer x"}):
         nobody = verifier(enabled=False).verify(as_request("POST", "http://127.0.0.1:4566/", headers, b""))
         assert (nobody.region, nobody.service) == ("ap-northeast-1", "")

@@ -48,7 +48,9 @@ SHAPES: dict[str, Any] = {
 check = compile_input("events", "PutThings", "Input", SHAPES)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*SHAPES["Input"]["members"], "Id", "Inner"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*SHAPES["Input"]["members"], "Id", "Inner"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -160,7 +162,8 @@ def test_the_text_of_logs_is_the_one_in_the_facts() -> None:
 @pytest.mark.parametrize(
     ("operation", "code", "text"),
     [
-        ("RunTask", "ClientException", "TaskDefinition can not be blank."),
+        ("RunTask", "InvalidParameterException", "TaskDefinition can not be blank."),
+        ("DescribeTaskDefinition", "ClientException", "Task Definition can not be blank."),
         ("RegisterTaskDefinition", "ClientException", "Family can not be blank."),
         ("DescribeTasks", "InvalidParameterException", "Tasks cannot be empty."),
         ("StopTask", "InvalidParameterException", "Task can not be blank."),
@@ -171,6 +174,19 @@ def test_ecs_has_its_own_words_for_what_is_missing(operation: str, code: str, te
     assert found is not None
     error = refused({}, found.check)
     assert (error.code, error.message) == (code, text)
+
+
+def test_ecs_tells_nested_members_and_enums_as_every_service() -> None:
+    found = models.service("ecs").operation("RunTask")
+    assert found is not None
+    error = refused({"taskDefinition": "job", "capacityProviderStrategy": [{"weight": 1}]}, found.check)
+    place = "capacityProviderStrategy.1.member.capacityProvider"
+    text = f"1 validation error detected: Value null at '{place}' failed to satisfy constraint: Member must not be null"
+    assert (error.code, error.message) == ("ClientException", text)
+    assert (
+        "at 'launchType' failed to satisfy constraint: Member must satisfy enum value set: [EC2, FARGATE"
+        in refused({"taskDefinition": "job", "launchType": "MOON"}, found.check).message
+    )
 
 
 def test_maps_print_as_javas_do() -> None:
