@@ -1,0 +1,76 @@
+"""Every reason of facts/ecs.md §§2-3 has its entry, every entry has its words, and no entry is dead."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hinoban.watch.explain.catalogue import Entry, entries, find
+from hinoban.watch.explain.filling import fill
+
+SAMPLES = tomllib.loads((Path(__file__).parent / "samples.toml").read_text(encoding="utf-8"))
+CASES = [(place, code, text) for place, codes in SAMPLES.items() for code, texts in codes.items() for text in texts]
+
+COMMANDS = {"up", "env", "run", "ps", "why", "logs", "incidents", "stop", "demo"}
+VERBS = set(
+    "Add Allow Ask Build Check Clean Compare Correct Count Create Drop Find Free Give Launch Leave List Look Name Nothing Push Raise Read Run Set"
+    " Take Wait".split()
+)
+
+
+def found(place: str, text: str) -> Entry | None:
+    error_code = None
+    if place == "launch_error":
+        error_code, _, text = text.partition(": ")
+    match = find(place, text, error_code=error_code) or find(place, text, error_code=error_code, vague=True)  # type: ignore[arg-type]  # a Place
+    return match.entry if match else None
+
+
+@pytest.mark.parametrize(("place", "code", "text"), CASES)
+def test_a_sample_of_each_row_of_the_facts_finds_its_entry(place: str, code: str, text: str) -> None:
+    entry = found(place, text)
+    assert entry is not None and entry.code == code
+
+
+def test_no_entry_is_out_of_reach() -> None:
+    assert {entry.code for entry in entries()} - {code for _, code, _ in CASES} == set()
+
+
+def test_no_code_is_used_twice() -> None:
+    codes = [entry.code for entry in entries()]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_an_entry_has_a_cause_a_source_and_a_next_step_that_starts_with_a_verb(entry: Entry) -> None:
+    assert entry.en.cause.endswith(".") and entry.source
+    assert entry.en.next.split()[0].rstrip(".,;:") in VERBS
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_a_next_step_names_only_commands_that_exist(entry: Entry) -> None:
+    assert set(re.findall(r"\bhinoban (\w+)", entry.en.next)) <= COMMANDS
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_texts_read_well_when_nothing_is_known(entry: Entry) -> None:
+    text = fill(entry.en.cause, {}) + fill(entry.en.next, {})
+    assert not re.search(r"\{\w+\}|None", text)
+
+
+def test_a_language_that_is_not_written_yet_falls_back_to_english() -> None:
+    assert all(entry.text("ja").cause for entry in entries())
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("ResourceInitializationError: failed to validate logger args: : signal: killed", "logs_unreachable"),
+        ("CannotPullContainerError: dial tcp: i/o timeout: not found", "image_missing"),
+        ("resourceinitializationerror: FAILED TO INITIALIZE LOGGING DRIVER: x", "logging_driver"),
+    ],
+)
+def test_the_more_exact_entry_goes_before_the_network_marker(text: str, code: str) -> None:
+    entry = found("stop_reason", text)
+    assert entry is not None and entry.code == code
