@@ -29,6 +29,11 @@ class Container:
         self.cgroup: str | None = mark["cgroup"]
         self.pid = 0
         self.pipe: int | None = None
+        # While the child has not become its command: the pipe that tells, what it should become, and why it could not.
+        self.exec_pipe: int | None = None
+        self.argv: list[str] = []
+        self.cwd: str | None = None
+        self.failure: str | None = None
         self.output = OutputFiles(directory)
         self.started: dict[str, Any] | None = None
         self.end: dict[str, Any] | None = None

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from hinoban.engine.runtime.process import procfs
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-FIRST_UID, LAST_UID = 200_000, 265_535
 
 Spec = dict[str, Any]
 
@@ -79,8 +78,9 @@ def environment(given: dict[str, str], home: str, mark: str) -> dict[str, str]:
     return {"PATH": DEFAULT_PATH, "HOME": home, **given, procfs.MARKER: mark}
 
 
-def spawn(spec: Spec, *, record: str, private: str, who: tuple[int, int] | None, cgroup: str | None) -> tuple[int, int]:
-    """Fork and exec; answers (pid, read end of stdout and stderr in one pipe). CannotStart when the exec fails.
+def spawn(spec: Spec, *, record: str, private: str, who: tuple[int, int] | None, cgroup: str | None) -> tuple[int, int, int]:
+    """Fork and exec; answers (pid, read end of stdout and stderr in one pipe, a pipe that ends without a word when the exec is done
+    and otherwise holds what `explain` reads). Does not wait: the child's way to its exec takes longer than all else.
 
     The child writes its own pid into the record before it becomes the command: whatever dies in between, a command never
     runs without a record.
@@ -95,17 +95,8 @@ def spawn(spec: Spec, *, record: str, private: str, who: tuple[int, int] | None,
         _child(spec, record, private, who, cgroup, out_write, told_write)
     os.close(out_write)
     os.close(told_write)
-    try:
-        with open(told_read, "rb") as told:
-            failure = told.read()
-        if failure:
-            os.waitpid(pid, 0)
-            raise _explain(spec, json.loads(failure))
-    except CannotStart:
-        os.close(out_read)
-        raise
     os.set_blocking(out_read, False)
-    return pid, out_read
+    return pid, out_read, told_read
 
 
 def _child(
@@ -145,21 +136,22 @@ def _child(
         os._exit(127)
 
 
-def _explain(spec: Spec, failure: list[Any]) -> CannotStart:
-    step, number, text = failure
-    program = json.dumps(spec["argv"][0])
+def explain(argv: list[str], cwd: str | None, failure: bytes) -> CannotStart:
+    """Why the exec failed, in runc's words."""
+    step, number, text = json.loads(failure)
+    program = json.dumps(argv[0])
     start = "failed to create shim task: OCI runtime create failed: unable to start container process: "
     if step == "chdir":
-        return cannot_start(f"{start}chdir to cwd ({json.dumps(spec['cwd'])}) set in config.json failed: {text}")
+        return cannot_start(f"{start}chdir to cwd ({json.dumps(cwd)}) failed: {text}")
     if step == "exec":
-        if number == errno.ENOENT and "/" not in spec["argv"][0]:
+        if number == errno.ENOENT and "/" not in argv[0]:
             return cannot_start(f"{start}exec: {program}: executable file not found in $PATH")
         if number == errno.ENOENT:
-            return cannot_start(f"{start}exec: {program}: stat {spec['argv'][0]}: no such file or directory")
+            return cannot_start(f"{start}exec: {program}: stat {argv[0]}: no such file or directory")
         if number in (errno.EACCES, errno.EPERM):
             return cannot_start(f"{start}exec: {program}: permission denied")
         if number == errno.ENOEXEC:
-            return cannot_start(f"{start}exec {spec['argv'][0]}: exec format error")
+            return cannot_start(f"{start}exec {argv[0]}: exec format error")
         return cannot_start(f"{start}exec: {program}: {os.strerror(number) if number else text}")
     return cannot_start(f"{start}{text}")
 

@@ -20,7 +20,8 @@ from typing import Any
 from hinoban.engine.runtime.process import cgroups, procfs, sampling, wire
 from hinoban.engine.runtime.process.connection import Connection
 from hinoban.engine.runtime.process.container import Container, create, delete_tree, load
-from hinoban.engine.runtime.process.spawn import FIRST_UID, LAST_UID, CannotStart, check_ports, identity, spawn
+from hinoban.engine.runtime.process.spawn import CannotStart, check_ports, explain, identity, spawn
+from hinoban.engine.runtime.process.uids import Uids
 
 _PR_SET_CHILD_SUBREAPER = 36
 _READ_BYTES = 256 << 10
@@ -52,6 +53,7 @@ class Supervisor:
         self._connection: Connection | None = None
         self._containers: dict[tuple[str, str], Container] = {}
         self._running: dict[int, Container] = {}
+        self._uids = Uids()
         self._sample_at = 0.0
         self._reading = True
         self._root = f"{os.getcwd()}/{wire.CONTAINERS}"
@@ -65,6 +67,7 @@ class Supervisor:
         """Take over what an earlier supervisor left on disk: what still runs is killed, for nobody can learn its end any more."""
         for container in load(self._root):
             self._containers[container.key] = container
+            self._uids.take(container.task, container.uid)
             if container.end is None:
                 self._bury(container)
 
@@ -187,6 +190,7 @@ class Supervisor:
             self._shutdown()
         elif (container := self._containers.get((message["task"], message["name"]))) is not None:
             if op == "stop" and container.end is None:
+                self._began(container)
                 procfs.kill(container.pid, signal.SIGTERM)
                 kill_at = time.monotonic() + message["timeout"]
                 container.kill_at = min(kill_at, container.kill_at or kill_at)
@@ -254,7 +258,7 @@ class Supervisor:
             known.told_start = known.told_end = False
             self._tell(known)
             return
-        uid = self._uid(message["task"])
+        uid = self._uids.take(message["task"])
         # What the container is given to know (environment, command) may be secret and is not kept on disk.
         mark = {name: value for name, value in message.items() if name not in ("env", "argv")}
         mark |= {"uid": uid, "private": f"{self._work}/{message['runtime_id']}", "cgroup": None, "at": _now()}
@@ -274,10 +278,7 @@ class Supervisor:
             reason = str(failure) if isinstance(failure, CannotStart) else f"CannotStartContainerError: {failure}"
             self._free(container)
             container.write_end({"op": "start_failed", "at": _now(), "reason": reason})
-        else:
-            container.write_start(self._start_line(container, _now()))
-            self._listen_to_pipes(container)
-        self._tell(container)
+            self._tell(container)
 
     def _spawn(self, container: Container, spec: dict[str, Any]) -> None:
         mark = container.mark
@@ -286,21 +287,32 @@ class Supervisor:
         os.mkdir(container.private, 0o700)
         if who is not None:
             os.chown(container.private, *who)
-        pid, pipe = spawn(spec, record=container.record, private=container.private, who=who, cgroup=container.cgroup)
-        container.pid, container.pipe = pid, pipe
-        self._running[pid] = container
+        container.argv, container.cwd = spec["argv"], spec["cwd"]
+        container.pid, container.pipe, container.exec_pipe = spawn(
+            spec, record=container.record, private=container.private, who=who, cgroup=container.cgroup
+        )
+        self._running[container.pid] = container
+        self._selector.register(container.exec_pipe, selectors.EVENT_READ, lambda _pipe, _events: self._began(container))
+
+    def _began(self, container: Container) -> None:
+        """The child has become its command, or says why it cannot; waits for it if it must."""
+        if container.exec_pipe is None:
+            return
+        failure = os.read(container.exec_pipe, 65536)
+        self._selector.unregister(container.exec_pipe)
+        os.close(container.exec_pipe)
+        container.exec_pipe = None
+        if failure:
+            container.failure = str(explain(container.argv, container.cwd, failure))
+            return
+        container.write_start(self._start_line(container, _now()))
+        self._listen_to_pipes(container)
+        self._tell(container)
+        self._flush()
 
     @staticmethod
     def _start_line(container: Container, at: float) -> dict[str, Any]:
         return {"op": "started", "at": at, "runtime_id": container.mark["runtime_id"], "ports": container.mark["told_ports"]}
-
-    def _uid(self, task: str) -> int:
-        used = set()
-        for container in self._containers.values():
-            if container.task == task:
-                return container.uid
-            used.add(container.uid)
-        return next(uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in used)
 
     def _listen_to_pipes(self, *only: Container) -> None:
         """Read what containers print, unless the daemon is so far behind that they should wait."""
@@ -368,6 +380,7 @@ class Supervisor:
         return found.si_pid if found else 0
 
     def _ended(self, container: Container) -> None:
+        self._began(container)
         at = _now()
         self._kill(container, main_is_gone=True)
         status = os.waitstatus_to_exitcode(os.waitpid(container.pid, 0)[1])
@@ -391,7 +404,10 @@ class Supervisor:
         code = status if status >= 0 else 128 - status
         oom = code == 137 and not container.killed_by_us and (container.over_memory or self._oom_kills(container) > 0)
         self._free(container)
-        container.write_end({"op": "exited", "at": at, "code": code, "oom": oom, "reason": None})
+        if container.failure is not None:
+            container.write_end({"op": "start_failed", "at": at, "reason": container.failure})
+        else:
+            container.write_end({"op": "exited", "at": at, "code": code, "oom": oom, "reason": None})
         self._tell(container)
 
     def _oom_kills(self, container: Container) -> int:
@@ -419,6 +435,7 @@ class Supervisor:
         delete_tree(container.private)
         delete_tree(container.directory)
         del self._containers[container.key]
+        self._uids.give_back(container.task)
         with contextlib.suppress(OSError):
             # The last container of its task takes the task's directory with it.
             os.rmdir(os.path.dirname(container.directory))
