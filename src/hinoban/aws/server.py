@@ -71,6 +71,10 @@ class Endpoint:
             _log.exception("The request %s failed", request_id)
             return _refusal(request, request_id, model, errors.internal_failure())
 
+    def refuse(self, request: HttpRequest, error: AwsError) -> HttpResponse:
+        """The answer for a request that is turned away before it comes here: wrong host, huge body."""
+        return _refusal(request, self._ids.uuid(), None, error)
+
     def _verify(self, request: HttpRequest) -> Verified:
         if len(request.body) > MAX_BODY:
             raise errors.too_large()
@@ -84,14 +88,20 @@ class Endpoint:
         if request.method != "POST" or request.path not in ("/", ""):
             raise errors.not_an_api_call(request.method, request.path)
         prefix, operation = json.target(request.headers.get("x-amz-target"))
-        names = [verified.service] if verified.service else list(self._services)
-        found = next((model for name in names if (model := models.service(name)).target_prefix == prefix), None)
+        found = models.service(verified.service) if verified.service else self._by_prefix(prefix)
+        if found is not None and found.target_prefix != prefix:
+            found = None
         if found is None:
+            if (meant := self._by_prefix(prefix)) is not None:
+                raise errors.invalid_signature(f"Credential should be scoped to correct service: '{meant.signing_name}'. ")
             raise errors.no_such_operation(verified.service or prefix, operation)
         if operation not in self._services[found.name]:
             make = errors.no_such_operation if found.operation(operation) is None else errors.unknown_operation
             raise make(found.name, operation)
         return found, operation
+
+    def _by_prefix(self, prefix: str) -> models.Service | None:
+        return next((model for name in self._services if (model := models.service(name)).target_prefix == prefix), None)
 
     def _call(self, request: HttpRequest, request_id: str, verified: Verified, model: models.Service, operation_name: str) -> HttpResponse:
         call = Call(

@@ -189,12 +189,13 @@ class _Compiler:
 
     def _whole(self, name: str, shape: dict[str, Any]) -> Checker:
         limits = _range(shape)
-        kind = "Integer" if shape["type"] == "integer" else "Long"
+        kind, bits = ("Integer", 31) if shape["type"] == "integer" else ("Long", 63)
+        end = 1 << bits
 
         def check(value: Any, where: Where, problems: list[Problem]) -> Any:
             if type(value) is float and value == value and abs(value) != float("inf"):
                 value = int(value)
-            if type(value) is not int:
+            if type(value) is not int or not -end <= value < end:
                 raise _wrong_type(value, kind)
             limits(value, where, problems)
             return value

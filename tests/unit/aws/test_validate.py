@@ -84,6 +84,8 @@ def test_numbers_moments_and_blobs_are_made_one_kind() -> None:
         ({"Name": {}}, "Start of structure or map found where not expected."),
         ({"Count": "3"}, "STRING_VALUE can not be converted to an Integer"),
         ({"Count": False}, "FALSE_VALUE can not be converted to an Integer"),
+        ({"Count": 2**31}, "NUMBER_VALUE can not be converted to an Integer"),
+        ({"Big": 1e30}, "NUMBER_VALUE can not be converted to a Long"),
         ({"Big": "3"}, "STRING_VALUE can not be converted to a Long"),
         ({"Share": "3"}, "STRING_VALUE can not be converted to a Double"),
         ({"On": "true"}, "STRING_VALUE can not be converted to a Boolean"),
