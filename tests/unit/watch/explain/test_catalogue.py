@@ -13,10 +13,35 @@ SAMPLES = tomllib.loads((Path(__file__).parent / "samples.toml").read_text(encod
 CASES = [(place, code, text) for place, codes in SAMPLES.items() for code, texts in codes.items() for text in texts]
 
 COMMANDS = {"up", "env", "run", "ps", "why", "logs", "incidents", "stop", "demo"}
-VERBS = set(
-    "Add Allow Ask Build Check Clean Compare Correct Count Create Drop Find Free Give Launch Leave List Look Name Nothing Push Raise Read Run Set"
-    " Take Wait".split()
-)
+VERBS = {
+    "Add",
+    "Allow",
+    "Ask",
+    "Build",
+    "Check",
+    "Clean",
+    "Compare",
+    "Correct",
+    "Count",
+    "Create",
+    "Drop",
+    "Find",
+    "Free",
+    "Give",
+    "Launch",
+    "Leave",
+    "List",
+    "Look",
+    "Name",
+    "Nothing",
+    "Push",
+    "Raise",
+    "Read",
+    "Run",
+    "Set",
+    "Take",
+    "Wait",
+}
 
 
 def found(place: str, text: str) -> Entry | None:

@@ -1,6 +1,8 @@
 """Whole texts, as people read them."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -123,7 +125,7 @@ def test_why_a_task_ran_out_of_memory() -> None:
     Changed  unknown
     Usual    unknown
     Next     Set memory to 1024 (valid with cpu 256), register it, then: hinoban run report-export --wait      Not retried: same input, same limit.
-    """)
+    """)  # noqa: E501 - a line as it is printed
 
 
 def test_why_a_task_is_overdue() -> None:
@@ -137,7 +139,7 @@ def test_why_a_task_is_overdue() -> None:
     Usual    unknown
     Cost     $0.40 so far, $0.37 a day
     Next     Stop it: hinoban stop e41c03d9 --reason "overdue"   or keep: hinoban incidents ack inc-3c7d --for 24h      Not stopped: no stop_after.
-    """)
+    """)  # noqa: E501 - a line as it is printed
 
 
 def test_why_of_a_healthy_task_says_so() -> None:
@@ -199,3 +201,9 @@ def test_the_webhook_tells_the_incident_without_the_tokens_of_its_attempts() -> 
     assert payload["attempts"][2]["outcome"] == "exit 0" and "token" not in payload["attempts"][0]
     assert payload["id"] == webhook_payload(recovered(), "resolved")["id"]
     assert msgspec.json.decode(msgspec.json.encode(payload)) == payload
+
+
+def test_every_field_of_the_webhook_is_documented_and_every_documented_one_exists() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "webhook.md").read_text(encoding="utf-8")
+    first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(webhook_payload(recovered(), "resolved"))
