@@ -240,11 +240,14 @@ class FakeDriver:
     def capabilities(self) -> Capabilities:
         return Capabilities(label="scripted fakes", images=True, own_network=True, memory="scripted")
 
-    async def open(self, cursors: dict[ContainerKey, int]) -> None:
+    async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         self.world.owner = self
-        self.world.advance(self._clock.now())
+        now = self._clock.now()
+        self.world.advance(now)
         for key in self.world:
             self._tell(self.world.report(key, cursors.get(key, 0)))
+        vanished = "ContainerVanishedError: the container is gone from its world"
+        self._tell([Exited(key, now, None, reason=vanished) for key in sorted(expected) if key not in self.world])
         self._group.start(self._loop.run(), "fake containers")
 
     async def start(self, spec: ContainerSpec) -> None:

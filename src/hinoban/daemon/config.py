@@ -1,0 +1,285 @@
+"""The one configuration file, hinoban.toml: read, checked to the last key, turned into what each house is told.
+
+config.example.toml is its documentation; a test reads it back through this module. An error names the path, what is wrong and
+what is allowed.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from hinoban.aws.event_patterns import BadPattern, compile_pattern
+from hinoban.base.errors import ConfigError
+from hinoban.base.units import parse_duration
+from hinoban.engine.ecs.decide.capacity import Room, parse_room
+from hinoban.engine.runtime.images import ImageRule
+from hinoban.watch.config import NotifyConfig, Policy, RetryRule, WatchConfig, Webhook
+
+RUNTIMES = ("auto", "docker", "process", "fake")
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Account = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
+Region = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Engine(_Strict, frozen=True):
+    port: Port = 4566
+    region: Region = "ap-northeast-1"
+    account: Account = "123456789012"
+    runtime: str = "auto"
+    capacity: str | None = None
+    forget_after: str = "1h"
+    feed_keep: str = "7d"
+    durability: str = "process"
+    pull: str = "missing"
+
+
+class _Image(_Strict, frozen=True):
+    match: str
+    use: str | None = None
+    command: list[str] | None = None
+
+
+class _Retry(_Strict, frozen=True):
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    deadline: str | None = None
+    base: str | None = None
+    cap: str | None = None
+
+
+class _Policy(_Strict, frozen=True):
+    match: dict[str, Any] = {}
+    max_runtime: str | None = None
+    stop_after: str | None = None
+    retry: _Retry | None = None
+
+
+class _Webhook(_Strict, frozen=True):
+    url: str
+    secret: str
+    name: str = "webhook"
+
+
+class _Notify(_Strict, frozen=True):
+    console: bool = True
+    webhook: list[_Webhook] = []
+
+
+class _Watch(_Strict, frozen=True):
+    tz: str | None = None
+    max_runtime: str = "24h"
+    hold: str = "3m"
+    hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
+    log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
+
+
+class _File(_Strict, frozen=True):
+    engine: _Engine = _Engine()
+    image: list[_Image] = []
+    policy: list[_Policy] = []
+    notify: _Notify = _Notify()
+    watch: _Watch = _Watch()
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine is told. `room` None: what the machine has. Durations are seconds."""
+
+    port: int
+    region: str
+    account: str
+    runtime: str
+    room: Room | None
+    forget_after: float
+    feed_keep: float
+    durability: str
+    pull: str
+    images: tuple[ImageRule, ...]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration."""
+
+    engine: EngineConfig
+    watch: WatchConfig
+
+
+def load(path: Path | None) -> Config:
+    """The configuration of a file, or the defaults where none is given; ConfigError for anything that is not right."""
+    if path is None:
+        return parse({})
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            str(path), f"cannot be read: {error.strerror}", "Give the path of a TOML file: hinoban up --config FILE"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"is not TOML: {error}", "Compare it with config.example.toml.") from error
+    return parse(content)
+
+
+def parse(content: dict[str, Any]) -> Config:
+    """The configuration of a decoded file."""
+    try:
+        file = msgspec.convert(content, _File)
+    except msgspec.ValidationError as error:
+        raise _readable(error) from error
+    return Config(engine=_engine(file), watch=_watch(file))
+
+
+def _engine(file: _File) -> EngineConfig:
+    given = file.engine
+    return EngineConfig(
+        port=given.port,
+        region=given.region,
+        account=given.account,
+        runtime=choice("engine.runtime", given.runtime, RUNTIMES),
+        room=None if given.capacity is None else room("engine.capacity", given.capacity),
+        forget_after=duration("engine.forget_after", given.forget_after),
+        feed_keep=duration("engine.feed_keep", given.feed_keep),
+        durability=choice("engine.durability", given.durability, ("process", "power-loss")),
+        pull=choice("engine.pull", given.pull, ("missing", "always")),
+        images=tuple(_image(index, image) for index, image in enumerate(file.image)),
+    )
+
+
+def _image(index: int, image: _Image) -> ImageRule:
+    if image.use is None and image.command is None:
+        raise ConfigError(f"image[{index}]", "says neither what to use nor which command to run", "Give `use`, `command`, or both.")
+    return ImageRule(match=image.match, use=image.use, command=None if image.command is None else tuple(image.command))
+
+
+def _watch(file: _File) -> WatchConfig:
+    defaults = RetryRule()
+    return WatchConfig(
+        policies=tuple(_policy(index, policy, defaults) for index, policy in enumerate(file.policy)),
+        max_runtime=duration("watch.max_runtime", file.watch.max_runtime),
+        hold=duration("watch.hold", file.watch.hold),
+        hold_refusals=file.watch.hold_refusals,
+        log_lines=file.watch.log_lines,
+        tz=_zone(file.watch.tz),
+        notify=NotifyConfig(
+            console=file.notify.console, webhooks=tuple(_webhook(index, hook) for index, hook in enumerate(file.notify.webhook))
+        ),
+    )
+
+
+def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
+    path = f"policy[{index}]"
+    try:
+        compile_pattern(policy.match, f"{path}.match")
+    except BadPattern as error:
+        where, _, why = str(error).partition(": ")
+        raise ConfigError(where, why, "docs/configuration.md shows patterns.") from error
+    limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
+    stop = None if policy.stop_after is None else duration(f"{path}.stop_after", policy.stop_after)
+    if stop is not None and limit is not None and stop < limit:
+        raise ConfigError(
+            f"{path}.stop_after", "is shorter than max_runtime, so a task would be stopped before anyone is told", "Make it longer."
+        )
+    retry = None
+    if policy.retry is not None:
+        retry = RetryRule(
+            attempts=policy.retry.attempts or defaults.attempts,
+            deadline=_or(policy.retry.deadline, f"{path}.retry.deadline", defaults.deadline),
+            base=_or(policy.retry.base, f"{path}.retry.base", defaults.base),
+            cap=_or(policy.retry.cap, f"{path}.retry.cap", defaults.cap),
+        )
+    return Policy(match=policy.match, max_runtime=limit, stop_after=stop, retry=retry)
+
+
+def _webhook(index: int, hook: _Webhook) -> Webhook:
+    path = f"notify.webhook[{index}]"
+    if not re.match(r"https?://[^/\s]+", hook.url):
+        raise ConfigError(f"{path}.url", "is not an http or https URL", "Write e.g. https://hooks.example.com/hinoban")
+    if len(hook.secret) < 16:
+        raise ConfigError(f"{path}.secret", "is shorter than 16 characters", "Make one: openssl rand -hex 32")
+    return Webhook(url=hook.url, secret=hook.secret, name=hook.name)
+
+
+def _zone(name: str | None) -> str:
+    if name is None:
+        return local_zone()
+    if name not in available_timezones():
+        near = difflib.get_close_matches(name, available_timezones(), 1)
+        raise ConfigError("watch.tz", f"{name!r} is no time zone", f"Did you mean {near[0]!r}?" if near else "Write e.g. Asia/Tokyo.")
+    return name
+
+
+def local_zone() -> str:
+    """The machine's own zone by its IANA name; UTC where it has none."""
+    try:
+        named = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")[2]
+        ZoneInfo(named)
+    except (OSError, ValueError):
+        return "UTC"
+    return named or "UTC"
+
+
+def _or(text: str | None, path: str, default: float) -> float:
+    return default if text is None else duration(path, text)
+
+
+def duration(path: str, text: str) -> float:
+    """Seconds; ConfigError names the path."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(path, str(error), "Correct it.") from error
+
+
+def room(path: str, text: str) -> Room:
+    """A capacity; ConfigError names the path."""
+    try:
+        return parse_room(text)
+    except ValueError as error:
+        raise ConfigError(path, str(error), "Correct it.") from error
+
+
+def choice(path: str, text: str, allowed: tuple[str, ...]) -> str:
+    """One of the allowed words; ConfigError names them."""
+    if text not in allowed:
+        near = difflib.get_close_matches(text, allowed, 1)
+        raise ConfigError(
+            path, f"must be one of {', '.join(allowed)}, not {text!r}", f"Did you mean {near[0]!r}?" if near else "Choose one."
+        )
+    return text
+
+
+_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
+
+
+def _readable(error: msgspec.ValidationError) -> ConfigError:
+    """msgspec's words as ours: the path, the rule, and a near miss by name."""
+    text = str(error)
+    found = _AT.search(text)
+    path = found["path"] if found else ""
+    text = text[: found.start()] if found else text
+    if (unknown := _UNKNOWN.search(text)) is None:
+        return ConfigError(path or "the file", text[0].lower() + text[1:], "config.example.toml shows every key with its allowed values.")
+    allowed = _fields_at(path)
+    near = difflib.get_close_matches(unknown["field"], allowed, 1)
+    name = f"{path}.{unknown['field']}" if path else unknown["field"]
+    return ConfigError(name, "is not a key Hinoban knows", f"Did you mean {near[0]!r}?" if near else f"Allowed here: {', '.join(allowed)}.")
+
+
+def _fields_at(path: str) -> list[str]:
+    """The keys that a table of the file may have."""
+    here: type = _File
+    for part in re.findall(r"[a-z_]+", path):
+        hint = get_type_hints(here).get(part)
+        candidates = [
+            argument for argument in (hint, *get_args(hint)) if isinstance(argument, type) and issubclass(argument, msgspec.Struct)
+        ]
+        if candidates:
+            here = candidates[0]
+    return [field.encode_name for field in msgspec.structs.fields(here)]

@@ -1,0 +1,116 @@
+"""The state directory: where it is, who holds it, and the small files by which the CLI finds its daemon."""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hinoban.aws.sigv4 import Credentials
+from hinoban.base.errors import HinobanError
+from hinoban.base.ids import Ids
+
+
+def default_state_dir(env: Mapping[str, str]) -> Path:
+    """$HINOBAN_STATE, else $XDG_STATE_HOME/hinoban, else ~/.local/state/hinoban."""
+    if env.get("HINOBAN_STATE"):
+        return Path(env["HINOBAN_STATE"])
+    base = env.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "hinoban"
+
+
+class StateDirectory:
+    """One daemon's own folder, mode 0700, held by a lock for as long as the process lives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def engine_db(self) -> Path:
+        return self.path / "engine.db"
+
+    @property
+    def watch_db(self) -> Path:
+        return self.path / "watch.db"
+
+    @property
+    def watch_socket(self) -> Path:
+        return self.path / "watch.sock"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    def create(self) -> None:
+        """Make the folder where it is missing; only its owner may look into it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise HinobanError(
+                f"Cannot use the state directory {self.path}", str(error), "Choose another one: hinoban up --state DIR", exit_code=2
+            ) from error
+
+    def lock(self) -> None:
+        """Hold the folder; HinobanError names the process that holds it already."""
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise HinobanError(
+                f"The state directory {self.path} is in use",
+                f"another Hinoban, pid {holder}, holds it",
+                f"Stop that one (kill {holder}), or start this one with its own: hinoban up --state DIR --port PORT",
+                exit_code=2,
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._lock = handle
+
+    def unlock(self) -> None:
+        """Let go of the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def credentials(self, ids: Ids) -> Credentials:
+        """The key pair that was made at the first start, mode 0600."""
+        path = self.path / "credentials.json"
+        try:
+            known = msgspec.json.decode(path.read_bytes())
+        except FileNotFoundError:
+            known = {"access_key_id": "AKIA" + ids.hex32()[:16].upper(), "secret_access_key": ids.token()}
+            write_private(path, known)
+        return Credentials(known["access_key_id"], known["secret_access_key"])
+
+    def engine_id(self, ids: Ids) -> str:
+        """What tells our containers from another engine's, made at the first start."""
+        path = self.path / "engine-id"
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            made = ids.hex32()
+            path.write_text(made + "\n")
+            return made
+
+    def announce(self, facts: Mapping[str, Any]) -> None:
+        """Write daemon.json: how the CLI finds this daemon."""
+        write_private(self.path / "daemon.json", {"pid": os.getpid(), **facts})
+
+    def withdraw(self) -> None:
+        """Remove daemon.json: nobody answers here any more."""
+        (self.path / "daemon.json").unlink(missing_ok=True)
+
+
+def write_private(path: Path, value: Any) -> None:
+    """Replace a file in one go; only its owner may read it."""
+    fresh = path.with_name(path.name + ".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+    fresh.replace(path)
