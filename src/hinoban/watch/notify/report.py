@@ -114,10 +114,8 @@ def _report(
     finding = incident.finding
     said = SEPARATOR.join(finding.explanation.said)
     failed = finding.detector in ("failed_exit", "out_of_memory")
-    if finding.detector == "overdue":
-        started = f"{day_time(finding.facts.get('started_at'), zone)} by {finding.started_by or UNKNOWN}"
-    else:
-        started = ""
+    overdue = finding.detector == "overdue"
+    started = f"{day_time(finding.facts.get('started_at'), zone)} by {finding.started_by or UNKNOWN}" if overdue else ""
     log = _log(log_tail, finding.task_arn, full)
     labels: list[tuple[str, Sequence[str]]] = [
         ("Cause", (finding.explanation.cause,)),
