@@ -1,0 +1,196 @@
+"""Finds the daemon: by --port and --state, else by the environment, else in the usual state directory; without one, the state folder.
+
+Commands see a `Source`: the signed client of a running daemon, or what a state folder alone can answer.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hinoban.base.errors import HinobanError
+
+T = TypeVar("T")
+
+NO_DAEMON = 3
+PROBE_SECONDS = 2.0
+
+
+class Source(Protocol):
+    """What answers a command: `call` is the AWS API, `get` and `post` are paths below /_hinoban/v1/."""
+
+    async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]: ...
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
+    async def close(self) -> None: ...
+
+
+class OnlineSource(Source, Protocol):
+    """A daemon, which can also be told things."""
+
+    async def post(self, path: str, body: Any = None) -> dict[str, Any]: ...
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Which daemon was asked for on the command line."""
+
+    port: int | None = None
+    state: Path | None = None
+
+
+class Daemon(msgspec.Struct, frozen=True):
+    """STATE/daemon.json: where the daemon of a state directory listens (or listened)."""
+
+    pid: int
+    port: int
+    url: str
+    region: str
+    account: str
+    feed: str | None = None
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """STATE/credentials.json: the key pair made at the first start."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Where to call and how to sign."""
+
+    url: str
+    region: str
+    keys: Keys | None
+
+
+def default_state(environ: Mapping[str, str]) -> Path:
+    """$HINOBAN_STATE, else $XDG_STATE_HOME/hinoban, else ~/.local/state/hinoban."""
+    if state := environ.get("HINOBAN_STATE"):
+        return Path(state).expanduser()
+    if base := environ.get("XDG_STATE_HOME"):
+        return Path(base) / "hinoban"
+    return Path.home() / ".local/state/hinoban"
+
+
+def state_of(target: Target, environ: Mapping[str, str]) -> Path:
+    """The state directory a command means."""
+    return target.state.expanduser() if target.state else default_state(environ)
+
+
+def readable_state(target: Target, environ: Mapping[str, str]) -> Path:
+    """The state folder to read without a daemon: the one meant, or the demo's where the usual one remembers nothing."""
+    state = state_of(target, environ)
+    demo = Path(".demo")
+    if target.state is None and "HINOBAN_STATE" not in environ and not (state / "watch.db").exists() and (demo / "watch.db").exists():
+        return demo
+    return state
+
+
+def find(target: Target, environ: Mapping[str, str]) -> Found:
+    """The endpoint and keys to use; HinobanError where nothing says where a daemon is."""
+    state = state_of(target, environ)
+    daemon = _read(state / "daemon.json", Daemon)
+    keys = _read(state / "credentials.json", Keys)
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    own = _own_keys(environ)
+    if target.port is not None:
+        if target.state is None and own is not None and urlsplit(environ.get("AWS_ENDPOINT_URL", "")).port == target.port:
+            keys = own
+        return Found(f"http://127.0.0.1:{target.port}", region or (daemon.region if daemon else "ap-northeast-1"), keys or own)
+    if target.state is None and (url := environ.get("AWS_ENDPOINT_URL")):
+        return Found(url, region or "ap-northeast-1", own or keys)
+    if daemon is None:
+        raise no_daemon(str(state), "that state directory names no daemon")
+    return Found(daemon.url, daemon.region, keys)
+
+
+def running(target: Target, environ: Mapping[str, str]) -> tuple[Daemon, Keys]:
+    """The daemon and keys that a state directory names; HinobanError where it names none."""
+    state = state_of(target, environ)
+    daemon = _read(state / "daemon.json", Daemon)
+    keys = _read(state / "credentials.json", Keys)
+    if daemon is None or keys is None:
+        raise no_daemon(str(state), "that state directory names no daemon")
+    if target.port is not None and target.port != daemon.port:
+        raise no_daemon(f"port {target.port}", f"{state} belongs to a daemon on port {daemon.port}")
+    return daemon, keys
+
+
+async def answers(url: str) -> bool:
+    """Whether someone listens there."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def open_source(target: Target, environ: Mapping[str, str]) -> Source:
+    """The daemon where one answers, else its state folder where there is one."""
+    try:
+        found = find(target, environ)
+        if await answers(found.url):
+            return connect(found)
+        missing = no_daemon(found.url, "nobody listens there")
+    except HinobanError as error:
+        missing = error
+    state = readable_state(target, environ)
+    if not state.is_dir() or not any((state / name).exists() for name in ("watch.db", "engine.db")):
+        raise missing
+    from hinoban.daemon.offline import open_offline
+
+    source: Source = open_offline(state)
+    return source
+
+
+async def open_daemon(target: Target, environ: Mapping[str, str]) -> OnlineSource:
+    """The daemon; HinobanError (exit code 3) where none answers."""
+    found = find(target, environ)
+    if not await answers(found.url):
+        raise no_daemon(found.url, "nobody listens there")
+    return connect(found)
+
+
+def connect(found: Found) -> OnlineSource:
+    """A signed client of an endpoint."""
+    from hinoban.aws.client import Client
+    from hinoban.aws.sigv4 import Credentials
+    from hinoban.base.clock import SystemClock
+
+    keys = Credentials(found.keys.access_key_id, found.keys.secret_access_key) if found.keys else None
+    return Client(found.url, keys, found.region, clock=SystemClock())
+
+
+def no_daemon(where: str, why: str) -> HinobanError:
+    return HinobanError(
+        f"No Hinoban answers at {where}",
+        why,
+        'Start one with: hinoban up      (or name the right one with --port or --state, or eval "$(hinoban env)")',
+        exit_code=NO_DAEMON,
+    )
+
+
+def system_environ() -> Mapping[str, str]:
+    return os.environ
+
+
+def _own_keys(environ: Mapping[str, str]) -> Keys | None:
+    key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    return Keys(key, secret) if key and secret else None
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise HinobanError(f"Cannot read {path}", str(error), "Check the file, or name another state directory with --state.") from error

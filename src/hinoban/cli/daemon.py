@@ -1,0 +1,85 @@
+"""`up`, `watch`, `demo`, `version`: what starts a process of ours rather than asking one."""
+
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hinoban.cli.shell import Format, OutputOption, guarded, print_json, print_line
+
+_RUNTIMES = ("auto", "docker", "process", "fake")
+
+
+def up(
+    port: Annotated[int, typer.Option(help="Where to listen, on 127.0.0.1.", min=0, max=65535)] = 4566,
+    state: Annotated[Path | None, typer.Option(help="Where everything is kept.", metavar="DIR")] = None,
+    runtime: Annotated[
+        str, typer.Option(help="What runs containers: auto (Docker where a socket answers), docker, process, fake.")
+    ] = "auto",
+    capacity: Annotated[str | None, typer.Option(help="How much room there is, e.g. 4vcpu:8GB.", metavar="CPU:MEMORY")] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help="Do not check signatures.")] = False,
+    config: Annotated[Path | None, typer.Option(help="A TOML file; config.example.toml shows all of it.", metavar="FILE")] = None,
+    region: Annotated[str | None, typer.Option(help="The region of calls that name none.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account id, 12 digits.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave tasks running at Ctrl-C.")] = False,
+    forget_after: Annotated[str | None, typer.Option(help="How long stopped tasks are described, e.g. 1h.", metavar="TIME")] = None,
+) -> None:
+    """Start the engine and its watch; Ctrl-C stops them."""
+    if runtime not in _RUNTIMES:
+        raise typer.BadParameter(f"{runtime!r} is not one of {', '.join(_RUNTIMES)}.", param_hint="--runtime")
+
+    def work() -> int | None:
+        from hinoban.daemon.main import run_up
+        from hinoban.daemon.options import UpOptions
+
+        run_up(
+            UpOptions(
+                port=port,
+                state=state,
+                runtime=runtime,
+                capacity=capacity,
+                auth=not no_auth,
+                config=config,
+                region=region,
+                account=account,
+                keep=keep,
+                forget_after=forget_after,
+            )
+        )
+        return 0
+
+    guarded(work)
+
+
+def watch() -> None:
+    """Started by `hinoban up` as its child; reads its settings from there."""
+
+    def work() -> int | None:
+        from hinoban.daemon import watch_main
+
+        watch_main.run()
+        return 0
+
+    guarded(work)
+
+
+def demo() -> None:
+    """Run five tasks here; four go wrong, and each is seen, explained and told."""
+
+    def work() -> int | None:
+        from hinoban.daemon.demo import run_demo
+
+        run_demo()
+        return 0
+
+    guarded(work)
+
+
+def version(output: OutputOption = Format.TABLE) -> None:
+    """Print Hinoban's version."""
+    number = installed_version("hinoban")
+    if output is Format.JSON:
+        print_json({"version": number})
+    else:
+        print_line(f"hinoban {number}")

@@ -1,0 +1,145 @@
+"""`incidents`: what went wrong, newest first; one in full; and taking one on."""
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from hinoban.base.errors import ConfigError
+from hinoban.base.units import format_duration, parse_duration
+from hinoban.cli.connection import OnlineSource, Source, Target
+from hinoban.cli.shell import (
+    Format,
+    OutputOption,
+    PortOption,
+    StateOption,
+    guarded,
+    print_json,
+    print_table,
+    say,
+    shell_of,
+    with_daemon,
+    with_source,
+)
+from hinoban.cli.why import print_story
+
+HEAD = ("INCIDENT", "TASK", "WHAT HAPPENED", "SINCE", "STATE")
+
+app = typer.Typer(help="List incidents, show one, or take one on.", invoke_without_command=True)
+
+
+@app.callback()
+def begin(
+    ctx: typer.Context,
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """List incidents, the newest first. Works without a daemon too."""
+    if ctx.invoked_subcommand is None:
+        _list(ctx, only_open=False, limit=50, output=output, target=Target(port, state))
+
+
+@app.command("list")
+def list_incidents(
+    ctx: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Only open ones.")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="How many.", min=1, max=1000)] = 50,
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """List incidents, the newest first."""
+    _list(ctx, only_open=only_open, limit=limit, output=output, target=Target(port, state))
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(help="The incident's id; it may be shortened.")],
+    full: Annotated[bool, typer.Option("--full", help="All lines, not twelve at the most.")] = False,
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """Show one incident as `why` tells it; JSON is the incident itself."""
+
+    async def work(source: Source) -> None:
+        if output is Format.JSON:
+            print_json(await source.get(f"incidents/{incident}"))
+        else:
+            print_story(await source.get("why", {"name": incident}), full=full)
+
+    with_source(ctx, Target(port, state), output, work)
+
+
+@app.command("ack")
+def acknowledge(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(help="The incident's id; it may be shortened.")],
+    duration: Annotated[str | None, typer.Option("--for", help="For how long, e.g. 24h; without it until it is resolved.")] = None,
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """Take an incident on: it is told no more until then."""
+
+    async def work(source: OnlineSource) -> None:
+        answer = await source.post(f"incidents/{incident}/ack", {"for": duration, "by": getpass.getuser()})
+        if output is Format.JSON:
+            print_json(answer)
+        else:
+            say(f"{incident} is acknowledged{f' for {duration}' if duration else ''}.")
+
+    if duration is not None:
+        guarded_duration(duration, output)
+    with_daemon(ctx, Target(port, state), output, work)
+
+
+def guarded_duration(text: str, output: Format) -> None:
+    """End the command where the duration cannot be read."""
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        failure = ConfigError("--for", str(error), "Try: --for 24h")
+
+        def fail() -> int:
+            raise failure
+
+        guarded(fail, output)
+
+
+def family_of(incident: dict[str, Any]) -> str:
+    """The family an incident is about, whatever depth the answer has."""
+    return str(incident.get("family") or incident.get("finding", {}).get("family", ""))
+
+
+def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, target: Target) -> None:
+    shell = shell_of(ctx)
+
+    async def work(source: Source) -> None:
+        answer = await source.get("incidents", {"limit": limit} | ({"state": "open"} if only_open else {}))
+        incidents = answer.get("incidents", [])
+        if output is Format.JSON:
+            print_json({"incidents": incidents})
+        elif incidents:
+            now = shell.clock.now()
+            print_table(HEAD, [_row(incident, now) for incident in incidents], shell.environ)
+        else:
+            say("No incidents.")
+
+    with_source(ctx, target, output, work)
+
+
+def _row(incident: dict[str, Any], now: float) -> tuple[str, ...]:
+    finding = incident.get("finding", {})
+    task = finding.get("task_arn") or incident.get("task_arn") or ""
+    short = f" {task.rpartition('/')[2][:8]}" if task else ""
+    cause = incident.get("cause") or finding.get("explanation", {}).get("cause", "")
+    return (
+        incident["id"],
+        family_of(incident) + short,
+        f"{incident.get('verdict', '')}: {cause}".rstrip(": "),
+        format_duration(now - float(incident["opened_at"])),
+        str(incident["state"]).upper(),
+    )

@@ -1,0 +1,40 @@
+"""The command line: names the commands. Each lives in its group's file and imports what is heavy only when it runs."""
+
+import typer
+
+from hinoban.cli import daemon, env, incidents, logs, run, tasks, why
+from hinoban.cli.shell import system_shell
+
+app = typer.Typer(
+    name="hinoban",
+    help="Runs Amazon ECS task definitions on this machine and sees to it that no failure goes unseen.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def begin(ctx: typer.Context) -> None:
+    """Runs Amazon ECS task definitions on this machine and sees to it that no failure goes unseen."""
+    if ctx.obj is None:
+        ctx.obj = system_shell()
+
+
+app.command("up")(daemon.up)
+app.command("env")(env.env)
+app.command("run")(run.run_command)
+app.command("ps")(tasks.ps)
+app.command("why")(why.why)
+app.command("logs")(logs.logs)
+app.add_typer(incidents.app, name="incidents")
+app.command("stop")(tasks.stop)
+app.command("demo")(daemon.demo)
+app.command("version")(daemon.version)
+app.command("watch", hidden=True)(daemon.watch)
+
+
+def main() -> None:
+    """The entry point of the `hinoban` command."""
+    app()

@@ -1,0 +1,138 @@
+"""`run`: a definition file or a family, run as a Fargate task; with --wait its log lines and its exit code."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hinoban.aws.errors import AwsError
+from hinoban.base.errors import HinobanError
+from hinoban.cli.connection import OnlineSource, Target
+from hinoban.cli.definition_file import essential_containers, load, says_the_same
+from hinoban.cli.follow import NEVER_STARTED, describe_definition, follow_task
+from hinoban.cli.retries import follow_retries
+from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, say, shell_of, with_daemon
+from hinoban.cli.tasks import short
+
+REFUSED = 4
+RETRY_TAG = {"key": "hinoban:retry", "value": "on-start-failure"}
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-hinoban"], "assignPublicIp": "ENABLED"}}
+
+
+def run_command(
+    ctx: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="FILE.json|FAMILY[:REV]", help="A task definition file, or a registered family.")],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="After --: the essential container's command.", metavar="[-- COMMAND...]")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Print its log lines and end with its exit code.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Have the watch retry it if it cannot start.")] = False,
+    count: Annotated[int, typer.Option("--count", help="How many tasks.", min=1, max=10)] = 1,
+    cluster: Annotated[str, typer.Option("--cluster", help="The cluster.")] = "default",
+    variables: Annotated[
+        list[str] | None, typer.Option("-e", "--env", help="A variable of the essential container.", metavar="NAME=VALUE")
+    ] = None,
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """Run a task. Without --wait its id is printed."""
+    shell = shell_of(ctx)
+    for variable in variables or ():
+        if not variable.partition("=")[1]:
+            raise typer.BadParameter(f"{variable!r} is not NAME=VALUE.", param_hint="-e")
+
+    async def work(source: OnlineSource) -> int:
+        definition = await registered(source, what)
+        params = request(definition, cluster=cluster, count=count, variables=variables or [], command=command or [], retry=retry)
+        launched_at = shell.clock.now()
+        answer = await source.call("ecs", "RunTask", params)
+        tasks, failures = answer.get("tasks", []), answer.get("failures", [])
+        if output is Format.JSON:
+            print_json({"tasks": tasks, "failures": failures})
+        for failure in failures:
+            say(f"Refused: {': '.join(str(failure[key]) for key in ('arn', 'reason', 'detail') if failure.get(key))}")
+        if not wait:
+            return _tell_launch(tasks, failures, definition["family"], retry=retry, output=output)
+        code = REFUSED if failures else 0
+        if tasks:
+            code = await _follow_all(shell, source, cluster, [task["taskArn"] for task in tasks]) or code
+        if retry and (failures or code == NEVER_STARTED):
+            say("Waiting for the watch to retry it (Ctrl-C leaves it to the watch).")
+            return await follow_retries(shell, source, definition["family"], cluster, since=launched_at, otherwise=code)
+        return code
+
+    with_daemon(ctx, Target(port, state), output, work)
+
+
+async def registered(source: OnlineSource, what: str) -> dict[str, Any]:
+    """The definition to run; a file is registered unless the family's latest revision says the same."""
+    path = Path(what)
+    if not (what.endswith(".json") or path.is_file()):
+        return await describe_definition(source, what)
+    wanted = load(path)
+    tags = wanted.pop("tags", [])
+    try:
+        answer = await source.call("ecs", "DescribeTaskDefinition", {"taskDefinition": wanted["family"], "include": ["TAGS"]})
+    except AwsError as error:
+        if error.code not in ("ClientException", "InvalidParameterException"):
+            raise
+    else:
+        latest: dict[str, Any] = answer["taskDefinition"]
+        if latest.get("status") == "ACTIVE" and says_the_same(latest, wanted) and says_the_same(answer.get("tags", []), tags):
+            return latest
+    registration = await source.call("ecs", "RegisterTaskDefinition", wanted | ({"tags": tags} if tags else {}))
+    definition: dict[str, Any] = registration["taskDefinition"]
+    say(f"Registered {definition['family']}:{definition['revision']}.")
+    return definition
+
+
+def request(
+    definition: dict[str, Any], *, cluster: str, count: int, variables: list[str], command: list[str], retry: bool
+) -> dict[str, Any]:
+    """The RunTask request. Overrides go to the first essential container."""
+    params: dict[str, Any] = {
+        "cluster": cluster,
+        "taskDefinition": definition["taskDefinitionArn"],
+        "launchType": "FARGATE",
+        "count": count,
+        "startedBy": "hinoban-run",
+    }
+    if definition.get("networkMode") == "awsvpc":
+        params["networkConfiguration"] = NETWORK
+    if retry:
+        params["tags"] = [RETRY_TAG]
+    if variables or command:
+        names = essential_containers(definition)
+        if not names:
+            raise HinobanError("Nothing to override", "no container is essential", "Mark one as essential.", exit_code=2)
+        override: dict[str, Any] = {"name": names[0]}
+        if command:
+            override["command"] = command
+        if variables:
+            pairs = [variable.partition("=") for variable in variables]
+            override["environment"] = [{"name": name, "value": value} for name, _, value in pairs]
+        params["overrides"] = {"containerOverrides": [override]}
+    return params
+
+
+def _tell_launch(tasks: list[dict[str, Any]], failures: list[Any], family: str, *, retry: bool, output: Format) -> int:
+    if output is Format.TABLE:
+        for task in tasks:
+            print_line(str(task["taskArn"]).rpartition("/")[2])
+    if failures:
+        say(f"The watch will retry it; follow it with: hinoban why {family}" if retry else f"See: hinoban why {family}")
+    return REFUSED if failures else 0
+
+
+async def _follow_all(shell: Shell, source: OnlineSource, cluster: str, arns: list[str]) -> int:
+    """Follow the tasks together; the exit code is the first that is not 0, in the order of the launch."""
+    labels = [f"{short(arn)} " if len(arns) > 1 else "" for arn in arns]
+    try:
+        work = (follow_task(shell, source, cluster, arn, label) for arn, label in zip(arns, labels, strict=True))
+        codes = await asyncio.gather(*work)
+    except asyncio.CancelledError:
+        say(f"Left running: {', '.join(short(arn) for arn in arns)} (stop with: hinoban stop {short(arns[0])})")
+        raise
+    return next((code for code in codes if code), 0)

@@ -1,0 +1,155 @@
+"""What every command shares: the way to a source, the two streams, the output format, and how an error ends a command.
+
+Data goes to stdout, words to stderr. Exit codes are listed in docs/cli.md.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import msgspec
+import typer
+
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import Clock, SystemClock
+from hinoban.base.errors import HinobanError
+from hinoban.cli.connection import OnlineSource, Source, Target, open_daemon, open_source, system_environ
+
+EXIT_CODES = {
+    0: "done",
+    1: "an error answer, or the task was killed or its exit code is unknown (`run --wait`)",
+    2: "the command line or the configuration is wrong",
+    3: "no daemon answers",
+    4: "refused: RunTask answered with failures[]",
+    125: "`run --wait`: the container never started",
+    130: "interrupted with Ctrl-C; tasks go on",
+}
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+PortOption = Annotated[int | None, typer.Option("--port", help="The daemon's port.", metavar="PORT")]
+StateOption = Annotated[Path | None, typer.Option("--state", help="The daemon's state directory.", metavar="DIR")]
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="Print a table, or JSON with documented fields.")]
+
+
+class Shell(msgspec.Struct, frozen=True):
+    """What a command gets from outside; tests hand in their own."""
+
+    clock: Clock
+    environ: Mapping[str, str]
+    open_daemon: Callable[[Target, Mapping[str, str]], Awaitable[OnlineSource]] = open_daemon
+    open_source: Callable[[Target, Mapping[str, str]], Awaitable[Source]] = open_source
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+def system_shell() -> Shell:
+    return Shell(SystemClock(), system_environ())
+
+
+def shell_of(ctx: typer.Context) -> Shell:
+    return cast(Shell, ctx.find_root().obj)
+
+
+def with_daemon(
+    ctx: typer.Context, target: Target, output: Format, work: Callable[[OnlineSource], Coroutine[Any, Any, int | None]]
+) -> None:
+    """Run `work` against the daemon; its result is the exit code."""
+    shell = shell_of(ctx)
+
+    async def whole() -> int | None:
+        source = await shell.open_daemon(target, shell.environ)
+        try:
+            return await work(source)
+        finally:
+            await source.close()
+
+    run(whole, output)
+
+
+def with_source(ctx: typer.Context, target: Target, output: Format, work: Callable[[Source], Coroutine[Any, Any, int | None]]) -> None:
+    """Run `work` against the daemon or, where none answers, its state folder."""
+    shell = shell_of(ctx)
+
+    async def whole() -> int | None:
+        source = await shell.open_source(target, shell.environ)
+        try:
+            return await work(source)
+        finally:
+            await source.close()
+
+    run(whole, output)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, int | None]], output: Format = Format.TABLE) -> None:
+    """Run a command's work; errors become words and an exit code."""
+    guarded(lambda: asyncio.run(work()), output)
+
+
+def guarded(work: Callable[[], int | None], output: Format = Format.TABLE) -> None:
+    """Call `work`; errors become words and an exit code."""
+    try:
+        code = work() or 0
+        sys.stdout.flush()
+    except HinobanError as error:
+        tell_error(error, output)
+        code = error.exit_code
+    except AwsError as error:
+        if output is Format.JSON:
+            print_json({"error": {"what": error.code, "why": error.message, "todo": ""}})
+        else:
+            say(f"An error occurred ({error.code}): {error.message}")
+        code = 1
+    except KeyboardInterrupt:
+        say("")
+        code = 130
+    except BrokenPipeError:
+        # Who reads us has seen enough; the interpreter must not complain of it at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    raise typer.Exit(code)
+
+
+def tell_error(error: HinobanError, output: Format) -> None:
+    """Its three parts: a line each, or as JSON."""
+    if output is Format.JSON:
+        print_json({"error": {"what": error.what, "why": error.why, "todo": error.todo}})
+        return
+    for line in (error.what, error.why, error.todo):
+        say(line)
+
+
+def say(text: str) -> None:
+    """Words, to stderr."""
+    typer.echo(text, err=True)
+
+
+def print_line(text: str) -> None:
+    """Data, to stdout, at once."""
+    typer.echo(text)
+
+
+def print_json(value: Any) -> None:
+    """Data as indented JSON, to stdout."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], environ: Mapping[str, str]) -> None:
+    """Columns as wide as what they hold, nothing cut off; the head is dim on a terminal unless NO_COLOR is set."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for index, row in enumerate((head, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        print_line(typer.style(line, dim=True) if index == 0 and coloured(environ) else line)
+
+
+def coloured(environ: Mapping[str, str]) -> bool:
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
