@@ -1,0 +1,251 @@
+"""Each command against a scripted daemon: what it asks, what it prints where, how it ends."""
+
+import json
+
+import msgspec
+import pytest
+
+from hinoban.aws.errors import AwsError
+from tests.unit.cli.conftest import stopped, task, task_arn
+
+DEFAULT_GROUP = "/hinoban/default"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "hello.json"
+    body = {"family": "hello", "networkMode": "awsvpc", "containerDefinitions": [{"name": "app", "image": "x", "cpu": 0}]}
+    path.write_bytes(msgspec.json.encode(body))
+    return path
+
+
+def launched(*ids, failures=()):
+    return {"tasks": [task(one) for one in ids], "failures": list(failures)}
+
+
+NO_ROOM = {"reason": "Capacity is unavailable at this time. Please try again later or in a different availability zone"}
+
+
+def test_a_file_is_registered_and_run_and_its_task_id_is_printed(desk, file):
+    desk.daemon.launches = [launched("a" * 32)]
+    result = desk.run("run", str(file), "--count", "2", "-e", "STAGE=dev", "-e", "EMPTY=", "--retry", "--", "echo", "--wait")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "a" * 32 + "\n", "Registered hello:1.\n")
+    assert desk.daemon.params_of("RunTask") == {
+        "cluster": "default",
+        "taskDefinition": "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/hello:1",
+        "launchType": "FARGATE",
+        "count": 2,
+        "startedBy": "hinoban-run",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-hinoban"], "assignPublicIp": "ENABLED"}},
+        "tags": [{"key": "hinoban:retry", "value": "on-start-failure"}],
+        "overrides": {
+            "containerOverrides": [
+                {
+                    "name": "app",
+                    "command": ["echo", "--wait"],
+                    "environment": [{"name": "STAGE", "value": "dev"}, {"name": "EMPTY", "value": ""}],
+                }
+            ]
+        },
+    }
+    assert desk.daemon.closed
+
+
+def test_a_file_that_says_the_same_as_the_latest_revision_is_not_registered_again(desk, file):
+    desk.daemon.define(networkMode="awsvpc")
+    desk.daemon.launches = [launched("a" * 32)]
+    assert desk.run("run", str(file)).exit_code == 0
+    assert "RegisterTaskDefinition" not in [name for name, _ in desk.daemon.asked]
+
+
+def test_waiting_prints_the_log_and_passes_the_exit_code_through(desk):
+    desk.daemon.define()
+    one = "b" * 32
+    desk.daemon.launches = [launched(one)]
+    desk.daemon.lives[one] = [task(one, status="PENDING"), task(one), stopped(one, 3)]
+    written = iter([["first"], ["first", "second"], ["first", "second"]])
+
+    def write():
+        desk.daemon.log[(DEFAULT_GROUP, f"hello/app/{one}")] = next(written)
+
+    desk.on_pause = write
+    result = desk.run("run", "hello", "--wait")
+    assert (result.exit_code, result.stdout) == (3, "first\nsecond\n")
+    assert "bbbbbbbb (hello:1) stopped with exit code 3. Essential container in task exited" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (stopped("c" * 32, 0), 0),
+        (stopped("c" * 32, None), 1),
+        (stopped("c" * 32, None, stopCode="TaskFailedToStart", stoppedReason="CannotPullContainerError: no"), 125),
+        (stopped("c" * 32, 137), 137),
+    ],
+)
+def test_every_end_of_a_task_has_its_exit_code(desk, end, code):
+    desk.daemon.define()
+    desk.daemon.launches = [launched("c" * 32)]
+    desk.daemon.lives["c" * 32] = [end]
+    assert desk.run("run", "hello", "--wait").exit_code == code
+
+
+def test_a_refused_launch_tells_the_reason_and_ends_with_4(desk):
+    desk.daemon.define()
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    result = desk.run("run", "hello", "--wait")
+    assert result.exit_code == 4 and "Refused: Capacity is unavailable" in result.stderr and result.stdout == ""
+
+
+def incident(desk, *attempts, state="open", **more):
+    finding = {"family": "hello", "explanation": {"cause": "No room."}}
+    return {
+        "incidents": [
+            {
+                "id": "inc-1",
+                "state": state,
+                "verdict": "NOT STARTED",
+                "opened_at": desk.clock.now(),
+                "finding": finding,
+                "attempts": attempts,
+            }
+            | more
+        ]
+    }
+
+
+def test_a_refused_launch_is_followed_through_its_retries(desk):
+    desk.daemon.define()
+    two = "d" * 32
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    refused = {"number": 1, "outcome": "refused", "at": 0.0}
+    run = {"number": 2, "outcome": "running", "at": 0.0, "task_arn": task_arn(two)}
+    desk.daemon.pages["incidents"] = [{"incidents": []}, incident(desk, refused), incident(desk, refused, run)]
+    desk.daemon.lives[two] = [task(two), stopped(two, 0)]
+    result = desk.run("run", "hello", "--wait", "--retry")
+    assert result.exit_code == 0
+    assert "Attempt 1: refused" in result.stderr and "Attempt 2: task dddddddd" in result.stderr
+
+
+def test_following_retries_ends_when_nothing_more_is_planned(desk):
+    desk.daemon.define()
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    desk.daemon.pages["incidents"] = {"incidents": []}
+    result = desk.run("run", "hello", "--wait", "--retry")
+    assert result.exit_code == 4 and "No further attempt is planned" in result.stderr
+
+
+def test_ps_shows_running_tasks_and_with_a_the_stopped_ones_too(desk):
+    desk.daemon.lives = {"e" * 32: [task("e" * 32)], "f" * 32: [stopped("f" * 32, 1)]}
+    result = desk.run("ps")
+    assert result.stdout.split("\n")[0].split() == ["TASK", "FAMILY:REV", "STATUS", "SINCE", "EXIT", "REASON"]
+    assert "eeeeeeee  hello:1     RUNNING  1 m 40 s  -" in result.stdout and "ffffffff" not in result.stdout
+    assert "ffffffff  hello:1     STOPPED  20 s      1     Essential container in task exited" in desk.run("ps", "-a").stdout
+    assert len(json.loads(desk.run("ps", "-a", "-o", "json").stdout)["tasks"]) == 2
+
+
+def test_a_task_is_stopped_by_its_shortened_id(desk):
+    desk.daemon.lives = {"e1" + "0" * 30: [task("e1" + "0" * 30)], "e2" + "0" * 30: [task("e2" + "0" * 30)]}
+    assert desk.run("stop", "e1", "--reason", "why not").exit_code == 0
+    stopping = desk.daemon.params_of("StopTask")
+    assert stopping["task"].endswith("e1" + "0" * 30) and stopping["reason"] == "why not"
+    several = desk.run("stop", "e")
+    assert several.exit_code == 2 and several.stderr.splitlines()[0] == "e names 2 tasks"
+    assert desk.run("stop", "zz").stderr.splitlines()[0] == "No task zz"
+
+
+def test_logs_are_read_from_the_awslogs_stream_of_the_definition(desk):
+    one = "a" * 32
+    options = {"awslogs-group": "/ecs/hello", "awslogs-stream-prefix": "p", "awslogs-region": "ap-northeast-1"}
+    desk.daemon.define(containerDefinitions=[{"name": "app", "logConfiguration": {"logDriver": "awslogs", "options": options}}])
+    desk.daemon.lives[one] = [stopped(one, 0)]
+    desk.daemon.log[("/ecs/hello", f"p/app/{one}")] = ["1", "2", "3"]
+    assert desk.run("logs", "aaa").stdout == "1\n2\n3\n"
+    assert desk.run("logs", "hello", "--tail", "2").stdout == "2\n3\n"
+    assert json.loads(desk.run("logs", "hello", "--tail", "1", "-o", "json").stdout) == {"timestamp": 2, "container": "app", "message": "3"}
+    assert desk.run("logs", "hello", "--container", "other").exit_code == 1
+
+
+def test_logs_are_found_by_their_stream_when_nobody_knows_the_task(desk):
+    desk.daemon.only_logs = True
+    for task_id in ("1" * 32, "2" * 32):
+        desk.daemon.log[(DEFAULT_GROUP, f"hello/app/{task_id}")] = [task_id[0]]
+        desk.daemon.log[(DEFAULT_GROUP, f"hello/side/{task_id}")] = ["beside"]
+    assert desk.run("logs", "111").stdout == "app | 1\nside | beside\n"
+    assert desk.run("logs", "hello").stdout == "app | 2\nside | beside\n"
+    assert desk.run("logs", "unheard").exit_code == 1
+
+
+def test_following_a_log_ends_with_the_task(desk):
+    one = "a" * 32
+    desk.daemon.define()
+    desk.daemon.lives[one] = [task(one), task(one), stopped(one, 0)]
+    lines = desk.daemon.log.setdefault((DEFAULT_GROUP, f"hello/app/{one}"), ["0"])
+    desk.on_pause = lambda: lines.append(str(len(lines)))
+    assert desk.run("logs", "aaaa", "-f").stdout == "0\n1\n2\n"
+
+
+def test_why_prints_twelve_lines_at_the_most(desk):
+    desk.daemon.pages["why"] = {"text": "\n".join(f"line {index}" for index in range(15))}
+    assert desk.run("why", "hello").stdout.splitlines()[-2:] == ["line 11", "(3 more lines: --full)"]
+    assert len(desk.run("why", "hello", "--full").stdout.splitlines()) == 15
+    desk.daemon.pages["why"] = {"title": "hello · EXIT 1", "cause": "It ended.", "next": "Look."}
+    assert desk.run("why", "hello").stdout == "hello · EXIT 1\nCause    It ended.\nNext     Look.\n"
+    assert json.loads(desk.run("why", "hello", "-o", "json").stdout)["cause"] == "It ended."
+
+
+def test_incidents_are_listed_shown_and_acknowledged(desk):
+    desk.daemon.pages = {"incidents": incident(desk), "incidents/inc-1": {"id": "inc-1"}, "why": {"text": "story"}}
+    lines = desk.run("incidents").stdout.splitlines()
+    assert lines[0].split() == ["INCIDENT", "TASK", "WHAT", "HAPPENED", "SINCE", "STATE"]
+    assert lines[1].split() == ["inc-1", "hello", "NOT", "STARTED:", "No", "room.", "0", "s", "OPEN"]
+    assert desk.run("incidents", "list", "--open").exit_code == 0
+    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
+    assert desk.run("incidents", "show", "inc-1").stdout == "story\n"
+    assert json.loads(desk.run("incidents", "show", "inc-1", "-o", "json").stdout) == {"id": "inc-1"}
+    assert desk.run("incidents", "ack", "inc-1", "--for", "24h").exit_code == 0
+    [(path, body)] = desk.daemon.posted
+    assert path == "incidents/inc-1/ack" and body["for"] == "24h" and body["by"]
+    assert desk.run("incidents", "ack", "inc-1", "--for", "soon").exit_code == 2
+
+
+def test_port_and_state_name_the_daemon(desk, tmp_path):
+    desk.daemon.pages["why"] = {"text": "x"}
+    desk.run("why", "x", "--port", "4999", "--state", str(tmp_path))
+    assert (desk.targets[0].port, desk.targets[0].state) == (4999, tmp_path)
+
+
+def test_an_aws_error_is_told_as_the_aws_cli_does(desk):
+    def refuse(params):
+        raise AwsError("ClusterNotFoundException", "Cluster not found.")
+
+    desk.daemon.define()
+    desk.daemon.RunTask = refuse
+    result = desk.run("run", "hello")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "An error occurred (ClusterNotFoundException): Cluster not found.\n"
+    told = json.loads(desk.run("run", "hello", "-o", "json").stdout)["error"]
+    assert told == {"what": "ClusterNotFoundException", "why": "Cluster not found.", "todo": ""}
+
+
+def test_interrupting_a_wait_ends_with_130(desk):
+    def interrupt(params):
+        raise KeyboardInterrupt
+
+    desk.daemon.define()
+    desk.daemon.RunTask = interrupt
+    assert desk.run("run", "hello", "--wait").exit_code == 130
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"family": "x"}'])
+def test_a_file_that_is_no_definition_is_a_usage_error(desk, tmp_path, text):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    result = desk.run("run", str(path))
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 3
+
+
+def test_version_and_bad_options(desk):
+    assert desk.run("version").stdout.startswith("hinoban 0.")
+    assert desk.run("up", "--runtime", "magic").exit_code == 2
+    assert desk.run("run", "hello", "-e", "NOVALUE").exit_code == 2
