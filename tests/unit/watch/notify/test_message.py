@@ -125,7 +125,7 @@ def test_why_a_task_ran_out_of_memory() -> None:
     Changed  unknown
     Usual    unknown
     Next     Set memory to 1024 (valid with cpu 256), register it, then: hinoban run report-export --wait      Not retried: same input, same limit.
-    """)  # noqa: E501 - a line as it is printed
+    """)
 
 
 def test_why_a_task_is_overdue() -> None:
@@ -139,7 +139,7 @@ def test_why_a_task_is_overdue() -> None:
     Usual    unknown
     Cost     $0.40 so far, $0.37 a day
     Next     Stop it: hinoban stop e41c03d9 --reason "overdue"   or keep: hinoban incidents ack inc-3c7d --for 24h      Not stopped: no stop_after.
-    """)  # noqa: E501 - a line as it is printed
+    """)
 
 
 def test_why_of_a_healthy_task_says_so() -> None:
