@@ -4,10 +4,12 @@ Whether such a test runs at all is decided by its `docker` marker (tests/conftes
 """
 
 import asyncio
+import functools
 import hashlib
 import io
 import shutil
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,13 @@ def docker_url() -> str:
 
 @pytest.fixture(scope="session")
 def docker_image(docker_url: str) -> str:
-    """An image with busybox and its usual commands in /bin; imported again, the same bytes are the same image."""
+    """An image with busybox and its usual commands in /bin."""
+    return make_image(docker_url)
+
+
+@functools.cache
+def make_image(docker_url: str) -> str:
+    """Import the image; the same bytes are the same image again. May be called with or without a running event loop."""
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.skip("no busybox on this machine to make a test image of (package busybox-static)")
@@ -41,7 +49,8 @@ def docker_image(docker_url: str) -> str:
         finally:
             await api.close()
 
-    asyncio.run(load())
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, load()).result()
     return f"{_REPOSITORY}:{tag}"
 
 

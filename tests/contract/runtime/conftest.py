@@ -7,14 +7,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hinoban.base.clock import SystemClock
 from hinoban.base.ids import SystemIds
+from hinoban.engine.runtime.docker.body import ENGINE_LABEL, key_of
+from hinoban.engine.runtime.docker.client import DockerApi, docker_socket
+from hinoban.engine.runtime.docker.driver import DockerDriver
 from hinoban.engine.runtime.driver import ContainerKey, ContainerSpec, Driver
 from hinoban.engine.runtime.fake import SCRIPT_VARIABLE, FakeDriver, FakeWorld
 from hinoban.engine.runtime.process.driver import ProcessDriver
 from tests.contract.runtime.scenarios import Harness, Scenarios, Watcher, spec
+from tests.docker_support import make_image
 
 
 class FakeScenarios:
@@ -135,16 +140,70 @@ class ProcessHarness:
         await driver.close(keep=False)
 
 
+class DockerScenarios(ShellScenarios):
+    """The same in a container of the test image."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__()
+        self._image = image
+
+    def script(self, text: str, **fields: Any) -> ContainerSpec:
+        return super().script(text, **{**fields, "image": self._image})
+
+    def cannot_start(self, **fields: Any) -> ContainerSpec:
+        return super().cannot_start(**{**fields, "image": self._image})
+
+
+class DockerHarness:
+    """Real containers; Docker's own start events say how often each was run."""
+
+    def __init__(self, directory: Path) -> None:
+        self._url = docker_socket()
+        self.scenarios: Scenarios = DockerScenarios(make_image(self._url))
+        self._engine_id = f"contract{SystemIds().hex32()}"
+        self._runs: Counter[ContainerKey | None] = Counter()
+        self._listener = asyncio.get_running_loop().create_task(self._listen(SystemClock().now()))
+
+    async def _listen(self, since: float) -> None:
+        api = DockerApi(self._url)
+        filters = msgspec.json.encode({"event": ["start"], "label": [f"{ENGINE_LABEL}={self._engine_id}"]}).decode()
+        try:
+            async with api.stream("GET", "events", {"filters": filters, "since": f"{since:.3f}"}) as answer:
+                async for line in answer.content:
+                    self._runs[key_of(msgspec.json.decode(line)["Actor"]["Attributes"])] += 1
+        finally:
+            await api.close()
+
+    def make(self) -> Driver:
+        return DockerDriver(self._engine_id, SystemClock(), SystemIds(), url=self._url)
+
+    async def crash(self, driver: Driver) -> None:
+        assert isinstance(driver, DockerDriver)
+        await driver._group.close()
+        await driver._api.close()
+
+    def runs(self, key: ContainerKey) -> int:
+        return self._runs[key]
+
+    async def close(self) -> None:
+        self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
+        driver = self.make()
+        await driver.open({})
+        await driver.close(keep=False)
+
+
 HARNESSES: dict[str, Callable[[Path], Harness]] = {
     "fake": FakeHarness,
     "process": ProcessHarness,
     "process-sampled": lambda directory: ProcessHarness(directory, sampled=True),
+    "docker": DockerHarness,
 }
 
 Open = Callable[..., Awaitable[Watcher]]
 
 
-@pytest.fixture(params=list(HARNESSES))
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.docker if name == "docker" else ()) for name in HARNESSES])
 async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     made = HARNESSES[request.param](tmp_path)
     yield made

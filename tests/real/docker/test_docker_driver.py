@@ -56,7 +56,7 @@ class Life:
 async def life(url: str, engine_id: str, cursors: dict[ContainerKey, int] | None = None, *, keep: bool = False) -> AsyncIterator[Life]:
     lived = Life(engine_id, url)
     await lived.driver.open(cursors or {})
-    listener = asyncio.get_running_loop().create_task(lived.listen())  # noqa: TID251 - a test has no supervisor
+    listener = asyncio.get_running_loop().create_task(lived.listen())
     try:
         yield lived
     except BaseException:
