@@ -124,7 +124,7 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     if finding is not None and finding.detector != "did_not_start":
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
-        return resolved(noted, "STOPPED", "its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
+        return resolved(noted, "STOPPED", "Its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
     good = sum(1 for one in noted.attempts if one.number > 1 and one.outcome == "exit 0")
     if outcome == "exit 0" and good >= incident.missing and incident.finding.detector == "did_not_start":
         return resolved(noted, "RECOVERED", recovered_words(noted), now)
@@ -140,10 +140,10 @@ def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
 
 
 def recovered_words(incident: Incident) -> str:
-    """`retried twice, ran once, exit 0`."""
+    """`Retried twice, ran once, exit 0.`"""
     tries = len({attempt.number for attempt in incident.attempts if attempt.number > 1})
     ran = sum(1 for attempt in incident.attempts if attempt.number > 1 and attempt.task_arn and attempt.outcome == "exit 0")
-    return f"retried {_times(tries)}, ran {_times(ran)}, exit 0"
+    return f"Retried {_times(tries)}, ran {_times(ran)}, exit 0."
 
 
 def acknowledged(incident: Incident, by: str, until: float | None, now: float) -> Incident:

@@ -125,13 +125,13 @@ class Pipeline:
             starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
             for incident in self.ledger.open_of_family(connection, change.family):
                 if incidents.healed_by(incident, change, starter):
-                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, "a later run ended well", now), now)
+                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, "A later run ended well.", now), now)
 
     def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, now: float) -> None:
         known = self.ledger.incident(connection, incidents.incident_id(f"task:{change.task_arn}"))
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
         if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
-            why = f"stopped at {clock_time(change.at, self._config.tz)}" if stopped_by_us else "it ended"
+            why = f"Stopped at {clock_time(change.at, self._config.tz)}." if stopped_by_us else "It ended by itself."
             self.ledger.put(connection, incidents.resolved(known, known.verdict, why, now), now)
         elif finding is not None and known is None:
             launch = None
@@ -203,7 +203,7 @@ class Pipeline:
                 self.deadlines.again(name, "warn", start_of(change) + limit)
             return
         if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-            done = (f"warned at {clock_time(now, self._config.tz)}",)
+            done = (f"Warned at {clock_time(now, self._config.tz)}.",)
             self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
 
     def limits(self, change: TaskChange) -> tuple[float | None, float | None]:

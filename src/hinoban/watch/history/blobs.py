@@ -15,7 +15,7 @@ _LEVEL = 1
 
 @cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
-    return zstandard.ZstdCompressionDict((files("hinoban.watch.history") / "events-1.zdict").read_bytes())
+    return zstandard.ZstdCompressionDict((files("hinoban.watch.history") / "events-1.dict").read_bytes())
 
 
 @cache

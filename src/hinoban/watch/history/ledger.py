@@ -45,6 +45,8 @@ class Ledger:
         self._channels = tuple(channels)
         self._open: dict[str, Incident] | None = None
         self._by_family: dict[str, set[str]] = {}
+        self.changes = 0
+        """Grows with every write that gives others something to do."""
 
     def forget(self) -> None:
         """Drop what memory holds."""
@@ -74,6 +76,7 @@ class Ledger:
 
     def put(self, connection: Connection, step: Step, now: float) -> None:
         """Write the incident's new value and queue what is told of it."""
+        self.changes += 1
         incident = step.incident
         row: dict[str, Any] = {
             "subject": incident.subject,
@@ -125,6 +128,7 @@ class Ledger:
 
     def put_retry(self, connection: Connection, retry: Retry) -> None:
         """Write an attempt's row."""
+        self.changes += 1
         key = (retries.c.incident_id == retry.incident_id) & (retries.c.number == retry.number)
         row = {"state": retry.state, "due_at": retry.due_at, "value": _encode(retry)}
         if not connection.execute(update(retries).where(key).values(**row)).rowcount:

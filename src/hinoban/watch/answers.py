@@ -1,0 +1,220 @@
+"""What the watch answers to people: why, incidents, history, status. Reads watch.db only, so it also works with no daemon running."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, RowMapping
+
+from hinoban.base.errors import HinobanError
+from hinoban.base.units import format_duration, iso
+from hinoban.watch.history import queries
+from hinoban.watch.history.database import open_readonly
+from hinoban.watch.incidents import incident_id
+from hinoban.watch.model import Incident, Launch, TaskChange
+from hinoban.watch.normalise import observation
+from hinoban.watch.notify.message import incident_row, why_json, why_text
+
+LogTail = Callable[[TaskChange], Sequence[str]]
+
+
+class Answers:
+    """Questions about the history; moments in answers are ISO 8601 in UTC, texts use the time zone given here."""
+
+    def __init__(self, engine: Engine, *, tz: str = "UTC") -> None:
+        self._engine = engine
+        self._zone = ZoneInfo(tz)
+
+    @classmethod
+    def readonly(cls, path: Path, *, tz: str = "UTC") -> "Answers":
+        """Answers from the file alone. HinobanError where there is none."""
+        return cls(open_readonly(path), tz=tz)
+
+    def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
+        """`{"incidents": [...]}`, newest first."""
+        with self._engine.connect() as connection:
+            found = queries.incidents_of(connection, state, None, limit)
+        return {"incidents": [incident_json(incident) for incident in found]}
+
+    def incident(self, prefix: str) -> dict[str, Any]:
+        """One incident by its whole or shortened id, with its log's tail."""
+        with self._engine.connect() as connection:
+            incident = one_incident(connection, prefix)
+            return {**incident_json(incident), "log": queries.incident_log(connection, incident.id)}
+
+    def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
+        """`{"tasks": [...]}`: the latest tasks, newest first."""
+        with self._engine.connect() as connection:
+            return {"tasks": [task_json(row) for row in queries.runs(connection, family, limit)]}
+
+    def why(self, name: str, *, log_tail: LogTail | None = None, full: bool = False) -> dict[str, Any]:
+        """What happened to a task, incident, launch (whole or shortened ids) or to a family's last bad run, else its last run.
+
+        Keys: `lines` (the text), `title`, the labels in lower case, `attempts`; `task` (ARN) and `incident` where there is one.
+        """
+        with self._engine.connect() as connection:
+            incident, row, launch = self._find(connection, name)
+            detail: dict[str, Any] | None = None
+            change: TaskChange | None = None
+            if row is not None:
+                seen = [one for raw in queries.timeline(connection, row) if isinstance(one := observation(raw), TaskChange)]
+                change = seen[-1] if seen else None
+                detail = change.detail if change is not None else None
+            log = queries.incident_log(connection, incident.id) if incident is not None else []
+            usual = self._usual(connection, row) if row is not None else None
+        if not log and log_tail is not None and change is not None:
+            log = list(log_tail(change))
+        lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, usual=usual, full=full)
+        told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, usual=usual)
+        return {
+            **told,
+            "lines": lines,
+            "task": row["arn"] if row is not None else None,
+            "launch": launch.launch_id if launch is not None else None,
+            "log": log,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Counts of what is remembered and of what is to be done."""
+        with self._engine.connect() as connection:
+            return queries.counts(connection)
+
+    def _find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
+        name = name.strip()
+        if name.startswith("inc-"):
+            return self._of_incident(connection, one_incident(connection, name))
+        if name.startswith("lch-"):
+            launch = _one(name, queries.launches_by_prefix(connection, name), lambda one: one.launch_id, "launch")
+            incident = _first(queries.incidents_by_prefix(connection, incident_id(f"launch:{launch.event_id}")))
+            return incident, None, launch
+        if name.startswith("arn:") and ":task/" in name:
+            if (row := queries.task_by_arn(connection, name)) is None:
+                raise unknown(name)
+            return self._of_task(connection, row)
+        if (found := self._of_family(connection, name)) is not None:
+            return found
+        digits = name.lower()
+        if len(digits) >= 3 and all(one in "0123456789abcdef-" for one in digits):
+            rows = queries.tasks_by_prefix(connection, digits)
+            if rows:
+                return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))
+        raise unknown(name)
+
+    def _of_family(self, connection: Connection, family: str) -> tuple[Incident | None, RowMapping | None, Launch | None] | None:
+        last = _first(queries.incidents_of(connection, None, family, 1))
+        if last is not None:
+            return self._of_incident(connection, last)
+        row = _first(queries.runs(connection, family, 1))
+        return self._of_task(connection, _first(queries.tasks_by_prefix(connection, row["id"])) or row) if row is not None else None
+
+    def _of_incident(self, connection: Connection, incident: Incident) -> tuple[Incident, RowMapping | None, Launch | None]:
+        arn = next((one.task_arn for one in reversed(incident.attempts) if one.task_arn), incident.finding.task_arn)
+        row = queries.task_by_arn(connection, arn) if arn else None
+        launch = _first(queries.launches_by_prefix(connection, incident.finding.launch_id)) if incident.finding.launch_id else None
+        return incident, row, launch
+
+    def _of_task(self, connection: Connection, row: RowMapping) -> tuple[Incident | None, RowMapping, Launch | None]:
+        own = _first(queries.incidents_by_prefix(connection, incident_id(f"task:{row['arn']}")))
+        if own is None and (starter := row["started_by"] or "").startswith("hinoban/"):
+            own = _first(queries.incidents_by_prefix(connection, starter.split("/")[1]))
+        return own, row, None
+
+    def _usual(self, connection: Connection, row: RowMapping) -> str | None:
+        """`last 12 runs 6 m–8 m, exit 0`: of the family's good runs."""
+        runs = [run for run in queries.runs(connection, row["family"], 31) if run["id"] != row["id"] and run["exit_code"] == 0]
+        lengths = sorted(run["stopped_at"] - run["started_at"] for run in runs if run["stopped_at"] and run["started_at"])
+        if not lengths:
+            return None
+        least, most = format_duration(lengths[0]), format_duration(lengths[-1])
+        return f"last {len(lengths)} good runs {least if least == most else f'{least}–{most}'}"  # noqa: RUF001 - a range, as in transcripts
+
+
+def one_incident(connection: Connection, prefix: str) -> Incident:
+    """The incident of this whole or shortened id (with or without `inc-`); HinobanError where none or several are."""
+    wanted = prefix if prefix.startswith("inc-") else f"inc-{prefix}"
+    return _one(prefix, queries.incidents_by_prefix(connection, wanted), lambda one: one.id, "incident")
+
+
+def unknown(name: str) -> HinobanError:
+    """Nothing by that name."""
+    return HinobanError(
+        f"nothing known of {name!r}",
+        "no task, incident, launch or family of that name was ever seen",
+        "See what is known: hinoban incidents, hinoban ps",
+    )
+
+
+def incident_json(incident: Incident) -> dict[str, Any]:
+    """An incident's documented fields, and its row for a table."""
+    finding = incident.finding
+    return {
+        "id": incident.id,
+        "state": incident.state,
+        "verdict": incident.verdict,
+        "detector": finding.detector,
+        "family": finding.family,
+        "revision": finding.revision,
+        "cluster": finding.cluster,
+        "region": finding.region,
+        "account": finding.account,
+        "task": finding.task_arn,
+        "launch": finding.launch_id,
+        "opened_at": iso(incident.opened_at),
+        "changed_at": iso(incident.changed_at),
+        "resolved_at": iso(incident.resolved_at) if incident.resolved_at is not None else None,
+        "acknowledged_by": incident.acknowledged_by,
+        "acknowledged_until": iso(incident.acknowledged_until) if incident.acknowledged_until is not None else None,
+        "cause": finding.explanation.cause,
+        "said": list(finding.explanation.said),
+        "next": finding.explanation.next,
+        "retryable": finding.explanation.retryable,
+        "done": list(incident.done),
+        "facts": finding.facts,
+        "told": incident.told,
+        "attempts": [
+            {
+                "number": one.number,
+                "at": iso(one.at),
+                "started_by": one.started_by,
+                "outcome": one.outcome,
+                "task": one.task_arn,
+                "note": one.note,
+            }
+            for one in incident.attempts
+        ],
+        "row": list(incident_row(incident)),
+    }
+
+
+def task_json(row: RowMapping) -> dict[str, Any]:
+    """A remembered task's documented fields."""
+    moments = {name: iso(row[name]) if row[name] is not None else None for name in ("created_at", "started_at", "stopped_at")}
+    plain = (
+        "id",
+        "arn",
+        "account",
+        "region",
+        "family",
+        "revision",
+        "cluster",
+        "group",
+        "started_by",
+        "last_status",
+        "stop_code",
+        "exit_code",
+    )
+    return {**{name: row[name] for name in plain}, **moments, "verdict": row["verdict"], "version": row["version"], "open": row["open"]}
+
+
+def _first(found: Sequence[Any]) -> Any:
+    return found[0] if found else None
+
+
+def _one(name: str, found: Sequence[Any], label: Callable[[Any], str], kind: str) -> Any:
+    if not found:
+        raise unknown(name)
+    if len(found) > 1:
+        listed = ", ".join(label(one) for one in found[:10])
+        raise HinobanError(f"{name!r} is ambiguous", f"it names {len(found)} of kind {kind}: {listed}", "Write more of the id")
+    return found[0]

@@ -1,0 +1,85 @@
+"""Carries the outbox's rows to their channels: in order for each channel, tried again with growing delays, never lost over a restart.
+
+A row is claimed before it is sent; a claim that ran out is anyone's, so that a crash loses nothing (and may send twice: the delivery id
+is the same). A refused or too old message is dead, and the console says so.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+from sqlalchemy import Engine, func, or_, select, update
+
+from hinoban.base.clock import MINUTES, SECONDS, Clock
+from hinoban.base.ids import Ids, derived_id
+from hinoban.watch.history.ledger import Message
+from hinoban.watch.history.schema import outbox
+from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
+
+_FIRST_DELAY, _LONGEST_DELAY = 2 * SECONDS, 5 * MINUTES
+_CLAIM = 60 * SECONDS
+_message = msgspec.json.Decoder(Message).decode
+log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sends what is due. `complain` prints a line for people; it must not fail."""
+
+    def __init__(
+        self, engine: Engine, channels: Sequence[Channel], *, clock: Clock, ids: Ids, dead_after: float, complain: Callable[[str], None]
+    ) -> None:
+        self._engine = engine
+        self._channels = {channel.name: channel for channel in channels}
+        self._clock = clock
+        self._me = ids.hex32()
+        self._dead_after = dead_after
+        self._complain = complain
+
+    async def step(self, now: float) -> float | None:
+        """Send, for each channel, what is due until one fails; when something is due next."""
+        moments = [due for name in self._channels if (due := await self._drain(name)) is not None]
+        return min(moments, default=None)
+
+    async def _drain(self, name: str) -> float | None:
+        while True:
+            row = self._claim(name)
+            if row is None or isinstance(row, float):
+                return row
+            row_id, attempts, created_at, value = row
+            message = _message(value)
+            try:
+                await self._channels[name].send(message, derived_id("dlv", name, str(row_id), message.incident.id))
+            except DeliveryFailed as failure:
+                self._failed(name, row_id, attempts + 1, created_at, message, failure)
+            else:
+                self._write(row_id, state="sent", attempts=attempts + 1, claimed_by=None, claimed_until=None, last_error=None)
+
+    def _claim(self, name: str) -> tuple[int, int, float, bytes] | float | None:
+        """The channel's oldest row that is not sent, now ours; the moment it may be tried; None where there is none."""
+        now = self._clock.now()
+        oldest = select(func.min(outbox.c.id)).where(outbox.c.state == "queued", outbox.c.channel == name).scalar_subquery()
+        with self._engine.begin() as connection:
+            row = connection.execute(select(outbox).where(outbox.c.id == oldest)).mappings().first()
+            if row is None:
+                return None
+            if row["due_at"] > now:
+                return float(row["due_at"])
+            free = or_(outbox.c.claimed_by.is_(None), outbox.c.claimed_by == self._me, outbox.c.claimed_until <= now)
+            claim = update(outbox).where(outbox.c.id == row["id"], outbox.c.state == "queued", free)
+            if not connection.execute(claim.values(claimed_by=self._me, claimed_until=now + _CLAIM)).rowcount:
+                return float(row["claimed_until"])
+        return row["id"], row["attempts"], row["created_at"], row["value"]
+
+    def _failed(self, name: str, row_id: int, attempts: int, created_at: float, message: Message, failure: DeliveryFailed) -> None:
+        now = self._clock.now()
+        if failure.permanent or now - created_at > self._dead_after:
+            self._write(row_id, state="dead", attempts=attempts, claimed_by=None, claimed_until=None, last_error=str(failure))
+            self._complain(f"{name} could not be told of {message.incident.id} ({message.change}): {failure}. Not tried again.")
+            return
+        wait = max(failure.retry_after or 0.0, min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempts - 1, 20)))
+        log.warning("channel %s: %s; next try in %.0f s", name, failure, wait)
+        self._write(row_id, attempts=attempts, due_at=now + wait, claimed_by=None, claimed_until=None, last_error=str(failure))
+
+    def _write(self, row_id: int, **values: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(outbox).where(outbox.c.id == row_id).values(**values))

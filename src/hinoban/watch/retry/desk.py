@@ -1,0 +1,33 @@
+"""What retry/ asks of the pipeline above it: transactions, the ledger, and the decisions that belong to incidents."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from hinoban.watch.deadlines import Deadlines
+from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.model import Incident, TaskChange
+
+
+class Desk(Protocol):
+    """The pipeline, as its runners see it."""
+
+    ledger: Ledger
+    deadlines: Deadlines
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """One transaction; where it fails, memory is read anew from the rows."""
+        ...
+
+    def after_refusal(self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float) -> None:
+        """Plan the attempt after one that did not bring its tasks, or give up and say so."""
+        ...
+
+    def note(self, connection: Connection, incident: Incident, now: float) -> None:
+        """Write an incident that nobody needs to hear of."""
+        ...
+
+    def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
+        """(max_runtime, stop_after) of a task."""
+        ...

@@ -1,0 +1,51 @@
+"""Stops tasks that ran past a policy's `stop_after`, by StopTask; the task's own end then resolves the incident."""
+
+import logging
+from collections.abc import Callable
+
+from hinoban.aws.client import Client, EndpointUnreachable
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import SECONDS, Clock
+from hinoban.base.units import format_duration
+from hinoban.watch.deadlines import Name
+from hinoban.watch.history import queries
+from hinoban.watch.incidents import incident_id
+from hinoban.watch.retry.desk import Desk
+
+AGAIN = 5 * SECONDS
+log = logging.getLogger(__name__)
+
+
+class Stopper:
+    """Nothing is stopped while the feed is behind: the task may long have ended. Asking twice is harmless (facts/ecs.md §3.3)."""
+
+    def __init__(self, pipeline: Desk, client: Client, clock: Clock, *, behind: Callable[[], str | None]) -> None:
+        self._pipeline = pipeline
+        self._client = client
+        self._clock = clock
+        self._behind = behind
+
+    async def step(self, now: float) -> float | None:
+        """Stop what is due; when the next deadline is."""
+        for name in self._pipeline.deadlines.due("stop", now):
+            if self._behind() is not None or not await self._stop(name):
+                self._pipeline.deadlines.again(name, "stop", self._clock.now() + AGAIN)
+        return self._pipeline.deadlines.next()
+
+    async def _stop(self, name: Name) -> bool:
+        with self._pipeline.transaction() as connection:
+            change = queries.newest_change(connection, name)
+        if change is None or change.finished or change.detail.get("desiredStatus") == "STOPPED":
+            return True
+        max_runtime, stop_after = self._pipeline.limits(change)
+        limit = max_runtime if max_runtime is not None and max_runtime <= (stop_after or 0) else stop_after or 0
+        reason = f"hinoban: over its limit of {format_duration(limit)} ({incident_id(f'task:{change.task_arn}')})"
+        asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": reason}
+        try:
+            await self._client.call("ecs", "StopTask", asked)
+        except EndpointUnreachable:
+            return False
+        except AwsError as error:
+            log.warning("StopTask %s: %s", change.task_arn, error)
+            return error.code == "InvalidParameterException"  # the task is not there any more
+        return True
