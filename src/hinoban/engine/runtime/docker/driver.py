@@ -48,6 +48,7 @@ class DockerDriver:
         self._tracked: dict[ContainerKey, Tracked] = {}
         self._busy = asyncio.Semaphore(_AT_ONCE)
         self._removals: set[asyncio.Task[None]] = set()
+        self._opened = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -71,6 +72,7 @@ class DockerDriver:
             why = f"{self._url} does not answer ({error})"
             todo = "Start Docker, set DOCKER_HOST, or use --runtime process"
             raise HinobanError("Docker cannot be used", why, todo) from error
+        self._opened = True
         self._adopt(found, cursors)
         self._group.start(self._events(), "docker events")
 
@@ -106,7 +108,7 @@ class DockerDriver:
         return self._outbox.take()
 
     async def close(self, *, keep: bool) -> None:
-        if not hasattr(self, "_api"):
+        if not self._opened:
             self._outbox.close()
             return
         if self._removals:
