@@ -12,11 +12,11 @@ _RUNTIMES = ("auto", "docker", "process", "fake")
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Where to listen, on 127.0.0.1.", min=0, max=65535)] = 4566,
+    port: Annotated[int | None, typer.Option(help="Where to listen, on 127.0.0.1 (default 4566).", min=0, max=65535)] = None,
     state: Annotated[Path | None, typer.Option(help="Where everything is kept.", metavar="DIR")] = None,
     runtime: Annotated[
-        str, typer.Option(help="What runs containers: auto (Docker where a socket answers), docker, process, fake.")
-    ] = "auto",
+        str | None, typer.Option(help="What runs containers: auto (the default: Docker where a socket answers), docker, process, fake.")
+    ] = None,
     capacity: Annotated[str | None, typer.Option(help="How much room there is, e.g. 4vcpu:8GB.", metavar="CPU:MEMORY")] = None,
     no_auth: Annotated[bool, typer.Option("--no-auth", help="Do not check signatures.")] = False,
     config: Annotated[Path | None, typer.Option(help="A TOML file; config.example.toml shows all of it.", metavar="FILE")] = None,
@@ -26,14 +26,14 @@ def up(
     forget_after: Annotated[str | None, typer.Option(help="How long stopped tasks are described, e.g. 1h.", metavar="TIME")] = None,
 ) -> None:
     """Start the engine and its watch; Ctrl-C stops them."""
-    if runtime not in _RUNTIMES:
+    if runtime is not None and runtime not in _RUNTIMES:
         raise typer.BadParameter(f"{runtime!r} is not one of {', '.join(_RUNTIMES)}.", param_hint="--runtime")
 
     def work() -> int | None:
         from hinoban.daemon.main import run_up
         from hinoban.daemon.options import UpOptions
 
-        run_up(
+        return run_up(
             UpOptions(
                 port=port,
                 state=state,
@@ -47,7 +47,6 @@ def up(
                 forget_after=forget_after,
             )
         )
-        return 0
 
     guarded(work)
 

@@ -45,9 +45,10 @@ def load(path: Path) -> dict[str, Any]:
 def says_the_same(registered: Any, wanted: Any) -> bool:
     """Whether a described definition holds all of `wanted` and beyond that only what AWS fills in."""
     if isinstance(registered, dict) and isinstance(wanted, dict):
-        same = all(key in registered and says_the_same(registered[key], value) for key, value in wanted.items() if not _empty(value))
-        extra = {key: value for key, value in registered.items() if key not in wanted or _empty(wanted[key])}
-        return same and all(_filled_in(key, value, registered) for key, value in extra.items())
+        extra = (key for key in registered if key not in wanted)
+        return all(_same_member(registered.get(key), value) for key, value in wanted.items()) and all(
+            _filled_in(key, registered[key], registered) for key in extra
+        )
     if isinstance(registered, list) and isinstance(wanted, list):
         pairs = zip(_sorted(registered), _sorted(wanted), strict=False)
         return len(registered) == len(wanted) and all(says_the_same(one, other) for one, other in pairs)
@@ -57,6 +58,10 @@ def says_the_same(registered: Any, wanted: Any) -> bool:
 def essential_containers(definition: dict[str, Any]) -> list[str]:
     """Names of the containers whose end ends the task, in the definition's order."""
     return [container["name"] for container in definition["containerDefinitions"] if container.get("essential", True)]
+
+
+def _same_member(registered: Any, wanted: Any) -> bool:
+    return _empty(registered) if _empty(wanted) else says_the_same(registered, wanted)
 
 
 def _filled_in(key: str, value: Any, beside: dict[str, Any]) -> bool:

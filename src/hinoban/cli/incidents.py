@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from hinoban.base.errors import ConfigError
-from hinoban.base.units import format_duration, parse_duration
+from hinoban.base.units import format_duration, parse_duration, parse_iso
 from hinoban.cli.connection import OnlineSource, Source, Target
 from hinoban.cli.shell import (
     Format,
@@ -21,7 +21,7 @@ from hinoban.cli.shell import (
     with_daemon,
     with_source,
 )
-from hinoban.cli.why import print_story
+from hinoban.cli.why import print_story, query
 
 HEAD = ("INCIDENT", "TASK", "WHAT HAPPENED", "SINCE", "STATE")
 
@@ -68,7 +68,7 @@ def show(
         if output is Format.JSON:
             print_json(await source.get(f"incidents/{incident}"))
         else:
-            print_story(await source.get("why", {"name": incident}), full=full)
+            print_story(await source.get("why", query(incident, full=full)), full=full)
 
     with_source(ctx, Target(port, state), output, work)
 
@@ -114,6 +114,12 @@ def family_of(incident: dict[str, Any]) -> str:
     return str(incident.get("family") or incident.get("finding", {}).get("family", ""))
 
 
+def opened_at(incident: dict[str, Any]) -> float:
+    """When it was opened: the API writes moments as ISO 8601 or as seconds."""
+    moment = incident["opened_at"]
+    return parse_iso(moment) if isinstance(moment, str) else float(moment)
+
+
 def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, target: Target) -> None:
     shell = shell_of(ctx)
 
@@ -133,13 +139,13 @@ def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, ta
 
 def _row(incident: dict[str, Any], now: float) -> tuple[str, ...]:
     finding = incident.get("finding", {})
-    task = finding.get("task_arn") or incident.get("task_arn") or ""
+    task = finding.get("task_arn") or incident.get("task") or ""
     short = f" {task.rpartition('/')[2][:8]}" if task else ""
     cause = incident.get("cause") or finding.get("explanation", {}).get("cause", "")
     return (
         incident["id"],
         family_of(incident) + short,
         f"{incident.get('verdict', '')}: {cause}".rstrip(": "),
-        format_duration(now - float(incident["opened_at"])),
+        format_duration(now - opened_at(incident)),
         str(incident["state"]).upper(),
     )

@@ -23,13 +23,18 @@ def why(
     """Say what happened, why, and what to do next. Works without a daemon too."""
 
     async def work(source: Source) -> None:
-        answer = await source.get("why", {"name": name})
+        answer = await source.get("why", query(name, full=full or output is Format.JSON))
         if output is Format.JSON:
             print_json(answer)
         else:
             print_story(answer, full=full)
 
     with_source(ctx, Target(port, state), output, work)
+
+
+def query(name: str, *, full: bool) -> dict[str, Any]:
+    """What `GET why` is asked."""
+    return {"name": name} | ({"full": "true"} if full else {})
 
 
 def print_story(answer: dict[str, Any], *, full: bool) -> None:
@@ -42,12 +47,15 @@ def print_story(answer: dict[str, Any], *, full: bool) -> None:
 
 
 def story_lines(answer: dict[str, Any]) -> list[str]:
-    """Line 1, the labels, then the attempts."""
-    if isinstance(text := answer.get("text"), str):
+    """The answer's text; where it has none, line 1 and the labels."""
+    text = answer.get("text")
+    if isinstance(text, str):
         return text.rstrip("\n").splitlines()
+    if isinstance(text, list):
+        return [str(line) for line in text]
     lines = [str(answer.get("title", ""))]
     for label in LABELS:
         value = answer.get(label)
-        values = value if isinstance(value, list) else [value] if value else []
+        values = value if isinstance(value, list) else str(value).splitlines() if value else []
         lines += [f"{label.capitalize() if index == 0 else '':<{LABEL_WIDTH}}{part}" for index, part in enumerate(values)]
-    return lines + [str(line) for line in answer.get("timeline", ())]
+    return lines

@@ -249,3 +249,16 @@ def test_version_and_bad_options(desk):
     assert desk.run("version").stdout.startswith("hinoban 0.")
     assert desk.run("up", "--runtime", "magic").exit_code == 2
     assert desk.run("run", "hello", "-e", "NOVALUE").exit_code == 2
+
+
+def test_moments_and_tasks_of_the_api_are_read_in_both_spellings(desk):
+    item = {
+        "id": "inc-2",
+        "state": "open",
+        "verdict": "EXIT 1",
+        "opened_at": "2026-11-26T15:00:00Z",
+        "family": "hello",
+        "task": task_arn("a" * 32),
+    }
+    desk.daemon.pages["incidents"] = {"incidents": [item | {"cause": "It ended."}]}
+    assert "hello aaaaaaaa  EXIT 1: It ended." in desk.run("incidents").stdout

@@ -1,0 +1,66 @@
+"""Where a command looks for the daemon, in which order."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hinoban.base.errors import HinobanError
+from hinoban.cli.connection import Found, Keys, Target, default_state, find, open_daemon, open_source, readable_state
+
+
+@pytest.fixture
+def state(tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    # Port 9 is closed: tests that connect find nobody.
+    daemon = {"pid": 1, "port": 9, "url": "http://127.0.0.1:9", "region": "eu-west-1", "account": "123456789012", "feed": "f"}
+    (folder / "daemon.json").write_bytes(msgspec.json.encode(daemon))
+    (folder / "credentials.json").write_bytes(msgspec.json.encode({"access_key_id": "AK", "secret_access_key": "SK"}))
+    return folder
+
+
+SHELL = {"AWS_ENDPOINT_URL": "http://there:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+
+
+def test_options_win_over_the_environment_and_that_over_the_state_directory(state):
+    environ = SHELL | {"HINOBAN_STATE": str(state)}
+    own, kept = Keys("a", "b"), Keys("AK", "SK")
+    assert find(Target(state=state), environ) == Found("http://127.0.0.1:9", "eu-west-1", kept)
+    assert find(Target(port=5, state=state), environ) == Found("http://127.0.0.1:5", "us-east-1", kept)
+    assert find(Target(port=1), environ) == Found("http://127.0.0.1:1", "us-east-1", own)
+    assert find(Target(), environ) == Found("http://there:1", "us-east-1", own)
+    assert find(Target(), {"HINOBAN_STATE": str(state)}) == Found("http://127.0.0.1:9", "eu-west-1", kept)
+
+
+def test_the_state_directory_follows_the_environment():
+    assert default_state({"HINOBAN_STATE": "/a"}) == Path("/a")
+    assert default_state({"XDG_STATE_HOME": "/b"}) == Path("/b/hinoban")
+    assert default_state({}) == Path.home() / ".local/state/hinoban"
+
+
+def test_the_demo_is_read_where_the_usual_state_remembers_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    assert readable_state(Target(), environ) == tmp_path / "hinoban"
+    (tmp_path / ".demo").mkdir()
+    (tmp_path / ".demo/watch.db").touch()
+    assert readable_state(Target(), environ) == Path(".demo")
+    (tmp_path / "hinoban").mkdir()
+    (tmp_path / "hinoban/watch.db").touch()
+    assert readable_state(Target(), environ) == tmp_path / "hinoban"
+
+
+async def test_without_a_daemon_a_command_says_how_to_start_one(state, tmp_path):
+    for target in (Target(state=state), Target(state=tmp_path / "none")):
+        with pytest.raises(HinobanError, match="No Hinoban answers at") as caught:
+            await open_daemon(target, {})
+        assert caught.value.exit_code == 3 and "hinoban up" in caught.value.todo
+        with pytest.raises(HinobanError, match="No Hinoban answers at"):
+            await open_source(target, {})
+
+
+def test_a_damaged_state_file_is_named(state):
+    (state / "daemon.json").write_text("{")
+    with pytest.raises(HinobanError, match=r"daemon\.json"):
+        find(Target(state=state), {})
