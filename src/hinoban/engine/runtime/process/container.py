@@ -12,6 +12,8 @@ from typing import Any
 from hinoban.engine.runtime.process.output import OutputFiles
 from hinoban.engine.runtime.process.spawn import append
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
 
 class Container:
     """`started` and `end` are the messages told of it; `pid` is 0 unless it runs under this supervisor."""
@@ -108,7 +110,12 @@ def _lines(path: str) -> list[dict[str, Any]]:
 def delete_tree(path: str, parent: int | None = None) -> None:
     """Remove a directory and what is in it, following no link; what is already gone is no error."""
     try:
-        here = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            here = os.open(path, _DIRECTORY, dir_fd=parent)
+        except PermissionError:
+            # A container locked itself out of its own directory; root never comes here, so no link can lead us astray.
+            os.chmod(path, 0o700, dir_fd=parent)
+            here = os.open(path, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
         return
     try:
