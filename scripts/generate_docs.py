@@ -38,8 +38,11 @@ CLI_JSON = """## JSON
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
-| `why` | the labels of the text as keys, in lower case: `title`, `cause`, `said`, `done`, `changed`, `usual`, `log`, `cost`, `next`, those that apply |
-| `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `opened_at`, `finding`, `attempts`, ... |
+| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `changed`, `usual`, `cost`, `next`; \
+`log` (lines), `lines` (the text), `attempts`, `task`, `incident`, `launch` |
+| `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
+`task`, `launch`, `opened_at`, `changed_at`, `resolved_at`, `acknowledged_by`, `acknowledged_until`, \
+`cause`, `said`, `next`, `retryable`, `done`, `attempts` |
 | `incidents show` | the incident |
 | `incidents ack` | the incident as it is now |
 | `version` | `version` |

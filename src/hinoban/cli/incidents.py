@@ -68,7 +68,7 @@ def show(
         if output is Format.JSON:
             print_json(await source.get(f"incidents/{incident}"))
         else:
-            print_story(await source.get("why", query(incident, full=full)), full=full)
+            print_story(await source.get("why", query(incident, full=full)))
 
     with_source(ctx, Target(port, state), output, work)
 
@@ -109,15 +109,9 @@ def guarded_duration(text: str, output: Format) -> None:
         guarded(fail, output)
 
 
-def family_of(incident: dict[str, Any]) -> str:
-    """The family an incident is about, whatever depth the answer has."""
-    return str(incident.get("family") or incident.get("finding", {}).get("family", ""))
-
-
 def opened_at(incident: dict[str, Any]) -> float:
-    """When it was opened: the API writes moments as ISO 8601 or as seconds."""
-    moment = incident["opened_at"]
-    return parse_iso(moment) if isinstance(moment, str) else float(moment)
+    """When it was opened, in seconds since the epoch."""
+    return parse_iso(incident["opened_at"])
 
 
 def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, target: Target) -> None:
@@ -138,14 +132,12 @@ def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, ta
 
 
 def _row(incident: dict[str, Any], now: float) -> tuple[str, ...]:
-    finding = incident.get("finding", {})
-    task = finding.get("task_arn") or incident.get("task") or ""
-    short = f" {task.rpartition('/')[2][:8]}" if task else ""
-    cause = incident.get("cause") or finding.get("explanation", {}).get("cause", "")
+    revision = f":{incident['revision']}" if incident.get("revision") is not None else ""
+    task = f" {incident['task'].rpartition('/')[2][:8]}" if incident.get("task") else ""
     return (
         incident["id"],
-        family_of(incident) + short,
-        f"{incident.get('verdict', '')}: {cause}".rstrip(": "),
+        f"{incident['family'] or 'unknown'}{revision}{task}",
+        f"{incident['verdict']}: {incident['cause']}",
         format_duration(now - opened_at(incident)),
         str(incident["state"]).upper(),
     )

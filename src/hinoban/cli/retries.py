@@ -4,7 +4,7 @@ from typing import Any
 
 from hinoban.cli.connection import OnlineSource
 from hinoban.cli.follow import NEVER_STARTED, follow_task
-from hinoban.cli.incidents import family_of, opened_at
+from hinoban.cli.incidents import opened_at
 from hinoban.cli.shell import Shell, say
 
 POLL_SECONDS = 1.0
@@ -25,7 +25,7 @@ async def follow_retries(shell: Shell, source: OnlineSource, family: str, cluste
         incident = await _incident(source, family, since)
         attempts = incident.get("attempts", []) if incident else []
         for attempt in attempts:
-            number, arn = int(attempt["number"]), task_of(attempt)
+            number, arn = int(attempt["number"]), attempt["task"]
             if number > 1 and arn and arn not in followed:
                 followed.add(arn)
                 say(f"Attempt {number}: task {arn.rpartition('/')[2][:8]}")
@@ -37,7 +37,7 @@ async def follow_retries(shell: Shell, source: OnlineSource, family: str, cluste
                 told.add(number)
                 last_news = shell.clock.now()
                 say(f"Attempt {number}: refused")
-        if any(attempt["outcome"] in PENDING and task_of(attempt) not in followed for attempt in attempts):
+        if any(attempt["outcome"] in PENDING and attempt["task"] not in followed for attempt in attempts):
             last_news = shell.clock.now()
         if (incident and incident["state"] == "resolved") or shell.clock.now() - last_news > PATIENCE_SECONDS:
             say(f"No further attempt is planned. See: hinoban why {family}")
@@ -45,12 +45,7 @@ async def follow_retries(shell: Shell, source: OnlineSource, family: str, cluste
         await shell.pause(POLL_SECONDS)
 
 
-def task_of(attempt: dict[str, Any]) -> str | None:
-    """The ARN of the attempt's task, if it came to one."""
-    return attempt.get("task") or attempt.get("task_arn")
-
-
 async def _incident(source: OnlineSource, family: str, since: float) -> dict[str, Any] | None:
     answer = await source.get("incidents", {"limit": 50})
-    found = [one for one in answer.get("incidents", []) if family_of(one) == family and opened_at(one) >= since - 1]
+    found = [one for one in answer.get("incidents", []) if one["family"] == family and opened_at(one) >= since - 1]
     return max(found, key=lambda one: opened_at(one)) if found else None

@@ -7,10 +7,6 @@ import typer
 from hinoban.cli.connection import Source, Target
 from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_line, with_source
 
-LABELS = ("cause", "said", "started", "done", "changed", "usual", "log", "cost", "next")
-LABEL_WIDTH = 9
-MAX_LINES = 12
-
 
 def why(
     ctx: typer.Context,
@@ -27,7 +23,7 @@ def why(
         if output is Format.JSON:
             print_json(answer)
         else:
-            print_story(answer, full=full)
+            print_story(answer)
 
     with_source(ctx, Target(port, state), output, work)
 
@@ -37,25 +33,7 @@ def query(name: str, *, full: bool) -> dict[str, Any]:
     return {"name": name} | ({"full": "true"} if full else {})
 
 
-def print_story(answer: dict[str, Any], *, full: bool) -> None:
-    """The answer's own text where it has one, else its labels."""
-    lines = story_lines(answer)
-    for line in lines if full else lines[:MAX_LINES]:
+def print_story(answer: dict[str, Any]) -> None:
+    """The answer's text; how much of it there is was asked with `full`."""
+    for line in answer["lines"]:
         print_line(line)
-    if not full and len(lines) > MAX_LINES:
-        print_line(f"({len(lines) - MAX_LINES} more lines: --full)")
-
-
-def story_lines(answer: dict[str, Any]) -> list[str]:
-    """The answer's text; where it has none, line 1 and the labels."""
-    text = answer.get("text")
-    if isinstance(text, str):
-        return text.rstrip("\n").splitlines()
-    if isinstance(text, list):
-        return [str(line) for line in text]
-    lines = [str(answer.get("title", ""))]
-    for label in LABELS:
-        value = answer.get(label)
-        values = value if isinstance(value, list) else str(value).splitlines() if value else []
-        lines += [f"{label.capitalize() if index == 0 else '':<{LABEL_WIDTH}}{part}" for index, part in enumerate(values)]
-    return lines

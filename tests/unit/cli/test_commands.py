@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hinoban.aws.errors import AwsError
+from hinoban.base.units import iso
 from tests.unit.cli.conftest import stopped, task, task_arn
 
 DEFAULT_GROUP = "/hinoban/default"
@@ -97,29 +98,17 @@ def test_a_refused_launch_tells_the_reason_and_ends_with_4(desk):
     assert result.exit_code == 4 and "Refused: Capacity is unavailable" in result.stderr and result.stdout == ""
 
 
-def incident(desk, *attempts, state="open", **more):
-    finding = {"family": "hello", "explanation": {"cause": "No room."}}
-    return {
-        "incidents": [
-            {
-                "id": "inc-1",
-                "state": state,
-                "verdict": "NOT STARTED",
-                "opened_at": desk.clock.now(),
-                "finding": finding,
-                "attempts": attempts,
-            }
-            | more
-        ]
-    }
+def incident(desk, *attempts, **more):
+    known = {"id": "inc-1", "state": "open", "verdict": "NOT STARTED", "family": "hello", "revision": 3, "task": None, "cause": "No room."}
+    return {"incidents": [known | {"opened_at": iso(desk.clock.now()), "attempts": attempts} | more]}
 
 
 def test_a_refused_launch_is_followed_through_its_retries(desk):
     desk.daemon.define()
     two = "d" * 32
     desk.daemon.launches = [launched(failures=[NO_ROOM])]
-    refused = {"number": 1, "outcome": "refused", "at": 0.0}
-    run = {"number": 2, "outcome": "running", "at": 0.0, "task_arn": task_arn(two)}
+    refused = {"number": 1, "outcome": "refused", "task": None}
+    run = {"number": 2, "outcome": "running", "task": task_arn(two)}
     desk.daemon.pages["incidents"] = [{"incidents": []}, incident(desk, refused), incident(desk, refused, run)]
     desk.daemon.lives[two] = [task(two), stopped(two, 0)]
     result = desk.run("run", "hello", "--wait", "--retry")
@@ -185,20 +174,22 @@ def test_following_a_log_ends_with_the_task(desk):
     assert desk.run("logs", "aaaa", "-f").stdout == "0\n1\n2\n"
 
 
-def test_why_prints_twelve_lines_at_the_most(desk):
-    desk.daemon.pages["why"] = {"text": "\n".join(f"line {index}" for index in range(15))}
-    assert desk.run("why", "hello").stdout.splitlines()[-2:] == ["line 11", "(3 more lines: --full)"]
-    assert len(desk.run("why", "hello", "--full").stdout.splitlines()) == 15
-    desk.daemon.pages["why"] = {"title": "hello · EXIT 1", "cause": "It ended.", "next": "Look."}
-    assert desk.run("why", "hello").stdout == "hello · EXIT 1\nCause    It ended.\nNext     Look.\n"
+def test_why_prints_the_watch_s_text_and_asks_for_all_of_it_with_full(desk):
+    desk.daemon.pages["why"] = {"lines": ["hello · EXIT 1", "Next     Look."], "cause": "It ended."}
+    assert desk.run("why", "hello").stdout == "hello · EXIT 1\nNext     Look.\n"
+    assert desk.daemon.asked[-1] == ("why", {"name": "hello"})
+    assert desk.run("why", "hello", "--full").exit_code == 0
+    assert desk.daemon.asked[-1] == ("why", {"name": "hello", "full": "true"})
     assert json.loads(desk.run("why", "hello", "-o", "json").stdout)["cause"] == "It ended."
 
 
 def test_incidents_are_listed_shown_and_acknowledged(desk):
-    desk.daemon.pages = {"incidents": incident(desk), "incidents/inc-1": {"id": "inc-1"}, "why": {"text": "story"}}
+    desk.daemon.pages = {"incidents": incident(desk), "incidents/inc-1": {"id": "inc-1"}, "why": {"lines": ["story"]}}
     lines = desk.run("incidents").stdout.splitlines()
     assert lines[0].split() == ["INCIDENT", "TASK", "WHAT", "HAPPENED", "SINCE", "STATE"]
-    assert lines[1].split() == ["inc-1", "hello", "NOT", "STARTED:", "No", "room.", "0", "s", "OPEN"]
+    assert lines[1].split() == ["inc-1", "hello:3", "NOT", "STARTED:", "No", "room.", "0", "s", "OPEN"]
+    desk.daemon.pages["incidents"]["incidents"][0]["task"] = task_arn("a" * 32)
+    assert "hello:3 aaaaaaaa" in desk.run("incidents").stdout
     assert desk.run("incidents", "list", "--open").exit_code == 0
     assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
     assert desk.run("incidents", "show", "inc-1").stdout == "story\n"
@@ -210,7 +201,7 @@ def test_incidents_are_listed_shown_and_acknowledged(desk):
 
 
 def test_port_and_state_name_the_daemon(desk, tmp_path):
-    desk.daemon.pages["why"] = {"text": "x"}
+    desk.daemon.pages["why"] = {"lines": ["x"]}
     desk.run("why", "x", "--port", "4999", "--state", str(tmp_path))
     assert (desk.targets[0].port, desk.targets[0].state) == (4999, tmp_path)
 
@@ -249,16 +240,3 @@ def test_version_and_bad_options(desk):
     assert desk.run("version").stdout.startswith("hinoban 0.")
     assert desk.run("up", "--runtime", "magic").exit_code == 2
     assert desk.run("run", "hello", "-e", "NOVALUE").exit_code == 2
-
-
-def test_moments_and_tasks_of_the_api_are_read_in_both_spellings(desk):
-    item = {
-        "id": "inc-2",
-        "state": "open",
-        "verdict": "EXIT 1",
-        "opened_at": "2026-11-26T15:00:00Z",
-        "family": "hello",
-        "task": task_arn("a" * 32),
-    }
-    desk.daemon.pages["incidents"] = {"incidents": [item | {"cause": "It ended."}]}
-    assert "hello aaaaaaaa  EXIT 1: It ended." in desk.run("incidents").stdout

@@ -129,19 +129,21 @@ class StreamFiles:
         return len(data)
 
     def drop_oldest(self) -> int:
-        """Delete the oldest segment; returns the bytes freed. The last one leaves a marker behind that keeps the cursor and the count."""
+        """Delete the oldest segment; returns the bytes it freed. The last one leaves a marker behind that keeps the cursor and the count."""
         oldest = self.segments.pop(0)
         next_seq = oldest.next_seq
+        freed = oldest.size
         if not self.segments:
             marker = encode_marker(self.last_ingestion, self.cursor)
             segment = Segment(self._path(next_seq), next_seq)
             self._appenders.write(segment.path, marker)
             segment.note(len(marker), 0, self.last_ingestion)
             self.segments.append(segment)
+            freed -= segment.size
         self._appenders.close(oldest.path)
         oldest.path.unlink(missing_ok=True)
         oldest.index_path.unlink(missing_ok=True)
-        return oldest.size
+        return freed
 
     def close(self) -> None:
         for segment in self.segments:

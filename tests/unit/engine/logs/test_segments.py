@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import tempfile
+from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -105,9 +107,6 @@ class LogsMachine(RuleBasedStateMachine):
 
     @initialize()
     def start(self):
-        import tempfile
-        from pathlib import Path
-
         self.folder = tempfile.TemporaryDirectory()
         self.loop = asyncio.new_event_loop()
         self.desk = self.run(lambda: Desk(Path(self.folder.name), Limits(segment_bytes=600)))
@@ -209,7 +208,7 @@ class LogsMachine(RuleBasedStateMachine):
 
     def remember(self, stream, events):
         known = self.model[stream]
-        known.extend((moment, len(known) + index, text) for index, (moment, text) in enumerate(events))
+        known += [(moment, len(known) + index, text) for index, (moment, text) in enumerate(events)]
 
     def teardown(self):
         if hasattr(self, "desk"):
@@ -218,5 +217,5 @@ class LogsMachine(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-LogsMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+LogsMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestLogsMachine = LogsMachine.TestCase
