@@ -91,8 +91,10 @@ async def test_an_outage_is_sat_out_and_every_line_and_exit_is_told_once(docker_
     assert [by_key[wanted.key][-1].exit_code for wanted in (counts, late)] == [4, 6]
 
 
-async def test_no_docker_is_an_error_that_says_what_to_do(tmp_path):
-    driver = DockerDriver("nobody", SystemClock(), IDS, url=f"unix://{tmp_path}/nothing.sock")
+@pytest.mark.parametrize("url", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1", "/var/run/docker.sock"])
+async def test_no_docker_is_an_error_that_says_what_to_do(url):
+    driver = DockerDriver("nobody", SystemClock(), IDS, url=url)
+    assert not await docker_answers(url)
     with pytest.raises(HinobanError, match="--runtime process"):
         await driver.open({})
     await driver.close(keep=False)

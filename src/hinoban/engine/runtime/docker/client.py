@@ -13,6 +13,7 @@ from aiodocker import Docker, DockerError
 _CALL_SECONDS = 120.0
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5)
 _PING_SECONDS = 2.0
+_UNIX, _TCP = "unix://", "tcp://"
 _NO_CONNECTION = 900  # aiodocker's own status for a connection that failed
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
@@ -42,13 +43,20 @@ async def docker_answers(url: str) -> bool:
 
 
 class DockerApi:
-    """Docker's HTTP API at one URL. DockerError: Docker said no (`status`, `message`); Unreachable: it said nothing."""
+    """Docker's HTTP API at one URL (ValueError: it has no scheme that we know).
+
+    Calls raise DockerError where Docker said no (`status`, `message`), Unreachable where it said nothing.
+    """
 
     def __init__(self, url: str) -> None:
         # A follower of logs holds a connection for each running container, so the pool has no limit of its own.
-        connector = aiohttp.UnixConnector(url.removeprefix("unix://"), limit=0) if url.startswith("unix://") else None
-        self._connector = connector
-        self._docker = Docker(url="unix://localhost" if connector else url, connector=connector)
+        self._connector: aiohttp.BaseConnector | None = None
+        if url.startswith(_UNIX):
+            self._connector = aiohttp.UnixConnector(url.removeprefix(_UNIX), limit=0)
+            url = f"{_UNIX}localhost"
+        elif url.startswith(_TCP) and os.environ.get("DOCKER_TLS_VERIFY", "0") != "1":
+            self._connector = aiohttp.TCPConnector(limit=0)
+        self._docker = Docker(url=url, connector=self._connector)
 
     async def call(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None, *, extra: float = 0.0

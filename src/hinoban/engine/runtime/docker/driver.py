@@ -56,7 +56,11 @@ class DockerDriver:
 
     async def open(self, cursors: dict[ContainerKey, int]) -> None:
         """Connect and adopt. Raises HinobanError where Docker does not answer."""
-        self._api = DockerApi(self._url)
+        try:
+            self._api = DockerApi(self._url)
+        except ValueError as error:
+            todo = "Write e.g. DOCKER_HOST=unix:///var/run/docker.sock, or use --runtime process"
+            raise HinobanError("Docker cannot be used", f"{self._url} is no address of a Docker daemon ({error})", todo) from error
         patience = Patience(self._ids)
         self._patience = patience
         self._networks = TaskNetworks(self._api, self._engine_id)
