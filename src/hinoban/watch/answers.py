@@ -127,13 +127,14 @@ class Answers:
         if not lengths:
             return None
         least, most = format_duration(lengths[0]), format_duration(lengths[-1])
-        return f"last {len(lengths)} good runs {least if least == most else f'{least}–{most}'}"  # noqa: RUF001 - a range, as in transcripts
+        return f"last {len(lengths)} good runs {least if least == most else f'{least}–{most}'}"
 
 
 def one_incident(connection: Connection, prefix: str) -> Incident:
     """The incident of this whole or shortened id (with or without `inc-`); HinobanError where none or several are."""
     wanted = prefix if prefix.startswith("inc-") else f"inc-{prefix}"
-    return _one(prefix, queries.incidents_by_prefix(connection, wanted), lambda one: one.id, "incident")
+    found: Incident = _one(prefix, queries.incidents_by_prefix(connection, wanted), lambda one: one.id, "incident")
+    return found
 
 
 def unknown(name: str) -> HinobanError:

@@ -60,10 +60,10 @@ class LogKeeper:
 
 async def tail(client: Client, change: TaskChange, lines: int, *, container: str | None = None) -> list[str]:
     """The last lines that a task's containers wrote (or one of them). Empty where there is none; AwsError where it may not be read."""
-    names = [one.get("name", "") for one in change.detail.get("containers") or ()]
+    names: list[str] = [one.get("name", "") for one in change.detail.get("containers") or ()]
     found: list[tuple[int, str]] = []
     streams = await _streams(client, change)
-    for name in [container] if container in names else names:
+    for name in [container] if container is not None and container in names else names:
         group, stream = streams.get(name) or _default(change, name)
         asked = {"logGroupName": group, "logStreamName": stream, "limit": lines, "startFromHead": False}
         try:

@@ -1,0 +1,187 @@
+"""What the watch does about each kind of failure, as stories on a fake clock before a fake AWS."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hinoban.base.errors import HinobanError
+from hinoban.watch.answers import Answers
+from hinoban.watch.config import Policy, Webhook, WatchConfig
+from hinoban.watch.notify.channels import WebhookChannel
+from tests.unit.watch.samples import task_arn
+from tests.unit.watch.worlds import World
+
+
+async def test_refused_twice_then_it_runs_once_and_one_quiet_line_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refuse = 1
+    world.aws.refused_launch(1, count=1)
+    await world.turns(120)
+    [(started_by, arn)] = world.aws.launched
+    assert world.told() == []
+    await world.turns(200)
+    assert world.told() == []  # it runs: the hold lasts
+    world.aws.finish(arn)
+    await world.turns()
+    [incident] = world.watch.incidents()["incidents"]
+    assert (incident["state"], incident["verdict"], incident["done"]) == ("resolved", "RECOVERED", ["Retried twice, ran once, exit 0."])
+    assert [attempt["outcome"] for attempt in incident["attempts"]] == ["refused", "refused", "exit 0"]
+    assert started_by == f"hinoban/{incident['id']}/3"
+    assert len(world.told()) == 1
+    asked = world.aws.run_task_calls[-1]
+    assert asked["tags"] == [{"key": "hinoban:started-by", "value": "events-rule/nightly-billing"}]
+    assert "RECOVERED" in world.watch.why("nightly-billing")["lines"][0]
+
+
+async def test_capacity_that_stays_away_is_told_once_and_given_up_at_the_deadline(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refuse = 100
+    world.aws.refused_launch(1)
+    await world.turns(1500, step=5)
+    [incident] = world.watch.incidents()["incidents"]
+    assert incident["state"] == "open"
+    assert incident["done"][-1].startswith("Gave up")
+    assert len(incident["attempts"]) <= 6
+    assert len(world.told()) == 2  # opened, and given up
+    assert world.aws.launched == []
+
+
+async def test_a_launch_by_hand_is_told_at_once_and_not_retried(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refused_launch(1, startedBy="alice")
+    await world.turns(600, step=10)
+    assert world.aws.run_task_calls == []
+    assert len(world.told()) == 1
+
+
+async def test_hidden_overrides_are_told_and_never_launched(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refused_launch(1, overrides={"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]})
+    await world.turns(300, step=10)
+    [incident] = world.watch.incidents()["incidents"]
+    assert world.aws.run_task_calls == []
+    assert "hides the overrides" in incident["done"][0]
+    assert len(world.told()) == 1
+
+
+async def test_it_stands_down_once_somebody_else_has_launched_the_family(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refused_launch(1)
+    await world.turns()
+    await world.clock.advance(0.5)
+    world.aws.start("nightly-billing", "alice")
+    await world.turns(120)
+    [incident] = world.watch.incidents()["incidents"]
+    assert world.aws.run_task_calls == []
+    assert incident["done"][-1].startswith("Stood down")
+
+
+async def test_exit_3_is_told_with_its_log_kept_and_a_later_good_run_resolves_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.log = ["Traceback", "KeyError: 'STAGE'"]
+    world.aws.finish(world.aws.start("report-export", None), 3)
+    await world.turns()
+    [incident] = world.watch.incidents()["incidents"]
+    assert (incident["state"], incident["verdict"]) == ("open", "EXIT 3")
+    world.aws.log = []
+    why = Answers.readonly(world.path).why("report-export")
+    assert why["log"][-1] == "KeyError: 'STAGE'"
+    await world.clock.advance(60)
+    world.aws.finish(world.aws.start("report-export", None))
+    await world.turns()
+    [incident] = world.watch.incidents()["incidents"]
+    assert (incident["state"], incident["done"][-1]) == ("resolved", "A later run ended well.")
+    assert len(world.told()) == 2
+
+
+async def test_out_of_memory_is_told_as_such(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    reason = "OutOfMemoryError: Container killed due to memory usage"
+    world.aws.finish(world.aws.start("import-orders", None), 137, container_reason=reason)
+    await world.turns()
+    [incident] = world.watch.incidents()["incidents"]
+    assert (incident["detector"], incident["verdict"]) == ("out_of_memory", "OUT OF MEMORY")
+
+
+async def test_an_overdue_task_is_warned_about_then_stopped_also_over_a_restart(tmp_path: Path) -> None:
+    rule = Policy(match={"hinoban": {"family": ["db-migrate"]}}, max_runtime=8, stop_after=12)
+    world = World(tmp_path, WatchConfig(policies=(rule,)))
+    world.aws.start("db-migrate", None)
+    await world.turns(9)
+    assert len(world.told()) == 1
+    world.crash()
+    await world.turns(5)
+    [stop] = world.aws.stopped
+    [incident] = world.watch.incidents()["incidents"]
+    assert stop["reason"] == f"hinoban: over its limit of 8 s ({incident['id']})"
+    assert (incident["state"], incident["verdict"]) == ("resolved", "OVERDUE")
+    assert [word.split()[0] for word in incident["done"]] == ["Warned", "Stopped"]
+    assert len(world.told()) == 2
+
+
+async def test_a_webhook_that_is_down_for_an_hour_gets_everything_in_order(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    got: list[str] = []
+    down = True
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        if down:
+            return httpx.Response(503)
+        got.append(request.headers["x-hinoban-delivery"])
+        return httpx.Response(204)
+
+    world.channels = [WebhookChannel(Webhook(url="https://hook.test/x", secret="s"), world.clock, transport=httpx.MockTransport(receive))]
+    world.crash()
+    for number in range(3):
+        world.aws.finish(world.aws.start(f"job-{number}", None), 1)
+        await world.turns(1)
+    await world.turns(3600, step=60)
+    world.crash()
+    down = False
+    await world.turns(600, step=60)
+    with world.engine.connect() as connection:
+        from hinoban.watch.history.queries import messages
+
+        queued = [message.incident.finding.family for message in reversed(messages(connection))]
+    assert queued == ["job-0", "job-1", "job-2"]
+    assert len(got) == len(set(got)) == 3
+    assert world.watch.status()["outbox"] == {"sent": 3}
+
+
+async def test_a_lost_thread_is_backfilled(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.start("job", None)
+    await world.turns()
+    world.aws.finish(world.aws.start("other", None), 4)
+    world.aws.finish(task_arn(1), 0)
+    world.aws.events.append(world.aws.events[-1])
+    world.aws.oldest = 5
+    await world.turns(2)
+    rows = world.watch.history()["tasks"]
+    assert {(row["family"], row["exit_code"], row["open"]) for row in rows} == {("job", 0, False), ("other", 4, False)}
+    assert [incident["family"] for incident in world.watch.incidents()["incidents"]] == ["other"]
+
+
+async def test_shortened_ids_find_their_task_and_ambiguous_ones_name_the_candidates(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for _ in range(2):
+        world.aws.finish(world.aws.start("job", None), 2)
+    await world.turns()
+    assert world.watch.why("00000001")["task"] == task_arn(1)
+    with pytest.raises(HinobanError, match="ambiguous"):
+        world.watch.why("000000")
+    with pytest.raises(HinobanError, match="nothing known"):
+        world.watch.why("nobody")
+
+
+async def test_nothing_is_launched_while_the_feed_does_not_answer(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refused_launch(1)
+    await world.turns()
+    world.aws.down = True
+    await world.turns(120, step=5)
+    assert world.aws.run_task_calls == []
+    world.aws.down = False
+    await world.turns(5)
+    assert len(world.aws.launched) == 1

@@ -1,0 +1,155 @@
+"""An AWS endpoint with an event feed, in this process: enough of ECS for the watch, with RunTask's tokens, refusals and lost answers."""
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from hinoban.aws.client import Client
+from hinoban.base.clock import HOURS, FakeClock
+from hinoban.base.units import parse_iso
+from tests.unit.watch.samples import NO_ROOM, REGION, run_task, task_arn, task_event
+
+
+class FakeAws:
+    """`refuse` counts the RunTask calls to refuse, `lose` holds what happens to answers: "before" or "after" the call took effect."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.events: list[bytes] = []
+        self.refuse = 0
+        self.lose: list[str] = []
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.launched: list[tuple[str, str]] = []
+        self.tokens: dict[str, tuple[float, dict[str, Any], list[str]]] = {}
+        self.stopped: list[dict[str, Any]] = []
+        self.log: list[str] = []
+        self.down = False
+        self.feed_id = "feed-1"
+        self.oldest = 1
+        self.run_task_calls: list[dict[str, Any]] = []
+
+    def client(self) -> Client:
+        return Client("http://aws.test", None, REGION, clock=self.clock, transport=httpx.MockTransport(self.answer))
+
+    def emit(self, *events: bytes) -> None:
+        self.events += events
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("nobody listens", request=request)
+        if request.url.path.endswith("/feed"):
+            return self._feed(int(request.url.params["after"]), int(request.url.params["limit"]))
+        operation = request.headers["x-amz-target"].rpartition(".")[2]
+        params = msgspec.json.decode(request.content)
+        result = getattr(self, operation)(params)
+        if isinstance(result, httpx.Response):
+            return result
+        return httpx.Response(200, content=msgspec.json.encode(result))
+
+    def _feed(self, after: int, limit: int) -> httpx.Response:
+        if after < self.oldest - 1 or after > len(self.events):
+            return httpx.Response(410, json={"error": "FeedGone", "oldest": self.oldest, "newest": len(self.events)})
+        lines = [b'{"seq":%d,"event":%s}' % (seq, self.events[seq - 1]) for seq in range(after + 1, len(self.events) + 1)][:limit]
+        headers = {"x-hinoban-feed": self.feed_id, "x-hinoban-last": str(len(self.events))}
+        return httpx.Response(200, content=b"\n".join(lines), headers=headers)
+
+    def RunTask(self, params: dict[str, Any]) -> Any:
+        self.run_task_calls.append(params)
+        fate = self.lose.pop(0) if self.lose else ""
+        if fate == "before":
+            raise httpx.ReadTimeout("lost")
+        result = self._run(params)
+        if fate == "after":
+            raise httpx.ReadTimeout("lost")
+        return result
+
+    def _run(self, params: dict[str, Any]) -> dict[str, Any]:
+        token, now = params["clientToken"], self.clock.now()
+        if (known := self.tokens.get(token)) is not None:
+            since, stored, arns = known
+            ended = [self.tasks[arn].get("stopped") for arn in arns if arn in self.tasks]
+            life = min([24 * HOURS, *(end - since + HOURS for end in ended if end is not None)])
+            if now - since < life:
+                return stored
+        family, count = params["taskDefinition"], params.get("count", 1)
+        if self.refuse > 0:
+            self.refuse -= 1
+            stored = {"tasks": [], "failures": [{"reason": NO_ROOM}] * count}
+            self.tokens[token] = (now, stored, [])
+            return stored
+        arns = [self.start(family, params.get("startedBy")) for _ in range(count)]
+        self.launched += [(params["startedBy"], arn) for arn in arns]
+        stored = {"tasks": [{"taskArn": arn} for arn in arns], "failures": []}
+        self.tokens[token] = (now, stored, arns)
+        return stored
+
+    def start(self, family: str, started_by: str | None) -> str:
+        number = len(self.tasks) + 1
+        arn = task_arn(number)
+        self.tasks[arn] = {"number": number, "family": family, "startedBy": started_by, "createdAt": self.clock.now()}
+        self.emit(task_event(number, "RUNNING", at=self.clock.now(), family=family, started_by=started_by))
+        return arn
+
+    def finish(self, arn: str, exit_code: int = 0, **words: Any) -> None:
+        task = self.tasks[arn]
+        task["stopped"] = self.clock.now()
+        at, created = self.clock.now(), task["createdAt"]
+        self.emit(
+            task_event(
+                task["number"],
+                "STOPPED",
+                at=at,
+                created=created,
+                family=task["family"],
+                started_by=task["startedBy"],
+                exit_code=exit_code,
+                **words,
+            )
+        )
+
+    def refused_launch(self, number: int, family: str = "nightly-billing", **request: Any) -> None:
+        """Somebody's RunTask found no room."""
+        request.setdefault("startedBy", f"events-rule/{family}")
+        self.emit(run_task(number, at=self.clock.now(), family=family, failures=(NO_ROOM,), **request))
+
+    def ListTasks(self, params: dict[str, Any]) -> dict[str, Any]:
+        now, wanted = self.clock.now(), params.get("desiredStatus", "RUNNING")
+        found = []
+        for arn, task in self.tasks.items():
+            stopped = task.get("stopped")
+            if ("STOPPED" if stopped is not None else "RUNNING") != wanted or (stopped is not None and now - stopped > HOURS):
+                continue
+            if params.get("startedBy") in (None, task["startedBy"]) and params.get("family") in (None, task["family"]):
+                found.append(arn)
+        return {"taskArns": found}
+
+    def ListClusters(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"clusterArns": [f"arn:aws:ecs:{REGION}:123456789012:cluster/default"]}
+
+    def DescribeTasks(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"tasks": [self._described(arn) for arn in params["tasks"]], "failures": []}
+
+    def _described(self, arn: str) -> dict[str, Any]:
+        task = self.tasks[arn]
+        status = "STOPPED" if task.get("stopped") is not None else "RUNNING"
+        raw = task_event(
+            task["number"], status, at=task.get("stopped") or task["createdAt"], created=task["createdAt"], family=task["family"]
+        )
+        detail: dict[str, Any] = msgspec.json.decode(raw)["detail"]
+        for name in ("createdAt", "startedAt", "stoppedAt", "stoppingAt", "executionStoppedAt"):
+            if name in detail:
+                detail[name] = parse_iso(detail[name])
+        del detail["updatedAt"]
+        return {**detail, "startedBy": task["startedBy"], "tags": []}
+
+    def StopTask(self, params: dict[str, Any]) -> dict[str, Any]:
+        self.stopped.append(params)
+        self.finish(params["task"], 137, reason=params["reason"], code="UserInitiated")
+        return {"task": {"taskArn": params["task"]}}
+
+    def DescribeTaskDefinition(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"taskDefinition": {"containerDefinitions": []}}
+
+    def GetLogEvents(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"events": [{"timestamp": place, "message": line} for place, line in enumerate(self.log[-params["limit"] :])]}
