@@ -18,7 +18,8 @@ async def choose(runtime: str, directory: Path, engine_id: str, pull: str, clock
 
         return FakeDriver(clock), "scripts (fake runtime: nothing really runs)"
     if runtime in ("auto", "docker"):
-        from hinoban.engine.runtime.docker.driver import DockerDriver, docker_answers, docker_socket
+        from hinoban.engine.runtime.docker.client import docker_answers, docker_socket
+        from hinoban.engine.runtime.docker.driver import DockerDriver
 
         url = docker_socket()
         if await docker_answers(url):

@@ -13,14 +13,6 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 
 
-def default_state_dir(env: Mapping[str, str]) -> Path:
-    """$HINOBAN_STATE, else $XDG_STATE_HOME/hinoban, else ~/.local/state/hinoban."""
-    if env.get("HINOBAN_STATE"):
-        return Path(env["HINOBAN_STATE"])
-    base = env.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "hinoban"
-
-
 class StateDirectory:
     """One daemon's own folder, mode 0700, held by a lock for as long as the process lives."""
 

@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
+from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import parse_duration
 from hinoban.web.answers import body, route, whole
@@ -18,18 +19,18 @@ class WatchQueries(Protocol):
 
     def incidents(self, state: str | None, limit: int) -> dict[str, Any]: ...
 
-    def incident(self, identifier: str) -> dict[str, Any]: ...
+    def incident(self, id_prefix: str) -> dict[str, Any]: ...
 
-    def ack(self, identifier: str, lasts: float | None, by: str) -> dict[str, Any]: ...
+    def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]: ...
 
-    async def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
+    def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
 
     def history(self, family: str | None, limit: int) -> dict[str, Any]: ...
 
     def status(self) -> dict[str, Any]: ...
 
 
-def create(watch: WatchQueries) -> Starlette:
+def create(watch: WatchQueries, clock: Clock) -> Starlette:
     """The application; it is reached only through the engine's front door."""
 
     async def incidents(request: Request) -> Any:
@@ -40,17 +41,17 @@ def create(watch: WatchQueries) -> Starlette:
 
     async def ack(request: Request) -> Any:
         given = await body(request)
-        lasts = None
+        until = None
         if given.get("for"):
             try:
-                lasts = parse_duration(str(given["for"]))
+                until = clock.now() + parse_duration(str(given["for"]))
             except ValueError as error:
                 raise HinobanError("The incident cannot be acknowledged", str(error), "Write e.g. --for 24h") from error
-        return watch.ack(request.path_params["id"], lasts, str(given.get("by") or "unknown"))
+        return watch.ack(request.path_params["id"], until, str(given.get("by") or "unknown"))
 
     async def why(request: Request) -> Any:
         name = request.query_params.get("name", "")
-        return await watch.why(name, full=request.query_params.get("full") == "true")
+        return watch.why(name, full=request.query_params.get("full") == "true")
 
     async def history(request: Request) -> Any:
         return watch.history(request.query_params.get("family"), whole(request, "limit", 100, _MOST_ROWS))

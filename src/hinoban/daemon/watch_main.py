@@ -1,0 +1,102 @@
+"""`hinoban watch`, the process of house 2: reads its settings from standard input, watches, and answers on a Unix socket."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+import uvloop
+
+from hinoban.aws.client import Client
+from hinoban.aws.sigv4 import Credentials
+from hinoban.base.clock import SystemClock
+from hinoban.base.ids import SystemIds
+from hinoban.base.supervise import Group
+from hinoban.daemon.watch_child import WatchSettings
+from hinoban.watch.config import WatchConfig
+from hinoban.watch.history.database import open_file
+from hinoban.watch.notify.channels import channels_of
+from hinoban.watch.service import Watch
+from hinoban.watch.sources.journal import Journal
+from hinoban.web import watch_api
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the watch ends when its standard input does."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run() -> int:
+    """Watch until standard input ends: whoever started us is gone or wants us gone."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="hinoban watch: %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0
+    settings = msgspec.json.decode(line, type=WatchSettings)
+    # One watch on one history: a dying predecessor is waited for.
+    with (Path(settings.directory) / "watch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        uvloop.run(_watch(settings))
+    return 0
+
+
+async def _watch(settings: WatchSettings) -> None:
+    config = msgspec.json.decode(settings.config, type=WatchConfig)
+    clock = SystemClock()
+    keys = Credentials(settings.access_key_id, settings.secret_access_key)
+    client = Client(settings.endpoint, keys, settings.region, clock=clock)
+    watch = Watch(
+        config,
+        open_file(Path(settings.directory) / "watch.db"),
+        client,
+        Journal(client, clock),
+        clock,
+        SystemIds(),
+        channels_of(config, clock, sys.stdout),
+    )
+    failed: list[BaseException] = []
+    work = Group(failed.append)
+    os.umask(0o077)
+    server = _Server(
+        uvicorn.Config(
+            watch_api.create(watch, clock),
+            uds=settings.socket,
+            loop="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            ws="none",
+        )
+    )
+    running = {
+        work.start(server.serve(), "http"),
+        work.start(watch.run(), "watch"),
+        work.start(_until_orphaned(), "standard input"),
+    }
+    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    await work.close()
+    await client.close()
+    if failed:
+        raise failed[0]
+
+
+async def _until_orphaned() -> None:
+    """Return when standard input ends."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(1024):
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(run())
