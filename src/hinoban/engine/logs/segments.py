@@ -96,8 +96,8 @@ class StreamFiles:
         self.segments: list[Segment] = []
         self._appenders = appenders
         self._segment_bytes = segment_bytes
-        for path in sorted(directory.glob("*.log"), reverse=True) if directory.is_dir() else ():
-            self._open(path, sealed=bool(self.segments))
+        for name in sorted(_segment_names(directory), reverse=True):
+            self._open(directory / name, sealed=bool(self.segments))
 
     @property
     def size(self) -> int:
@@ -157,7 +157,7 @@ class StreamFiles:
             self._appenders.close(full.path)
             full.index_path.write_bytes(msgspec.json.encode(full.blocks))
         else:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.directory.mkdir(exist_ok=True, mode=0o700)
         segment = Segment(self._path(self.next_seq), self.next_seq)
         self.segments.append(segment)
         return segment
@@ -210,3 +210,10 @@ class StreamFiles:
         if segment.path.stat().st_size != segment.size:
             os.truncate(segment.path, segment.size)
         return reached
+
+
+def _segment_names(directory: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(directory) if name.endswith(".log")]
+    except FileNotFoundError:
+        return []

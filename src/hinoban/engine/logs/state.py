@@ -91,10 +91,9 @@ class State:
         """A new, empty stream. Its directory's name is new too: the files of a deleted stream of the same name may not be gone yet."""
         digest = hashlib.sha256("\0".join((region, group, name)).encode("utf-8", "surrogatepass")).hexdigest()[:24]
         number = 0
-        while (self._directory / f"{digest}-{number}").exists():
+        while os.path.exists(f"{self._directory}/{digest}-{number}"):
             number += 1
         stream = Stream(self.now_ms(), f"{digest}-{number}")
-        (self._directory / stream.directory).mkdir(mode=0o700)
         self._streams.setdefault((region, group), {})[name] = stream
         self._database.put(STREAMS, (region, group, name), stream)
         return stream
@@ -109,7 +108,9 @@ class State:
             files = self._loaded.pop(stream.directory, None) or self._load(stream)
             files.close()
             self._total -= files.size
-            doomed.append(self._directory / stream.directory)
+            # A stream never written to has no directory: its name may be in use again when the commit is done.
+            if (path := self._directory / stream.directory).exists():
+                doomed.append(path)
         self._database.after_commit(lambda: _remove(doomed))
 
     def files(self, stream: Stream) -> StreamFiles:
@@ -168,8 +169,11 @@ class State:
 
 
 def _size(directory: Path) -> int:
-    with os.scandir(directory) as entries:
-        return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".log"))
+    try:
+        with os.scandir(directory) as entries:
+            return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".log"))
+    except FileNotFoundError:
+        return 0
 
 
 def _remove(directories: Sequence[Path]) -> None:

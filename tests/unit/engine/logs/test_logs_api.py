@@ -201,6 +201,19 @@ async def test_a_deleted_group_takes_its_events_along_and_its_name_is_free_again
     desk.ask("DeleteLogGroup", logGroupName="/g")
     desk.ask("CreateLogGroup", logGroupName="/g")
     desk.ask("CreateLogStream", logGroupName="/g", logStreamName="s")
+    desk.put((desk.now, "b"))
     await desk.database.committed()
-    assert texts(desk.ask("GetLogEvents", logGroupName="/g", logStreamName="s")) == []
+    assert texts(desk.ask("GetLogEvents", logGroupName="/g", logStreamName="s")) == ["b"]
     assert len(list((desk.root / "logs").iterdir())) == 1
+
+
+async def test_an_empty_stream_deleted_and_made_again_in_one_turn_keeps_what_is_written_then(desk):
+    await desk.database.committed()
+    desk.ask("DeleteLogGroup", logGroupName="/g")
+    desk.ask("CreateLogGroup", logGroupName="/g")
+    desk.ask("CreateLogStream", logGroupName="/g", logStreamName="s")
+    desk.put((desk.now, "b"))
+    await desk.database.committed()
+    assert texts(desk.ask("GetLogEvents", logGroupName="/g", logStreamName="s")) == ["b"]
+    desk.reopen()
+    assert texts(desk.ask("GetLogEvents", logGroupName="/g", logStreamName="s")) == ["b"]
