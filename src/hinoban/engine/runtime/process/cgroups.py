@@ -98,15 +98,16 @@ class Cgroups:
             except OSError:
                 return
 
-    def close(self) -> None:
-        """Remove the engine's own directory, and ours when it was the last, where they are empty."""
+    def close(self) -> bool:
+        """Remove the engine's own directory, and ours when it was the last; False while a process is still in one."""
         try:
-            for task in os.scandir(self._base):
+            for task in list(os.scandir(self._base)):
                 if task.is_dir():
-                    for container in os.scandir(task.path):
+                    for container in list(os.scandir(task.path)):
                         if container.is_dir():
                             os.rmdir(container.path)
                     os.rmdir(task.path)
         except OSError:
-            return
+            return False
         self.drop(self._base)
+        return True

@@ -19,6 +19,7 @@ from hinoban.engine.runtime.process.uids import Uids
 
 _READ_BYTES = 256 << 10
 _DRAIN_BYTES = 1 << 20
+_LEAVE_TRIES, _LEAVE_SECONDS = 50, 0.02
 _VANISHED = (
     "ContainerVanishedError: the supervisor of this container ended before it, so nobody can know its exit code; "
     "what was left of it was killed"
@@ -89,8 +90,12 @@ class Containers:
 
     def close(self) -> None:
         """Free what belongs to no container."""
-        if self.cgroups:
-            self.cgroups.close()
+        # What was killed last may take a moment to leave its cgroup.
+        for _ in range(_LEAVE_TRIES):
+            self.reap()
+            if self.cgroups is None or self.cgroups.close():
+                break
+            time.sleep(_LEAVE_SECONDS)
         with contextlib.suppress(OSError):
             os.rmdir(self._work)
 
