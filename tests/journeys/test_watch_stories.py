@@ -7,7 +7,7 @@ import pytest
 
 from hinoban.base.errors import HinobanError
 from hinoban.watch.answers import Answers
-from hinoban.watch.config import Policy, Webhook, WatchConfig
+from hinoban.watch.config import Policy, WatchConfig, Webhook
 from hinoban.watch.notify.channels import WebhookChannel
 from tests.unit.watch.samples import task_arn
 from tests.unit.watch.worlds import World

@@ -128,7 +128,9 @@ class Pipeline:
                     self.ledger.put(connection, incidents.resolved(incident, incident.verdict, "A later run ended well.", now), now)
 
     def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, now: float) -> None:
-        known = self.ledger.incident(connection, incidents.incident_id(f"task:{change.task_arn}"))
+        named = incidents.incident_id(f"task:{change.task_arn}")
+        # A good end concerns open incidents only, and those are in memory: no read for each task that ends well.
+        known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
         if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
             why = f"Stopped at {clock_time(change.at, self._config.tz)}." if stopped_by_us else "It ended by itself."

@@ -11,6 +11,10 @@ from hinoban.base.units import parse_iso
 from tests.unit.watch.samples import NO_ROOM, REGION, run_task, task_arn, task_event
 
 
+class Crash(Exception):
+    """The watch dies in the middle of a call."""
+
+
 class FakeAws:
     """`refuse` counts the RunTask calls to refuse, `lose` holds what happens to answers: "before" or "after" the call took effect."""
 
@@ -57,9 +61,13 @@ class FakeAws:
     def RunTask(self, params: dict[str, Any]) -> Any:
         self.run_task_calls.append(params)
         fate = self.lose.pop(0) if self.lose else ""
+        if fate == "crash before":
+            raise Crash
         if fate == "before":
             raise httpx.ReadTimeout("lost")
         result = self._run(params)
+        if fate == "crash after":
+            raise Crash
         if fate == "after":
             raise httpx.ReadTimeout("lost")
         return result
@@ -94,6 +102,7 @@ class FakeAws:
     def finish(self, arn: str, exit_code: int = 0, **words: Any) -> None:
         task = self.tasks[arn]
         task["stopped"] = self.clock.now()
+        task["exit_code"] = exit_code
         at, created = self.clock.now(), task["createdAt"]
         self.emit(
             task_event(
@@ -133,9 +142,8 @@ class FakeAws:
     def _described(self, arn: str) -> dict[str, Any]:
         task = self.tasks[arn]
         status = "STOPPED" if task.get("stopped") is not None else "RUNNING"
-        raw = task_event(
-            task["number"], status, at=task.get("stopped") or task["createdAt"], created=task["createdAt"], family=task["family"]
-        )
+        at, code = task.get("stopped") or task["createdAt"], task.get("exit_code")
+        raw = task_event(task["number"], status, at=at, created=task["createdAt"], family=task["family"], exit_code=code)
         detail: dict[str, Any] = msgspec.json.decode(raw)["detail"]
         for name in ("createdAt", "startedAt", "stoppedAt", "stoppingAt", "executionStoppedAt"):
             if name in detail:

@@ -117,7 +117,8 @@ def counts(connection: Connection) -> dict[str, Any]:
     """How much is remembered and how much is to be done."""
 
     def by_state(table: Any) -> dict[str, int]:
-        return dict(connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).tuples().all())
+        found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+        return {row[0]: row[1] for row in found}
 
     return {
         "tasks": connection.execute(select(func.count()).select_from(tasks)).scalar() or 0,

@@ -14,18 +14,28 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from hinoban.base import units
 from hinoban.watch.history import blobs
+from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, task_events, tasks
 from hinoban.watch.model import Launch, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
 _CACHE_BYTES = 32 * 1024 * 1024
-_DELETE_EVENTS = delete(task_events).where(task_events.c.task_key == bindparam("done_key"))
-_UPDATE_TASK = update(tasks).where(tasks.c.key == bindparam("task_key"))
-_INSERT_TASK = insert(tasks)
-_INSERT_EVENT = insert(task_events)
-_TASK_NAMES = [column.name for column in tasks.columns if column.name != "key"]
-_UPDATE_VALUES = _UPDATE_TASK.values({name: bindparam(f"to_{name}") for name in _TASK_NAMES})
+_DELETE_EVENTS = Bulk(delete(task_events).where(task_events.c.task_key == bindparam("done_key")), ["done_key"])
+_COLUMNS = [column.name for column in tasks.columns]
+_INSERT_TASK = Bulk(insert(tasks), _COLUMNS)
+_INSERT_EVENT = Bulk(insert(task_events), ["task_key", "version", "raw"])
+# Only what can change, so that SQLite leaves the other indexes alone.
+_CHANGING = ["started_at", "stopped_at", "last_status", "stop_code", "exit_code", "verdict", "version", "versions"]
+_FOLDING = [*_CHANGING, "open", "timeline"]
+
+
+def _updating(names: list[str]) -> Bulk:
+    values = {name: bindparam(f"to_{name}") for name in names}
+    return Bulk(update(tasks).where(tasks.c.key == bindparam("task_key")).values(values), [*(f"to_{name}" for name in names), "task_key"])
+
+
+_UPDATE_TASK, _FOLD_TASK = _updating(_CHANGING), _updating(_FOLDING)
 
 
 class Fresh(NamedTuple):
@@ -136,39 +146,35 @@ class History:
 
     def flush(self, connection: Connection) -> None:
         """Write what `take` found new."""
-        new_rows: list[dict[str, Any]] = []
-        changed_rows: list[dict[str, Any]] = []
-        new_events: list[dict[str, Any]] = []
-        folded: list[dict[str, int]] = []
+        new_rows: list[tuple[Any, ...]] = []
+        changed_rows: list[tuple[Any, ...]] = []
+        folded_rows: list[tuple[Any, ...]] = []
+        new_events: list[tuple[Any, ...]] = []
+        folded: list[tuple[int]] = []
         self._load_events(connection, [task for task in self._touched.values() if task.fold and task.stored_events and not task.events])
         for name, task in self._touched.items():
             timeline: bytes | None = None
             if task.fold:
-                events = task.events + task.unwritten
-                timeline = blobs.pack(events)
+                timeline = blobs.pack(task.events + task.unwritten)
                 if task.stored_events:
-                    folded.append({"done_key": task.key})
+                    folded.append((task.key,))
                 self._drop(name, task)
             else:
-                new_events += [{"task_key": task.key, "version": version, "raw": raw} for version, raw in task.unwritten]
+                new_events += [(task.key, version, raw) for version, raw in task.unwritten]
             row = _row(task, timeline)
             if task.is_new:
-                row["key"] = task.key
-                new_rows.append(row)
+                new_rows.append(tuple([row[column] for column in _COLUMNS]))
+            elif task.fold:
+                folded_rows.append((*(row[column] for column in _FOLDING), task.key))
             else:
-                changed = {f"to_{key}": value for key, value in row.items()}
-                changed["task_key"] = task.key
-                changed_rows.append(changed)
+                changed_rows.append((*(row[column] for column in _CHANGING), task.key))
             if not task.fold:
                 self._keep(task)
-        if new_rows:
-            connection.execute(_INSERT_TASK, new_rows)
-        if changed_rows:
-            connection.execute(_UPDATE_VALUES, changed_rows)
-        if new_events:
-            connection.execute(_INSERT_EVENT, new_events)
-        if folded:
-            connection.execute(_DELETE_EVENTS, folded)
+        _INSERT_TASK.run(connection, new_rows)
+        _UPDATE_TASK.run(connection, changed_rows)
+        _FOLD_TASK.run(connection, folded_rows)
+        _INSERT_EVENT.run(connection, new_events)
+        _DELETE_EVENTS.run(connection, folded)
         if self._launches:
             connection.execute(insert(launches), [_launch_row(launch) for launch in self._launches])
         for name in self._restored_ended:
@@ -184,7 +190,7 @@ class History:
             events = connection.execute(select(task_events.c.version, task_events.c.raw).where(task_events.c.task_key == key)).all()
             values = {"open": False, "verdict": "UNKNOWN", "timeline": blobs.pack((version, raw) for version, raw in events)}
             connection.execute(update(tasks).where(tasks.c.key == key).values(values))
-            connection.execute(_DELETE_EVENTS, {"done_key": key})
+            _DELETE_EVENTS.run(connection, [(key,)])
         if keys:
             self.forget()
 
@@ -278,6 +284,7 @@ def _row(task: _Task, timeline: bytes | None) -> dict[str, Any]:
     detail = change.detail
     definition = detail.get("taskDefinitionArn", "")
     return {
+        "key": task.key,
         "id": task_id_of(change.task_arn),
         "region": change.region,
         "account": change.account,
