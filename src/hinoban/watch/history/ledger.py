@@ -45,6 +45,7 @@ class Ledger:
         self._channels = tuple(channels)
         self._open: dict[str, Incident] | None = None
         self._by_family: dict[str, set[str]] = {}
+        self._absent: set[str] = set()
         self.changes = 0
         """Grows with every write that gives others something to do."""
 
@@ -52,6 +53,7 @@ class Ledger:
         """Drop what memory holds."""
         self._open = None
         self._by_family = {}
+        self._absent = set()
 
     def open_of_family(self, connection: Connection, family: str) -> list[Incident]:
         """The family's incidents that are not resolved."""
@@ -71,8 +73,16 @@ class Ledger:
         """The incident of this id, in whatever state."""
         if (found := self.open_incidents(connection).get(incident_id)) is not None:
             return found
+        if incident_id in self._absent:
+            return None
         value = connection.execute(select(incidents.c.value).where(incidents.c.id == incident_id)).scalar()
-        return _incident(value) if value is not None else None
+        if value is None:
+            # Another watch's retries name incidents that we never have: asked for once, not at each of their events.
+            if len(self._absent) > 10_000:
+                self._absent.clear()
+            self._absent.add(incident_id)
+            return None
+        return _incident(value)
 
     def put(self, connection: Connection, step: Step, now: float) -> None:
         """Write the incident's new value and queue what is told of it."""
@@ -92,6 +102,7 @@ class Ledger:
             row["log_wanted"] = LOG_TRIES if incident.finding.detector in ("failed_exit", "out_of_memory") else 0
         if before is None:
             connection.execute(insert(incidents).values(id=incident.id, **row))
+            self._absent.discard(incident.id)
         else:
             connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**row))
         known = self.open_incidents(connection)

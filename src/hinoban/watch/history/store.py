@@ -31,7 +31,7 @@ _FOLDING = [*_CHANGING, "open", "timeline"]
 
 
 def _updating(names: list[str]) -> Bulk:
-    values = {name: bindparam(f"to_{name}") for name in names}
+    values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in names}
     return Bulk(update(tasks).where(tasks.c.key == bindparam("task_key")).values(values), [*(f"to_{name}" for name in names), "task_key"])
 
 
