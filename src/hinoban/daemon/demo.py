@@ -147,7 +147,7 @@ class _Demo:
         deadline = self._clock.now() + _END_WITHIN
         after = 0
         while self._clock.now() < deadline and not await self._finished(client):
-            _, lines = await client.feed("feed", {"after": after, "limit": 1000}, wait=1)
+            _, lines = await client.feed("feed", {"after": after, "limit": 1000, "wait": 1}, wait=1)
             for line in lines:
                 entry = msgspec.json.decode(line)
                 after = entry["seq"]

@@ -209,8 +209,8 @@ class _Daemon:
             again = work.start(self._ending.wait(), "second Ctrl-C")
             await asyncio.wait({ending, again}, return_when=asyncio.FIRST_COMPLETED)
         await watch.close()
+        engine.journal.close()
         server.should_exit = True
-        server.force_exit = True
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.wait_for(serving, 5.0)
         await work.close()

@@ -58,6 +58,7 @@ class Journal:
         self._fresh: list[tuple[int, bytes]] = []
         self._grown = asyncio.Event()
         self._next_trim = 0.0
+        self._closing = False
 
     def write(self, envelope: dict[str, Any]) -> None:
         """Append one event to the transaction of this turn; readers see it once that is committed."""
@@ -88,10 +89,15 @@ class Journal:
         return [b'{"seq":%d,"event":%b}\n' % (seq, event) for seq, event in found]
 
     async def wait_beyond(self, after: int) -> None:
-        """Return once something newer than `after` is committed."""
-        while self.newest <= after:
+        """Return once something newer than `after` is committed, or the journal closes."""
+        while self.newest <= after and not self._closing:
             self._grown.clear()
             await self._grown.wait()
+
+    def close(self) -> None:
+        """Let those who wait for more go: nothing comes any more."""
+        self._closing = True
+        self._grown.set()
 
     def trim(self, now: float) -> float:
         """Drop what is older than `keep`; answers when to come again."""

@@ -2,7 +2,7 @@
 
 from hinoban.engine.runtime.driver import ContainerKey, Exited, Output, Started, StartFailed
 from tests.contract.runtime.conftest import Open
-from tests.contract.runtime.scenarios import Harness
+from tests.contract.runtime.scenarios import Harness, Watcher
 
 
 async def test_a_container_is_reported_started_and_then_exited_with_its_code(harness: Harness, make_driver: Open) -> None:
@@ -184,3 +184,15 @@ async def test_many_containers_at_once_each_end_once_with_their_own_code(harness
     await watcher.until(lambda: len([each for each in watcher.seen if isinstance(each, Exited | StartFailed)]) >= len(keys))
     ends = [each for each in watcher.seen if isinstance(each, Exited)]
     assert sorted((each.key, each.exit_code) for each in ends) == sorted(keys.items())
+
+
+async def test_a_container_that_the_engine_saw_run_and_nobody_knows_is_told_as_vanished(harness: Harness) -> None:
+    driver = harness.make()
+    missing = ContainerKey("0" * 32, "app")
+    await driver.open({}, frozenset({missing}))
+    watcher = Watcher(driver)
+    end = await watcher.ended(missing)
+    assert end.exit_code is None
+    assert end.reason is not None and end.reason.startswith("ContainerVanishedError")
+    await driver.close(keep=False)
+    await watcher.task

@@ -83,7 +83,7 @@ class Apply:
             target = log_target(task, definition, container)
             if target.create:
                 self._logs.ensure_group(target.region, target.group)
-            elif not self._logs.group_exists(target.region, target.group):
+            elif not command.again and not self._logs.group_exists(target.region, target.group):
                 raise CannotStart(LOG_GROUP_MISSING)
             about = {
                 "region": task.region,
@@ -95,7 +95,8 @@ class Apply:
                 "container": container.name,
                 "image": container.image,
             }
-            if (put_in := self._faults.strike("start_error", about)) is not None:
+            # What may run already is not refused: the runtime would go on running what the task says never started.
+            if not command.again and (put_in := self._faults.strike("start_error", about)) is not None:
                 raise CannotStart(put_in)
         except CannotStart as refusal:
             report(StartFailed(command.key, self._clock.now(), str(refusal)))

@@ -8,7 +8,7 @@ from hinoban.base.supervise import Loop
 from hinoban.engine.ecs.apply import Apply
 from hinoban.engine.ecs.decide.tasks import Command, RemoveTask, StartContainer, StopContainer, advance, observe
 from hinoban.engine.ecs.state import State
-from hinoban.engine.runtime.driver import ContainerKey, Driver, Exited, Observation, Output, Started
+from hinoban.engine.runtime.driver import ContainerKey, Driver, Exited, Observation, Output, Started, StartFailed
 
 _TASKS_A_TURN = 64
 
@@ -44,7 +44,7 @@ class EcsLoop:
                 if container.last_status == "RUNNING":
                     expected.add(key)
                 else:
-                    again.append(StartContainer(key))
+                    again.append(StartContainer(key, again=True))
                 if container.stop_asked:
                     again.append(StopContainer(key, container.stop_timeout))
             self.wake(task.id)
@@ -73,7 +73,7 @@ class EcsLoop:
         """A container whose task is over or forgotten: left from before a crash. It ends, then it goes."""
         if isinstance(seen, Started):
             self._apply.ask((StopContainer(seen.key, 0.0),))
-        elif isinstance(seen, Exited):
+        elif isinstance(seen, Exited | StartFailed):
             self._apply.ask((RemoveTask((seen.key,)),))
 
     async def step(self, now: float) -> float | None:

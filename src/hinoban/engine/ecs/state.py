@@ -139,7 +139,8 @@ class State:
 
     def token(self, region: str, cluster: str, token: str) -> LaunchToken | None:
         """What this clientToken answered, while it protects."""
-        return self._tokens.get((region, cluster, token))
+        known = self._tokens.get((region, cluster, token))
+        return known if known is not None and self._clock.now() < self._protects_until(known) else None
 
     def put_token(self, region: str, cluster: str, token: str, answer: LaunchToken) -> None:
         """Keep what a clientToken answered."""
@@ -149,8 +150,10 @@ class State:
 
     def _remember_token(self, key: tuple[str, str, str], answer: LaunchToken) -> None:
         self._tokens[key] = answer
-        due = answer.created_at + self._forget_after if not answer.task_ids else answer.created_at + 1 * DAYS
-        heapq.heappush(self._token_expiries, (due, key))
+        heapq.heappush(self._token_expiries, (self._protects_until(answer), key))
+
+    def _protects_until(self, answer: LaunchToken) -> float:
+        return answer.created_at + (1 * DAYS if answer.task_ids else self._forget_after)
 
     def forget(self, now: float) -> float | None:
         """Forget the tasks that stopped long enough ago and the tokens that protect no more; answers when the next one is due.
@@ -164,8 +167,10 @@ class State:
                 self._forget_task(task)
         while self._token_expiries and self._token_expiries[0][0] <= now:
             _, key = heapq.heappop(self._token_expiries)
-            self._tokens.pop(key, None)
-            self._database.put(TOKENS, key, None)
+            # The token may protect a later launch by now, which has an expiry of its own.
+            if (answer := self._tokens.get(key)) is not None and self._protects_until(answer) <= now:
+                del self._tokens[key]
+                self._database.put(TOKENS, key, None)
         dues = [heap[0][0] for heap in (self._expiries, self._token_expiries) if heap]
         return min(dues, default=None)
 

@@ -76,9 +76,12 @@ class Launcher:
     def _replay(self, cluster: Cluster, token: str, params: Params) -> Result | None:
         """What this token answered before, while it protects; ConflictException for another request (facts/ecs.md §3.6)."""
         known = self._state.token(cluster.region, cluster.name, token)
-        if known is None or any(task_id not in self._state.tasks for task_id in known.task_ids):
+        if known is None:
             return None
-        tasks = [self._state.tasks[task_id] for task_id in known.task_ids]
+        tasks = [self._state.tasks[task_id] for task_id in known.task_ids if task_id in self._state.tasks]
+        if known.task_ids and not tasks:
+            # It goes with the last of its tasks: while one of them is known, no second launch.
+            return None
         if known.request != _fingerprint(params):
             raise AwsError(
                 "ConflictException",

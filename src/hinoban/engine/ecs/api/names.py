@@ -70,6 +70,8 @@ def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, mo
             start = int(base64.urlsafe_b64decode(token.encode()).decode())
         except (ValueError, binascii.Error):
             raise invalid_parameter("Invalid token") from None
+        if start < 0:
+            raise invalid_parameter("Invalid token")
     answer: dict[str, Any] = {key: list(found[start : start + size])}
     if start + size < len(found):
         answer["nextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()

@@ -1,17 +1,19 @@
 """RegisterTaskDefinition, DescribeTaskDefinition, DeregisterTaskDefinition, ListTaskDefinitions (facts/ecs.md §§4.2, 11.4)."""
 
+import re
+
 import msgspec
 
 from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.definitions.register import normalise
-from hinoban.aws.errors import AwsError
 from hinoban.engine.ecs.api.names import client_exception, invalid_parameter, page
 from hinoban.engine.ecs.model.task_definitions import TaskDefinition
 from hinoban.engine.ecs.model.views import definition_view
 from hinoban.engine.ecs.state import State
 
 _NOT_DESCRIBABLE = "Unable to describe task definition."
+_REVISION = re.compile(r"[0-9]{1,10}")
 _STATUSES = ("ACTIVE", "INACTIVE", "DELETE_IN_PROGRESS")
 
 
@@ -92,15 +94,15 @@ def find(state: State, region: str, text: str) -> TaskDefinition | None:
         except ValueError:
             raise invalid_parameter("Invalid identifier: Unexpected number of separators") from None
         if arn.region != region:
-            raise client_exception(_NOT_DESCRIBABLE)
+            return None
         text = arn.resource.removeprefix("task-definition/")
     family, _, revision = text.partition(":")
     revisions = state.families.get((region, family), {})
     if not revision:
         active = [number for number, definition in revisions.items() if definition.status == "ACTIVE"]
         return revisions[max(active)] if active else None
-    if not revision.isdigit():
-        raise AwsError("ClientException", f"Invalid revision number. Number: {revision}")
+    if not _REVISION.fullmatch(revision):
+        raise client_exception(f"Invalid revision number. Number: {revision}")
     return revisions.get(int(revision))
 
 

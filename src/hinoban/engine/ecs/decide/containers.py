@@ -78,6 +78,9 @@ def doomed(task: Task) -> tuple[Container, ...]:
                     text = stop_reasons.DEPENDENCY_FAILED
                 elif other.started_at is None:
                     text = stop_reasons.DEPENDENCY_NEVER_STARTS
+                elif need.condition == "COMPLETE" and other.exit_code is None:
+                    # COMPLETE wants a known exit code (facts/ecs.md §1.5); this one never will be, and nothing may wait for ever.
+                    text = stop_reasons.DEPENDENCY_FAILED
             if text is not None:
                 reason = text.format(name=container.name, other=need.container)
                 ended.append(msgspec.structs.replace(container, last_status="STOPPED", exit_code=143, reason=reason))

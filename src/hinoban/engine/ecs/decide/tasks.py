@@ -18,9 +18,10 @@ _replace = msgspec.structs.replace
 
 
 class StartContainer(NamedTuple):
-    """Ask the runtime to run this container."""
+    """Ask the runtime to run this container; `again`: an earlier life may have asked already."""
 
     key: ContainerKey
+    again: bool = False
 
 
 class StopContainer(NamedTuple):
@@ -56,7 +57,7 @@ def observe(task: Task, seen: Observation) -> Task:
         return task if container.last_status == "RUNNING" else _started(task, container, seen)
     if isinstance(seen, Exited):
         return _exited(task, container, seen)
-    if isinstance(seen, StartFailed):
+    if isinstance(seen, StartFailed) and container.last_status != "RUNNING":
         failed = task.with_container(_replace(container, last_status="STOPPED", reason=seen.reason[:1024], exited_at=seen.at))
         return _pulled(failed, seen.pull_started_at, seen.pull_stopped_at)
     return task

@@ -24,6 +24,7 @@ from hinoban.engine.runtime.docker.network import TaskNetworks
 from hinoban.engine.runtime.docker.outbox import Outbox
 from hinoban.engine.runtime.docker.patience import Patience
 from hinoban.engine.runtime.docker.pull import MISSING, NOT_FOUND, Images
+from hinoban.engine.runtime.docker.report import vanished
 from hinoban.engine.runtime.docker.starter import Starter
 from hinoban.engine.runtime.driver import Capabilities, ContainerKey, ContainerSpec, Observation
 
@@ -54,7 +55,7 @@ class DockerDriver:
     def capabilities(self) -> Capabilities:
         return Capabilities(label="real containers (Docker)", images=True, own_network=True, memory="hard")
 
-    async def open(self, cursors: dict[ContainerKey, int]) -> None:
+    async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         """Connect and adopt. Raises HinobanError where Docker does not answer."""
         try:
             self._api = DockerApi(self._url)
@@ -78,6 +79,8 @@ class DockerDriver:
             raise HinobanError("Docker cannot be used", why, todo) from error
         self._opened = True
         self._adopt(found, cursors)
+        for key in sorted(expected - self._tracked.keys()):
+            self._group.start(self._outbox.put(vanished(key, self._clock.now())), f"tell of {key.name}")
         self._group.start(self._events(), "docker events")
 
     async def start(self, spec: ContainerSpec) -> None:

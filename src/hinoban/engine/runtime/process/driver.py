@@ -76,12 +76,14 @@ class ProcessDriver:
         self._child: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._expected: frozenset[ContainerKey] = frozenset()
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(label="processes", images=False, own_network=False, memory=self._memory)
 
-    async def open(self, cursors: dict[ContainerKey, int]) -> None:
+    async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
+        self._expected = expected
         self._told = {key: _Told(None, cursor) for key, cursor in cursors.items()}
         await self._connect()
         self._group.start(self._listen(), "process runtime")
@@ -167,7 +169,7 @@ class ProcessDriver:
         self._reader, self._writer = await asyncio.open_unix_connection(sock=sock, limit=_MESSAGE_BYTES)
         cursors = [[key.task_id, key.name, told.cursor] for key, told in self._told.items()]
         try:
-            await self._say({"op": "hello", "version": wire.VERSION, "cursors": cursors})
+            await self._say({"op": "hello", "version": wire.VERSION, "cursors": cursors, "expected": sorted(self._expected)})
             line = await self._reader.readline()
         except ConnectionError:
             return None

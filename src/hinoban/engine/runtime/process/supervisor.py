@@ -154,6 +154,11 @@ class Supervisor:
         for container in self._containers.all.values():
             container.told_start = container.told_end = False
             container.told_cursor = cursors.get(container.key, 0)
+        for task, name in message["expected"]:
+            if (task, name) not in self._containers.all:
+                reason = "ContainerVanishedError: nothing is on record of this container any more"
+                gone = {"task": task, "name": name, "at": round(time.time(), 3), "code": None, "oom": False, "reason": reason}
+                connection.send({"op": "exited", **gone})
 
     def _tell_all(self) -> None:
         for container in list(self._containers.all.values()):
