@@ -89,7 +89,9 @@ def exited(key: ContainerKey, inspected: Mapping[str, Any]) -> Exited:
     oom = bool(state.get("OOMKilled")) and code == KILLED
     error = str(state.get("Error") or "")
     reason = OUT_OF_MEMORY if oom else f"DockerStateError: {error}" if error else None
-    return Exited(key=key, at=seconds(state["FinishedAt"]), exit_code=code, oom=oom, reason=reason)
+    # Docker notes the start after the process runs: a quick one can be over, by Docker's own words, before it began.
+    at = max(seconds(state["FinishedAt"]), seconds(state["StartedAt"]))
+    return Exited(key=key, at=at, exit_code=code, oom=oom, reason=reason)
 
 
 def vanished(key: ContainerKey, now: float) -> Exited:
