@@ -116,6 +116,7 @@ def test_every_data_file_of_the_package_is_shipped_in_the_wheel(tmp_path: Path) 
     from hatchling.builders.wheel import WheelBuilder
 
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, tmp_path)
     builder = WheelBuilder(str(tmp_path))

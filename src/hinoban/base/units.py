@@ -40,9 +40,10 @@ def parse_size(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Two units at the most, as in `6 m 12 s`, `26 h 03 m`, `0.2 s`, `12 s`, `3 d 4 h`."""
-    if seconds < 0:
-        seconds = 0.0
+    """Two units at the most, as in `6 m 12 s`, `26 h 03 m`, `0.2 s`, `12 s`, `3 d 4 h`, `40 ms`."""
+    seconds = max(0.0, seconds)
+    if 0 < seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10 and round(seconds, 1) != int(seconds):
         return f"{seconds:.1f} s"
     whole = int(seconds + 0.5)

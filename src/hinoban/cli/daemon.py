@@ -8,8 +8,6 @@ import typer
 
 from hinoban.cli.shell import Format, OutputOption, guarded, print_json, print_line
 
-_RUNTIMES = ("auto", "docker", "process", "fake")
-
 
 def up(
     port: Annotated[int | None, typer.Option(help="Where to listen, on 127.0.0.1 (default 4566).", min=0, max=65535)] = None,
@@ -26,8 +24,6 @@ def up(
     forget_after: Annotated[str | None, typer.Option(help="How long stopped tasks are described, e.g. 1h.", metavar="TIME")] = None,
 ) -> None:
     """Start the engine and its watch; Ctrl-C stops them."""
-    if runtime is not None and runtime not in _RUNTIMES:
-        raise typer.BadParameter(f"{runtime!r} is not one of {', '.join(_RUNTIMES)}.", param_hint="--runtime")
 
     def work() -> int | None:
         from hinoban.daemon.main import run_up
@@ -55,10 +51,9 @@ def watch() -> None:
     """Started by `hinoban up` as its child; reads its settings from there."""
 
     def work() -> int | None:
-        from hinoban.daemon import watch_main
+        from hinoban.daemon.watch_main import run
 
-        watch_main.run()
-        return 0
+        return run()
 
     guarded(work)
 
@@ -69,8 +64,7 @@ def demo() -> None:
     def work() -> int | None:
         from hinoban.daemon.demo import run_demo
 
-        run_demo()
-        return 0
+        return run_demo()
 
     guarded(work)
 

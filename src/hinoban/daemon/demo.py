@@ -19,8 +19,10 @@ from hinoban.aws.client import Client
 from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
+from hinoban.base.ids import Ids, SystemIds
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.daemon import demo_image
+from hinoban.daemon.demo_receiver import Receiver
 
 DIRECTORY = Path(".demo")
 _START_WITHIN = 30.0
@@ -28,17 +30,22 @@ _END_WITHIN = 50.0
 _RETRY_TAG = {"key": "hinoban:retry", "value": "on-start-failure"}
 _SETTINGS = """\
 # Made by `hinoban demo`: short times, so that everything happens while you look.
+[[notify.webhook]]
+name = "demo"
+url = "{url}"
+secret = "{secret}"
+
 [watch]
 hold = "1m"
 
 [[policy]]
-match = { detail = { group = ["family:db-migrate"] } }
+match = {{ detail = {{ group = ["family:db-migrate"] }} }}
 max_runtime = "8s"
 stop_after = "12s"
 
 [[policy]]
-match = { hinoban = { family = ["nightly-billing"] } }
-retry = { attempts = 6, deadline = "40s", base = "2s", cap = "4s" }
+match = {{ hinoban = {{ family = ["nightly-billing"] }} }}
+retry = {{ attempts = 6, deadline = "40s", base = "2s", cap = "4s" }}
 """
 _IMAGE_RULE = """
 [[image]]
@@ -66,12 +73,14 @@ SCENES = (
 
 def run_demo() -> int:
     """Run it and print the end screen; 0 where everything was seen, 1 where something was not."""
-    return asyncio.run(_Demo(SystemClock()).run())
+    return asyncio.run(_Demo(SystemClock(), SystemIds()).run())
 
 
 class _Demo:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
+        self._secret = ids.token()
+        self._receiver = Receiver(self._secret, clock)
         self._began = clock.now()
         self._events: list[dict[str, Any]] = []
 
@@ -82,7 +91,10 @@ class _Demo:
         settings = DIRECTORY / "hinoban.toml"
         docker = shutil.which("docker")
         with_image = docker is not None and demo_image.make(docker)
-        settings.write_text(_SETTINGS + (_IMAGE_RULE.format(image=demo_image.IMAGE) if with_image else ""))
+        url = await self._receiver.open()
+        settings.write_text(
+            _SETTINGS.format(url=url, secret=self._secret) + (_IMAGE_RULE.format(image=demo_image.IMAGE) if with_image else "")
+        )
         runtime = "docker" if with_image else "process"
         self._say(f"Hinoban demo: five ECS tasks run as {'Docker containers' if with_image else 'processes'}; state in {DIRECTORY}/")
         log = (DIRECTORY / "up.log").open("wb")
@@ -103,6 +115,7 @@ class _Demo:
             if daemon.returncode is None:
                 daemon.terminate()
                 await daemon.wait()
+            await self._receiver.close()
             log.close()
 
     def _say(self, text: str) -> None:
@@ -188,13 +201,12 @@ class _Demo:
         launches = self._launches()
         for scene in SCENES:
             incident = incidents.get(scene.name)
-            rows.append((scene.name, self._happened(scene, incident), scene.plain, *_did(incident)))
+            rows.append((scene.name, self._happened(scene, incident), scene.plain, *self._did(incident)))
         seen = sum(1 for scene in SCENES[1:] if scene.name in incidents)
         healed = sum(1 for incident in incidents.values() if incident["verdict"].startswith("RECOVERED"))
         twice = sum(1 for count in launches.values() if count > 1)
-        status = await client.get("status")
         changes = sum(1 for event in self._events if event["detail-type"] == "ECS Task State Change")
-        messages = status["outbox"].get("sent", 0)
+        messages = len(self._receiver.deliveries)
         took = format_duration(self._clock.now() - self._began)
         kind = "Docker containers" if with_image else "processes; no Docker found"
         print(
@@ -224,16 +236,36 @@ class _Demo:
                 counts[family] = counts.get(family, 0) + 1
         return counts
 
+    def _did(self, incident: dict[str, Any] | None) -> tuple[str, str]:
+        """What the watch did about it, and how the incident stands: from its own answer and from the messages that arrived."""
+        if incident is None:
+            return "nothing to tell", ""
+        state = "RECOVERED" if incident["verdict"].startswith("RECOVERED") else str(incident["state"]).upper()
+        if incident["detector"] == "did_not_start":
+            return (incident["done"] or ["told"])[-1].rstrip(".").lower(), state
+        if incident["detector"] == "overdue":
+            began = parse_iso(self._last(incident["family"])["startedAt"])
+            ends = [parse_iso(incident[name]) - began for name in ("opened_at", "resolved_at") if incident[name]]
+            return ", ".join(
+                f"{word} at {format_duration(round(after))}" for word, after in zip(("warned", "stopped"), ends, strict=False)
+            ), state
+        told = next((each for each in self._receiver.deliveries if each.body["incident"] == incident["id"]), None)
+        if told is None:
+            return "not told", state
+        extra = "said what to set" if incident["detector"] == "out_of_memory" else "log kept" if incident["log"] else "no log"
+        return f"told in {format_duration(told.at - parse_iso(told.body['happened_at']))}, {extra}", state
+
+    def _last(self, family: str) -> dict[str, Any]:
+        """The last task event of a family; empty where there is none."""
+        for event in reversed(self._events):
+            if event["detail-type"] == "ECS Task State Change" and event["detail"]["group"] == f"family:{family}":
+                detail: dict[str, Any] = event["detail"]
+                return detail
+        return {}
+
     def _happened(self, scene: Scene, incident: dict[str, Any] | None) -> str:
-        last = next(
-            (
-                event["detail"]
-                for event in reversed(self._events)
-                if event["detail-type"] == "ECS Task State Change" and event["detail"]["group"] == f"family:{scene.name}"
-            ),
-            None,
-        )
-        if last is None or "startedAt" not in last:
+        last = self._last(scene.name)
+        if "startedAt" not in last:
             return "did not start"
         ran = format_duration(parse_iso(last["stoppedAt"]) - parse_iso(last["startedAt"])) if "stoppedAt" in last else "unknown"
         container = last["containers"][0]
@@ -248,15 +280,6 @@ class _Demo:
         log = incident.get("log") or []
         said = f": {log[-1]}" if log else ""
         return f"exit {container.get('exitCode')}{said}"[:40]
-
-
-def _did(incident: dict[str, Any] | None) -> tuple[str, str]:
-    """The last two columns, in the watch's own words."""
-    if incident is None:
-        return "nothing to tell", ""
-    verdict = incident["verdict"]
-    state = "RECOVERED" if verdict.startswith("RECOVERED") else str(incident["state"]).upper()
-    return "; ".join(incident["done"]) or "told", state
 
 
 def examples() -> dict[str, dict[str, Any]]:
