@@ -20,6 +20,7 @@ from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids, SystemIds
+from hinoban.base.places import own_command
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.daemon import demo_image
 from hinoban.daemon.demo_receiver import Receiver
@@ -219,8 +220,9 @@ class _Demo:
         print(
             f"{changes} ECS events became {messages} messages. Every line below works now (state kept in {DIRECTORY}/, no server needed):"
         )
-        print("  hinoban why nightly-billing     hinoban why import-orders     hinoban incidents")
-        print("Your own:  hinoban up   then   hinoban run examples/hello.json --wait")
+        command = own_command()
+        print(f"  {command} why nightly-billing     {command} why import-orders     {command} incidents")
+        print(f"Your own:  {command} up   then   {command} run examples/hello.json --wait")
         complete = seen == len(SCENES) - 1 and healed == 1 and twice == 0
         if not complete:
             print(f"Not everything that went wrong was seen; {DIRECTORY}/up.log holds what the daemon said.", file=sys.stderr)

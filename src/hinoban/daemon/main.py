@@ -21,7 +21,7 @@ from hinoban import __version__
 from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids, SystemIds
-from hinoban.base.places import default_state_dir
+from hinoban.base.places import default_state_dir, own_command
 from hinoban.base.supervise import Group
 from hinoban.base.units import format_mib
 from hinoban.daemon import config as configuration
@@ -237,12 +237,13 @@ class _Daemon:
         home = str(Path.home())
         folder = str(self._directory.path)
         shown = "~" + folder[len(home) :] if folder.startswith(home + "/") else folder
+        command = own_command()
         hint = "" if self._directory.path == default_state_dir(os.environ) else f" --state {shown}"
         lines = (
             f"Hinoban {__version__}  {url}  {settings.region}  account {settings.account}  ready in {took:.1f} s",
             f"  runs as   {runs_as}    room {vcpu:g} vCPU, {format_mib(engine.room.memory_mib)}    "
             f"remembers {remembered(self._directory)} tasks in {shown}",
-            f'  in another shell:  eval "$(hinoban env{hint})"  &&  aws ecs list-clusters          (undo: eval "$(hinoban env --undo)")',
+            f'  in another shell:  eval "$({command} env{hint})"  &&  aws ecs list-clusters          (undo: eval "$({command} env --undo)")',
         )
         print("\n".join(lines), flush=True)
         if not self._options.auth:
