@@ -27,7 +27,7 @@ def compile_pattern(pattern: Any, path: str = "pattern") -> Matcher:
     """A function that says whether an event (a JSON object) matches; BadPattern names what is wrong."""
     if not isinstance(pattern, dict):
         raise BadPattern(f"{path}: must be an object")
-    fields: list[tuple[str, Matcher | Leaf, bool]] = []
+    fields: list[tuple[str, Matcher, bool]] = []
     branches: list[Matcher] = []
     for name, wanted in pattern.items():
         here = f"{path}.{name}"
@@ -35,15 +35,16 @@ def compile_pattern(pattern: Any, path: str = "pattern") -> Matcher:
             if len(wanted) < 2:
                 raise BadPattern(f"{here}: needs at least 2 patterns")
             branches = [compile_pattern(branch, f"{here}[{index}]") for index, branch in enumerate(wanted)]
-        elif isinstance(wanted, dict):
+        elif isinstance(wanted, dict) and wanted:
             fields.append((name, compile_pattern(wanted, here), True))
         elif isinstance(wanted, list) and wanted:
             fields.append((name, _compile_leaf(wanted, here), False))
         else:
-            raise BadPattern(f"{here}: must be an object or a non-empty array of values")
+            raise BadPattern(f"{here}: must be a non-empty object or a non-empty array of values")
 
     def matches(event: Any) -> bool:
-        if isinstance(event, list):
+        if isinstance(event, list) and event:
+            # All fields must come from one element (facts/eventbridge.md §4.3). An empty array contributes nothing, like a missing field.
             return any(matches(element) for element in event)
         found = event if isinstance(event, dict) else {}
         for name, matcher, nested in fields:
@@ -113,6 +114,8 @@ def _anything_but(operand: Any, path: str) -> Leaf:
     unwanted = operand if isinstance(operand, list) else [operand]
     if not unwanted or any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in unwanted):
         raise BadPattern(f"{path}: must be a string, a number, or a list of them")
+    if len({isinstance(item, str) for item in unwanted}) > 1:
+        raise BadPattern(f"{path}: must be all strings or all numbers")
     return lambda leaves: any(all(not _same(item, leaf) for item in unwanted) for leaf in leaves)
 
 

@@ -111,6 +111,8 @@ class Engine:
             self.state.put_cluster(Cluster(region=self._region, name=DEFAULT_CLUSTER, arn=arn, settings=settings))
 
     async def _trim(self, now: float) -> float | None:
+        # The tokens of refused launches expire also while no task wakes the loop.
+        self.state.forget(now)
         return self.journal.trim(now)
 
     async def end_tasks(self, timeout: float) -> int:

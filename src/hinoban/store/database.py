@@ -48,7 +48,7 @@ class Database:
         self._connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power-loss' else 'NORMAL'}")
         self._on_failure = on_failure
         self._puts: dict[tuple[Table, tuple[Any, ...]], Any] = {}
-        self._appends: dict[str, list[tuple[Any, ...]]] = {}
+        self._appends: list[tuple[str, list[tuple[Any, ...]]]] = []
         self._after: list[Callable[[], None]] = []
         self._turn: asyncio.Future[None] | None = None
         migrate(self._connection, migrations)
@@ -60,7 +60,10 @@ class Database:
 
     def append(self, statement: str, row: tuple[Any, ...]) -> None:
         """Run `statement` with `row` in this turn's transaction, after the puts, in the order of the calls."""
-        self._appends.setdefault(statement, []).append(row)
+        if self._appends and self._appends[-1][0] == statement:
+            self._appends[-1][1].append(row)
+        else:
+            self._appends.append((statement, [row]))
         self._open_turn()
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -86,7 +89,7 @@ class Database:
     def commit(self) -> None:
         """Write what is pending now, in one transaction."""
         puts, self._puts = self._puts, {}
-        appends, self._appends = self._appends, {}
+        appends, self._appends = self._appends, []
         after, self._after = self._after, []
         turn, self._turn = self._turn, None
         try:
@@ -122,7 +125,7 @@ class Database:
         if self._turn is turn:
             self.commit()
 
-    def _write(self, puts: dict[tuple[Table, tuple[Any, ...]], Any], appends: dict[str, list[tuple[Any, ...]]]) -> None:
+    def _write(self, puts: dict[tuple[Table, tuple[Any, ...]], Any], appends: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
         grouped: dict[str, list[tuple[Any, ...]]] = {}
         for (table, key), value in puts.items():
             if value is None:
@@ -132,7 +135,7 @@ class Database:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in (*grouped.items(), *appends.items()):
+            for statement, rows in (*grouped.items(), *appends):
                 connection.executemany(statement, rows)
             connection.execute("COMMIT")
         except BaseException:

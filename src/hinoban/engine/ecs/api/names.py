@@ -1,7 +1,7 @@
 """Names, ARNs and pages as the operations of ECS take them (facts/ecs.md §§3.3, 11)."""
 
 import base64
-import binascii
+import bisect
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -61,18 +61,41 @@ def task_id(text: str) -> str:
 
 def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
     """One page of a List operation: `{key: [...], "nextToken": "..."}`, the token absent at the end (facts/ecs.md §11.2)."""
-    size = params.get("maxResults", default)
-    if not 1 <= size <= most:
-        raise invalid_parameter(f"Maximum number of results must be between 1 and {most}.")
-    start = 0
-    if (token := params.get("nextToken")) is not None:
-        try:
-            start = int(base64.urlsafe_b64decode(token.encode()).decode())
-        except (ValueError, binascii.Error):
-            raise invalid_parameter("Invalid token") from None
-        if start < 0:
-            raise invalid_parameter("Invalid token")
+    size = _page_size(params, default, most)
+    text = _token_text(params)
+    if text and not text.isdecimal():
+        raise invalid_parameter("Invalid token")
+    start = int(text[:18] or 0)
     answer: dict[str, Any] = {key: list(found[start : start + size])}
     if start + size < len(found):
-        answer["nextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+        answer["nextToken"] = _token(str(start + size))
     return answer
+
+
+def page_after(found: Sequence[str], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
+    """One page of sorted names, continued behind the last name told: what goes or comes between two pages makes nobody miss another."""
+    size = _page_size(params, default, most)
+    start = bisect.bisect_right(found, _token_text(params))
+    answer: dict[str, Any] = {key: list(found[start : start + size])}
+    if start + size < len(found):
+        answer["nextToken"] = _token(found[start + size - 1])
+    return answer
+
+
+def _page_size(params: Params, default: int, most: int) -> int:
+    size: int = params.get("maxResults", default)
+    if not 1 <= size <= most:
+        raise invalid_parameter(f"Maximum number of results must be between 1 and {most}.")
+    return size
+
+
+def _token(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _token_text(params: Params) -> str:
+    """What a token of ours says; empty for the first page."""
+    try:
+        return base64.b64decode(params.get("nextToken", "").encode(), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise invalid_parameter("Invalid token") from None

@@ -8,7 +8,7 @@ from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.engine.ecs.api.launch import Launcher
-from hinoban.engine.ecs.api.names import active_cluster, invalid_parameter, page, task_id
+from hinoban.engine.ecs.api.names import active_cluster, invalid_parameter, page_after, task_id
 from hinoban.engine.ecs.decide import stop_reasons
 from hinoban.engine.ecs.decide.tasks import stop
 from hinoban.engine.ecs.model.tasks import Task
@@ -89,14 +89,14 @@ class Tasks:
         family = params.get("family")
         launch_type = params.get("launchType")
         # desiredStatus is only ever RUNNING or STOPPED, so PENDING finds nothing (facts/ecs.md §1.1).
-        found = [
+        found = sorted(
             task.arn
             for task in candidates
             if task.desired_status == desired
             and (family is None or task.family == family)
             and (launch_type is None or task.launch_type == launch_type)
-        ]
-        return page(found, params, "taskArns")
+        )
+        return page_after(found, params, "taskArns")
 
     def _find(self, call: Call, cluster: str, identifier: str) -> Task | None:
         task = self._state.tasks.get(identifier)
