@@ -29,6 +29,7 @@ from hinoban.daemon import runtimes
 from hinoban.daemon.config import Config
 from hinoban.daemon.engine import Engine
 from hinoban.daemon.http import FrontDoor
+from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.options import UpOptions
 from hinoban.daemon.state_dir import StateDirectory
 from hinoban.daemon.watch_child import WatchChild, WatchSettings
@@ -189,7 +190,18 @@ class _Daemon:
         api = engine_api.create(engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, watch.forward)
         door = FrontDoor(engine.endpoint, engine.verifier, api)
         server = _Server(
-            uvicorn.Config(door, loop="none", http="httptools", lifespan="off", access_log=False, log_level="warning", ws="none")
+            uvicorn.Config(
+                door,
+                loop="none",
+                http="httptools",
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                ws="none",
+                # Nobody stands before us whose word on the caller's address we would take.
+                proxy_headers=False,
+                server_header=False,
+            )
         )
         work = Group(self._fail)
         await engine.start()
@@ -197,6 +209,7 @@ class _Daemon:
         self._directory.announce({"port": port, "url": url, "region": settings.region, "account": settings.account})
         work.start(watch.run(), "watch")
         self._greet(engine, url, runs_as)
+        collect_seldom()
         await self._ending.wait()
         self._directory.withdraw()
         return await self._end(engine, watch, server, serving, work)

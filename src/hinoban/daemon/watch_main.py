@@ -18,6 +18,7 @@ from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import SystemClock
 from hinoban.base.ids import SystemIds
 from hinoban.base.supervise import Group
+from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.watch_child import WatchSettings
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
@@ -83,6 +84,7 @@ async def _watch(settings: WatchSettings) -> None:
         work.start(watch.run(), "watch"),
         work.start(_until_orphaned(), "standard input"),
     }
+    collect_seldom()
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     await work.close()
     await client.close()
