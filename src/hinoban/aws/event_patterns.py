@@ -133,6 +133,8 @@ def _numeric(operand: Any, path: str) -> Leaf:
         if operator not in _COMPARE or isinstance(bound, bool) or not isinstance(bound, int | float):
             raise BadPattern(f"{path}: operators are {', '.join(_COMPARE)}, each followed by a number")
         bounds.append((_COMPARE[operator], bound))
+    if len(operand) == 4 and not (operand[0][0] == ">" and operand[2][0] == "<" and operand[1] < operand[3]):
+        raise BadPattern(f"{path}: the lower bound comes first and must be less than the upper one")
     return lambda leaves: any(
         isinstance(leaf, int | float) and not isinstance(leaf, bool) and all(compare(leaf, bound) for compare, bound in bounds)
         for leaf in leaves

@@ -1,0 +1,138 @@
+"""hinoban.toml: the annotated example is its documentation, and an error names the path, the rule and the way out."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hinoban.base.errors import ConfigError
+from hinoban.daemon import config
+from hinoban.engine.ecs.decide.capacity import Room
+from hinoban.engine.runtime.images import ImageRule
+
+EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+
+
+def refused(content: dict[str, Any]) -> tuple[str, str, str]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(content)
+    assert caught.value.exit_code == 2
+    return caught.value.what, caught.value.why, caught.value.todo
+
+
+def test_the_example_says_the_defaults() -> None:
+    """What the example sets without a list of its own ([[image]], [[policy]], [[notify.webhook]]) is what holds without a file."""
+    defaults, example = config.load(None), config.load(EXAMPLE)
+    assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images)
+    assert defaults.watch == msgspec.structs.replace(
+        example.watch, policies=(), notify=msgspec.structs.replace(example.watch.notify, webhooks=())
+    )
+
+
+def test_the_documented_values() -> None:
+    engine = config.load(EXAMPLE).engine
+    assert (engine.port, engine.region, engine.account, engine.runtime) == (4566, "ap-northeast-1", "123456789012", "auto")
+    assert (engine.forget_after, engine.feed_keep, engine.durability, engine.pull) == (3600.0, 7 * 86400.0, "process", "missing")
+    assert engine.room is None
+    assert engine.images == (ImageRule(match="*.dkr.ecr.*/job:*", use="job:dev", command=("python3", "job.py")),)
+    watch = config.load(EXAMPLE).watch
+    assert (watch.max_runtime, watch.hold, watch.hold_refusals, watch.log_lines) == (86400.0, 180.0, 2, 20)
+    (policy,) = watch.policies
+    assert (policy.match, policy.max_runtime, policy.stop_after) == ({"detail": {"group": ["family:nightly-billing"]}}, 7200.0, 14400.0)
+    assert policy.retry is not None
+    assert (policy.retry.attempts, policy.retry.deadline, policy.retry.base, policy.retry.cap) == (6, 1200.0, 30.0, 300.0)
+    assert policy.retry == watch.retry
+    assert [hook.name for hook in watch.notify.webhooks] == ["on-call"]
+
+
+def test_every_key_stands_in_the_example() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    keys = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch, config._Notify, config._Webhook]
+    for struct in keys:
+        for field in msgspec.structs.fields(struct):
+            assert field.encode_name in text, field.encode_name
+
+
+def test_what_is_commented_out_in_the_example_is_right_too() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    shown = [
+        line.removeprefix("# ") if line.startswith("# ") and " = " in line.partition("#")[2].partition("#")[0] else line for line in lines
+    ]
+    engine = config.parse(tomllib.loads("\n".join(shown))).engine
+    assert engine.room == Room(4096, 8192)
+
+
+def test_a_path_of_nothing() -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(Path("/nowhere/hinoban.toml"))
+
+
+def test_what_is_not_toml(tmp_path: Path) -> None:
+    file = tmp_path / "hinoban.toml"
+    for content in (b"[engine\n", b"\xff\xfe"):
+        file.write_bytes(content)
+        with pytest.raises(ConfigError, match="is not TOML"):
+            config.load(file)
+
+
+@pytest.mark.parametrize(
+    "content, path, todo",
+    [
+        ({"engin": {}}, "engin", "Did you mean 'engine'?"),
+        ({"engine": {"prot": 1}}, "engine.prot", "Did you mean 'port'?"),
+        ({"watch": {"holdd": "1m"}}, "watch.holdd", "Did you mean 'hold'?"),
+        ({"notify": {"webhook": [{"url": "http://a", "secret": "x" * 16, "nmae": "a"}]}}, "notify.webhook[0].nmae", "Did you mean 'name'?"),
+        ({"policy": [{}, {"retry": {"attempt": 1}}]}, "policy[1].retry.attempt", "Did you mean 'attempts'?"),
+        ({"engine": {"zzz": 1}}, "engine.zzz", "Allowed here: port, region, account, runtime, capacity, forget_after, feed_keep, durability, pull."),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_an_error_with_a_near_miss(content: dict[str, Any], path: str, todo: str) -> None:
+    assert refused(content) == (path, "is not a key Hinoban knows", todo)
+
+
+@pytest.mark.parametrize(
+    "content, path",
+    [
+        ({"engine": {"port": 70000}}, "engine.port"),
+        ({"engine": {"port": "4566"}}, "engine.port"),
+        ({"engine": {"account": "12"}}, "engine.account"),
+        ({"engine": {"region": "tokyo"}}, "engine.region"),
+        ({"engine": {"runtime": "dokcer"}}, "engine.runtime"),
+        ({"engine": {"durability": "none"}}, "engine.durability"),
+        ({"engine": {"pull": "never"}}, "engine.pull"),
+        ({"engine": {"capacity": "4:8"}}, "engine.capacity"),
+        ({"engine": {"capacity": "0vcpu:8GB"}}, "engine.capacity"),
+        ({"engine": {"forget_after": "1 hour"}}, "engine.forget_after"),
+        ({"engine": {"feed_keep": ""}}, "engine.feed_keep"),
+        ({"image": [{"match": "*"}]}, "image[0]"),
+        ({"image": [{"match": "*", "use": "a"}, {"use": "a"}]}, "image[1]"),
+        ({"watch": {"tz": "Asia/Tokio"}}, "watch.tz"),
+        ({"watch": {"hold_refusals": -1}}, "watch.hold_refusals"),
+        ({"policy": [{}, {"match": {"detail": []}}]}, "policy[1].match.detail"),
+        ({"policy": [{"max_runtime": "soon"}]}, "policy[0].max_runtime"),
+        ({"policy": [{"max_runtime": "2h", "stop_after": "1h"}]}, "policy[0].stop_after"),
+        ({"policy": [{}, {}, {"retry": {"attempts": 0}}]}, "policy[2].retry.attempts"),
+        ({"policy": [{"retry": {"base": "x"}}]}, "policy[0].retry.base"),
+        ({"notify": {"webhook": [{"url": "ftp://a", "secret": "x" * 16}]}}, "notify.webhook[0].url"),
+        ({"notify": {"webhook": [{"url": "https://a", "secret": "short"}]}}, "notify.webhook[0].secret"),
+        ({"notify": {"webhook": [{"url": "https://a"}]}}, "notify.webhook[0]"),
+    ],
+)
+def test_a_bad_value_is_an_error_that_names_its_path(content: dict[str, Any], path: str) -> None:
+    what, why, todo = refused(content)
+    assert what == path
+    assert why
+    assert todo
+
+
+def test_a_word_that_is_almost_right() -> None:
+    assert refused({"engine": {"runtime": "dokcer"}})[2] == "Did you mean 'docker'?"
+    assert refused({"watch": {"tz": "Asia/Tokio"}})[2] == "Did you mean 'Asia/Tokyo'?"
+
+
+def test_a_webhooks_secret_is_never_printed() -> None:
+    parsed = config.parse({"notify": {"webhook": [{"url": "https://a/token", "secret": "s3cret-s3cret-s3cret"}]}})
+    assert "s3cret" not in repr(parsed)
+    assert "token" not in repr(parsed)
