@@ -10,7 +10,10 @@ from typing import Any
 from hinoban.base.units import parse_size
 
 MAX_BODY = parse_size("8MiB")
+# What one PutObject or UploadPart may hold: it is held in memory and in the neighbours' log.
+MAX_OBJECT = parse_size("64MiB")
 
+UNRECOGNIZED_CLIENT = "UnrecognizedClientException"
 SIGNATURE_MISMATCH = (
     "The request signature we calculated does not match the signature you provided. "
     "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -90,7 +93,7 @@ def missing_authentication() -> AwsError:
 
 def unrecognized_client() -> AwsError:
     """A key id that nobody has."""
-    return AwsError("UnrecognizedClientException", "The security token included in the request is invalid.")
+    return AwsError(UNRECOGNIZED_CLIENT, "The security token included in the request is invalid.")
 
 
 def incomplete_signature(text: str) -> AwsError:

@@ -6,13 +6,14 @@ the handler changed is kept, answers. What an operation does is left to its hand
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from hinoban.aws import errors, models
 from hinoban.aws.call import Call, Operations, Params, Result
-from hinoban.aws.errors import MAX_BODY, AwsError
+from hinoban.aws.errors import MAX_BODY, MAX_OBJECT, AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols import foreign, json
-from hinoban.aws.sigv4 import Verified, Verifier
+from hinoban.aws.sigv4 import TemporaryKey, Verified, Verifier, claimed_key
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 
@@ -25,12 +26,25 @@ Fault = Callable[[Call], AwsError | None]
 _log = logging.getLogger(__name__)
 
 
+class Neighbours(Protocol):
+    """Whoever answers what we do not have."""
+
+    async def handle(self, request: HttpRequest, verified: Verified) -> HttpResponse:
+        """The answer, untouched; AwsError where there is none."""
+        ...
+
+    async def key(self, access_key_id: str) -> TemporaryKey | None:
+        """A key that a neighbour made."""
+        ...
+
+
 class Endpoint:
     """One server for all services.
 
     `services` maps botocore's service names to operations. `audit` hears of every authenticated call of an operation that we have, in
     the turn in which its handler ran, also when its input was bad (its params are None then). `fault` may answer in the handler's
-    place. `settle` returns when what was changed in this turn is kept.
+    place. `settle` returns when what was changed in this turn is kept. What we have no handler for is handed to `neighbours`, unless it
+    is of a service in `own`.
     """
 
     def __init__(
@@ -44,6 +58,8 @@ class Endpoint:
         settle: Settle,
         audit: Audit,
         fault: Fault | None = None,
+        neighbours: Neighbours | None = None,
+        own: frozenset[str] = frozenset(),
     ) -> None:
         self._services = services
         self._account = account
@@ -53,13 +69,22 @@ class Endpoint:
         self._settle = settle
         self._audit = audit
         self._fault = fault
+        self._neighbours = neighbours
+        self._own = own
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; nothing is raised but cancellation."""
         request_id = self._ids.uuid()
         model: models.Service | None = None
         try:
-            verified = self._verify(request)
+            try:
+                verified = self._verify(request)
+            except AwsError as error:
+                if self._neighbours is None or error.code != errors.UNRECOGNIZED_CLIENT:
+                    raise
+                verified = await self._verify_made_here(request, self._neighbours, error)
+            if self._neighbours is not None and self._is_elsewhere(request, verified):
+                return await self._neighbours.handle(request, verified)
             model, operation_name = self._find(request, verified)
             # From here to `settle` nothing is awaited: the answer is made of the state that the handler left.
             answer = self._call(request, request_id, verified, model, operation_name)
@@ -75,12 +100,28 @@ class Endpoint:
         """The answer for a request that is turned away before it comes here: wrong host, huge body."""
         return _refusal(request, self._ids.uuid(), None, error)
 
-    def _verify(self, request: HttpRequest) -> Verified:
-        if len(request.body) > MAX_BODY:
-            raise errors.too_large()
-        if not foreign.speaks_json(request) and request.method != "POST" and "authorization" not in request.headers:
+    def _verify(self, request: HttpRequest, key: TemporaryKey | None = None) -> Verified:
+        s3 = not foreign.speaks_json(request) and foreign.speaks_s3(request.headers, request.query)
+        limit = MAX_OBJECT if s3 else MAX_BODY
+        if len(request.body) > limit:
+            raise errors.too_large(limit)
+        if not foreign.claims_to_be_signed(request) and self._verifier.enabled:
             raise errors.not_an_api_call(request.method, request.path)
-        return self._verifier.verify(request, s3=False)
+        return self._verifier.verify(request, s3=s3, key=key)
+
+    async def _verify_made_here(self, request: HttpRequest, neighbours: Neighbours, error: AwsError) -> Verified:
+        """The same with a key that IAM or STS made."""
+        key = await neighbours.key(claimed_key(request))
+        if key is None:
+            raise error
+        return self._verify(request, key)
+
+    def _is_elsewhere(self, request: HttpRequest, verified: Verified) -> bool:
+        """Whether a neighbour answers: per service and operation, ours first."""
+        service = verified.service
+        if not service:
+            return not foreign.speaks_json(request) or self._by_prefix(json.target(request.headers["x-amz-target"])[0]) is None
+        return service not in self._services and service not in self._own
 
     def _find(self, request: HttpRequest, verified: Verified) -> tuple[models.Service, str]:
         if verified.service and verified.service not in self._services:

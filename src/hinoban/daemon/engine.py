@@ -30,12 +30,18 @@ from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
 from hinoban.engine.logs import state as logs_state
 from hinoban.engine.logs.service import Logs
+from hinoban.engine.neighbours import log as neighbours_log
+from hinoban.engine.neighbours.classify import OURS
+from hinoban.engine.neighbours.process import Neighbours
 from hinoban.engine.runtime.driver import Driver
 from hinoban.engine.runtime.images import ImageRule
 from hinoban.engine.trail.records import Trail
 from hinoban.store.database import Database, Durability
 
-MIGRATIONS = ("\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),)
+MIGRATIONS = (
+    "\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),
+    neighbours_log.MIGRATION,
+)
 SHUTDOWN_REASON = "Hinoban is shutting down"
 DEFAULT_CLUSTER = "default"
 
@@ -83,6 +89,7 @@ class Engine:
         caller = Caller(credentials.access_key_id, arns.user_arn(account, "hinoban"), "IAMUser")
         secrets = {credentials.access_key_id: (credentials.secret_access_key, caller)}
         self.verifier = Verifier(secrets.get, clock, enabled=auth, default_region=region, anybody=caller)
+        self.neighbours = Neighbours(self.database, directory, account, clock)
         self.endpoint = Endpoint(
             {"ecs": operations, "logs": self.logs.operations()},
             account=account,
@@ -91,6 +98,8 @@ class Engine:
             verifier=self.verifier,
             settle=self.database.committed,
             audit=Trail(self.journal, ids).audit,
+            neighbours=self.neighbours,
+            own=OURS,
         )
         self._work = Group(on_failure or _raise)
 
@@ -132,12 +141,14 @@ class Engine:
         await self.end_tasks(10.0)
         self.state.clear()
         self.faults.clear()
+        await self.neighbours.reset()
         self._make_default_cluster()
         await self.database.committed()
 
     async def close(self, *, keep: bool) -> None:
         """Stop working and let go of the driver and the files; with `keep` the containers run on."""
         await self._work.close()
+        await self.neighbours.close()
         await self._driver.close(keep=keep)
         self.logs.close()
         self.database.close()

@@ -7,9 +7,10 @@ import msgspec
 
 from hinoban import __version__
 from hinoban.aws import errors
-from hinoban.aws.errors import MAX_BODY, AwsError
+from hinoban.aws.errors import AwsError
 from hinoban.aws.hosts import host_allowed
 from hinoban.aws.http import HttpRequest, HttpResponse
+from hinoban.aws.protocols.foreign import body_limit
 from hinoban.aws.server import Endpoint
 from hinoban.aws.sigv4 import Verifier
 
@@ -42,10 +43,12 @@ class FrontDoor:
         try:
             if not host_allowed(headers.get("host", ""), self._hosts):
                 raise errors.host_not_allowed(headers.get("host", ""))
-            if path == "/health" and scope["method"] in ("GET", "HEAD"):
+            query = scope["query_string"].decode("latin-1")
+            # Signed, it is a bucket of that name.
+            if path == "/health" and scope["method"] in ("GET", "HEAD") and "authorization" not in headers and "X-Amz-" not in query:
                 await _send(send, _json(200, {"status": "ok", "version": __version__}))
                 return
-            body = await _body(headers, receive)
+            body = await _body(headers, receive, body_limit(headers, query))
         except AwsError as error:
             await _send(send, _json(error.status, {"__type": error.code, "message": error.message}))
             return
@@ -53,7 +56,7 @@ class FrontDoor:
         request = HttpRequest(
             method=scope["method"],
             path=path,
-            query=scope["query_string"].decode("latin-1"),
+            query=query,
             headers=headers,
             body=body,
             client=client[0] if client else "127.0.0.1",
@@ -82,11 +85,11 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-async def _body(headers: dict[str, str], receive: Receive) -> bytes:
+async def _body(headers: dict[str, str], receive: Receive, limit: int) -> bytes:
     """The request's body; refused before it is read where its length says that it is too large."""
     length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BODY:
-        raise errors.too_large()
+    if length.isdecimal() and int(length) > limit:
+        raise errors.too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
@@ -97,8 +100,8 @@ async def _body(headers: dict[str, str], receive: Receive) -> bytes:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > MAX_BODY:
-            raise errors.too_large()
+        if size > limit:
+            raise errors.too_large(limit)
     return b"".join(parts)
 
 

@@ -1,9 +1,10 @@
 """Errors for clients that speak a protocol we do not have (query, REST): in their own shape, so that they print our text
 instead of stumbling over it. Which protocol it is can only be guessed from the request."""
 
+from collections.abc import Mapping
 from html import escape
 
-from hinoban.aws.errors import AwsError
+from hinoban.aws.errors import MAX_BODY, MAX_OBJECT, AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols import json
 
@@ -11,6 +12,26 @@ from hinoban.aws.protocols import json
 def speaks_json(request: HttpRequest) -> bool:
     """Whether the request is of the JSON protocols, or as likely as any other."""
     return "x-amz-target" in request.headers
+
+
+def claims_to_be_signed(request: HttpRequest) -> bool:
+    """Whether it looks like an API call at all: signed in some way, or at least posted or aimed."""
+    return (
+        request.method == "POST"
+        or speaks_json(request)
+        or "authorization" in request.headers
+        or "X-Amz-Signature=" in request.query
+    )  # fmt: skip
+
+
+def speaks_s3(headers: Mapping[str, str], query: str) -> bool:
+    """Whether the request is signed for S3, which has rules of its own: paths encoded once, bodies unsigned or in pieces, large."""
+    return "/s3/aws4_request" in headers.get("authorization", "") or ("X-Amz-Credential=" in query and "%2Fs3%2Faws4_request" in query)
+
+
+def body_limit(headers: Mapping[str, str], query: str) -> int:
+    """How many bytes of body we read."""
+    return MAX_OBJECT if speaks_s3(headers, query) else MAX_BODY
 
 
 def error_response(request: HttpRequest, request_id: str, error: AwsError) -> HttpResponse:
@@ -22,7 +43,7 @@ def error_response(request: HttpRequest, request_id: str, error: AwsError) -> Ht
             request_id,
             error,
         )
-    if "/s3/aws4_request" in request.headers.get("authorization", ""):
+    if speaks_s3(request.headers, request.query):
         return _xml(f"<Error>{inner}<RequestId>{request_id}</RequestId></Error>", request_id, error)
     body = json.encode({"__type": error.code, "message": error.message, **error.fields})
     headers = [
