@@ -10,10 +10,11 @@ from typing import Protocol
 
 from hinoban.aws import errors, models
 from hinoban.aws.call import Call, Operations, Params, Result
+from hinoban.aws.claims import claimed_key
 from hinoban.aws.errors import MAX_BODY, MAX_OBJECT, AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols import foreign, json
-from hinoban.aws.sigv4 import TemporaryKey, Verified, Verifier, claimed_key
+from hinoban.aws.sigv4 import TemporaryKey, Verified, Verifier
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 

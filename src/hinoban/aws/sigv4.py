@@ -4,27 +4,33 @@ Written by hand for speed and tested against botocore's signer. Source: "AWS Sig
 Presigned URLs hold the same in their query string ("Authenticating Requests: Using Query Parameters", S3 API Reference).
 """
 
-import base64
-import calendar
 import hashlib
 import hmac
-import re
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from hinoban.aws import errors
 from hinoban.aws.call import Caller
+from hinoban.aws.claims import (
+    ALGORITHM,
+    Scope,
+    check_date,
+    check_presigned_date,
+    lacking,
+    parse,
+    parse_beginning,
+    parse_scope,
+    parse_signed_headers,
+    presigned,
+)
 from hinoban.aws.http import HttpRequest
-from hinoban.base.clock import MINUTES, Clock
+from hinoban.base.clock import Clock
 
-SKEW = 5 * MINUTES
-LONGEST_PRESIGNED = 604_800  # seconds
-ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 UNESCAPED = "-_.~"
@@ -33,7 +39,6 @@ UNSIGNED_HEADERS = frozenset(
     {"authorization", "connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id", "content-length"}
 )
 
-_AMZ_DATE = re.compile(r"\d{8}T\d{6}Z")
 _ANYBODY = Caller(access_key_id="", principal_arn="arn:aws:iam::123456789012:user/anybody", principal_type="IAMUser")
 
 Secrets = Callable[[str], tuple[str, Caller] | None]
@@ -56,15 +61,6 @@ class Credentials(Struct, frozen=True):
         if not key_id or not secret:
             return None
         return Credentials(key_id, secret, env.get("AWS_SESSION_TOKEN") or None)
-
-
-class Scope(Struct, frozen=True):
-    """The credential scope: whose key, and the day, region and service that the signature is good for."""
-
-    access_key_id: str
-    date: str
-    region: str
-    service: str
 
 
 class TemporaryKey(Struct, frozen=True):
@@ -119,13 +115,13 @@ class Verifier:
         amz_date = request.headers.get("x-amz-date") or request.headers.get("date")
         beginning, separator, signature = header.rpartition("Signature=")
         if separator and "," not in signature:
-            scope, signed_headers = _parse_beginning(beginning, amz_date is not None)
+            scope, signed_headers = parse_beginning(beginning, amz_date is not None)
         else:
-            scope, signed_headers, signature = _parse(header, amz_date is not None)
+            scope, signed_headers, signature = parse(header, amz_date is not None)
         if amz_date is None:
-            raise _lacking(header, [], has_date=False)
+            raise lacking(header, [], has_date=False)
         secret, caller = self._known(scope.access_key_id, key, request.headers.get("x-amz-security-token"))
-        _check_date(amz_date, scope, self._clock.now())
+        check_date(amz_date, scope, self._clock.now())
         expected = _signature(request, scope, signed_headers, amz_date, secret, s3)
         if not hmac.compare_digest(expected.encode(), signature.strip().encode("utf-8", "replace")):
             raise errors.invalid_signature()
@@ -140,14 +136,14 @@ class Verifier:
         return known
 
     def _verify_presigned(self, request: HttpRequest, s3: bool, key: TemporaryKey | None) -> Verified:
-        told = _presigned(request.query)
-        scope = _parse_scope(told["X-Amz-Credential"])
+        told = presigned(request.query)
+        scope = parse_scope(told["X-Amz-Credential"])
         secret, caller = self._known(scope.access_key_id, key, told.get("X-Amz-Security-Token"))
-        _check_presigned_date(told, scope, self._clock.now())
+        check_presigned_date(told, scope, self._clock.now())
         query = "&".join(part for part in request.query.split("&") if not part.startswith("X-Amz-Signature="))
         headers = request.headers | ({"x-amz-content-sha256": UNSIGNED_PAYLOAD} if s3 else {})
         signed = msgspec.structs.replace(request, query=query, headers=headers)
-        names = _parse_signed_headers(told["X-Amz-SignedHeaders"])
+        names = parse_signed_headers(told["X-Amz-SignedHeaders"])
         expected = _signature(signed, scope, names, told["X-Amz-Date"], secret, s3)
         if not hmac.compare_digest(expected.encode(), told["X-Amz-Signature"].encode("utf-8", "replace")):
             raise errors.invalid_signature()
@@ -155,7 +151,7 @@ class Verifier:
 
     def _unchecked(self, header: str | None, query: str) -> Verified:
         try:
-            scope = _parse_scope(_presigned(query)["X-Amz-Credential"]) if header is None else _parse(header, True)[0]
+            scope = parse_scope(presigned(query)["X-Amz-Credential"]) if header is None else parse(header, True)[0]
         except errors.AwsError:
             return Verified(self._anybody.access_key_id, self._anybody, self._default_region, "")
         known = self._secrets(scope.access_key_id)
@@ -276,120 +272,3 @@ def _recoded(text: str) -> str:
 def _host(scheme: str, netloc: str) -> str:
     host = netloc.rpartition("@")[2]
     return host.removesuffix(":443" if scheme == "https" else ":80")
-
-
-# The Authorization header ------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def _parse_beginning(beginning: str, has_date: bool) -> tuple[Scope, tuple[str, ...]]:
-    """All but the signature: it is the same for a client's every call of the day, hence the cache."""
-    scope, signed_headers, _ = _parse(f"{beginning}Signature=0", has_date)
-    return scope, signed_headers
-
-
-def _parse(header: str, has_date: bool) -> tuple[Scope, tuple[str, ...], str]:
-    algorithm, _, rest = header.partition(" ")
-    fields: dict[str, str] = {}
-    if algorithm == ALGORITHM:
-        for part in rest.replace(",", " ").split():
-            name, equals, value = part.partition("=")
-            if not equals:
-                raise errors.incomplete_signature(
-                    "Invalid key=value pair (missing equal-sign) in Authorization header "
-                    f"(hashed with SHA-256 and encoded with Base64): '{_hashed(header)}'."
-                )
-            fields[name] = value
-    lacking = [name for name in ("Credential", "Signature", "SignedHeaders") if not fields.get(name)]
-    if lacking:
-        raise _lacking(header, lacking, has_date=has_date)
-    return _parse_scope(fields["Credential"]), _parse_signed_headers(fields["SignedHeaders"]), fields["Signature"]
-
-
-def _lacking(header: str, names: list[str], *, has_date: bool) -> errors.AwsError:
-    texts = [f"Authorization header requires '{name}' parameter." for name in names]
-    if not has_date:
-        texts.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    return errors.incomplete_signature(f"{' '.join(texts)} (Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(header)}")
-
-
-def _hashed(header: str) -> str:
-    """As AWS shows a bad header: recognisable for who sent it, and no secret for who reads the error."""
-    return base64.b64encode(hashlib.sha256(header.encode("utf-8", "replace")).digest()).decode()
-
-
-def _parse_scope(credential: str) -> Scope:
-    parts = credential.rsplit("/", 4)
-    if len(parts) != 5 or not all(parts):
-        raise errors.incomplete_signature(
-            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
-        )
-    if parts[4] != "aws4_request":
-        raise errors.invalid_signature(f"Credential should be scoped with a valid terminator: 'aws4_request', not '{parts[4]}'.")
-    return Scope(parts[0], parts[1], parts[2], parts[3])
-
-
-def _parse_signed_headers(text: str) -> tuple[str, ...]:
-    names = tuple(sorted(text.lower().split(";")))
-    if "host" not in names:
-        raise errors.invalid_signature("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    return names
-
-
-# A presigned URL ---------------------------------------------------------------------------------------------------------------------
-
-
-def claimed_key(request: HttpRequest) -> str:
-    """The key id that a request says it is signed with; empty if it says none."""
-    found = re.search(r"[ ?&,](?:X-Amz-)?Credential=([^/%,]+)", f" {request.headers.get('authorization', '')}&{request.query}")
-    return found[1] if found else ""
-
-
-def _presigned(query: str) -> dict[str, str]:
-    """The signature's own parameters, decoded; AwsError where one is missing."""
-    told = {name: unquote(value) for name, _, value in (part.partition("=") for part in query.split("&")) if name.startswith("X-Amz-")}
-    for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"):
-        if not told.get(f"X-Amz-{name}"):
-            raise errors.incomplete_signature(f"AWS query-string parameters must include 'X-Amz-{name}'.")
-    if told["X-Amz-Algorithm"] != ALGORITHM or not told["X-Amz-Expires"].isdecimal() or int(told["X-Amz-Expires"]) > LONGEST_PRESIGNED:
-        raise errors.incomplete_signature(f"X-Amz-Algorithm must be {ALGORITHM}, X-Amz-Expires at most {LONGEST_PRESIGNED} seconds.")
-    return told
-
-
-def _check_presigned_date(told: Mapping[str, str], scope: Scope, now: float) -> None:
-    basic, moment = _parse_amz_date(told["X-Amz-Date"])
-    if basic[:8] != scope.date or moment > now + SKEW:
-        raise errors.access_denied("Request is not valid yet")
-    if moment + int(told["X-Amz-Expires"]) < now:
-        raise errors.access_denied("Request has expired")
-
-
-# The date ----------------------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=64)
-def _parse_amz_date(text: str) -> tuple[str, float]:
-    """A date header as basic ISO 8601, and as a moment."""
-    if _AMZ_DATE.fullmatch(text):
-        try:
-            return text, float(calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%SZ")))
-        except ValueError:
-            pass
-    raise errors.incomplete_signature(f"Date must be in ISO-8601 'basic format'. Got '{text}'. See http://en.wikipedia.org/wiki/ISO_8601")
-
-
-def _check_date(text: str, scope: Scope, now: float) -> None:
-    basic, moment = _parse_amz_date(text)
-    if basic[:8] != scope.date:
-        raise errors.invalid_signature(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{scope.date}' != '{basic[:8]}', from '{text}'."
-        )
-    if moment < now - SKEW:
-        raise errors.invalid_signature(f"Signature expired: {basic} is now earlier than {_amz(now - SKEW)} ({_amz(now)} - 5 min.)")
-    if moment > now + SKEW:
-        raise errors.invalid_signature(f"Signature not yet current: {basic} is still later than {_amz(now + SKEW)} ({_amz(now)} + 5 min.)")
-
-
-def _amz(moment: float) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))

@@ -5,6 +5,7 @@ side and is tried again after each write.
 """
 
 import contextlib
+import gc
 import logging
 import os
 import select
@@ -67,6 +68,7 @@ class Child:
 
     def __init__(self, settings: wire.Settings, out: int) -> None:
         self._out = out
+        gc.disable()
         self._keys = Keys(Path(settings.key_file), time.time())
         self._replayable = Replayable(self._keys.derive)
         self._replayable.install()
@@ -117,9 +119,15 @@ class Child:
     def begin(self, last: int) -> None:
         """The log is through."""
         self._last = last
+        # What was replayed stays: no collection needs to walk it.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
         self._send(wire.Ready(self._replayed, self._seconds, self._damaged, self._different, self._drop))
 
-    def _write(self, number: int, moment: float, request: Request, tape: list[bytes]) -> tuple[list[bytes], int, list[tuple[str, str]], bytes]:
+    def _write(
+        self, number: int, moment: float, request: Request, tape: list[bytes]
+    ) -> tuple[list[bytes], int, list[tuple[str, str]], bytes]:
         """Tape, status, headers and body of a write."""
         operation = _operation(request)
         self._ledger.current = number
@@ -248,7 +256,7 @@ class _Pipe:
             if len(self._held) >= wire.LENGTH:
                 size = wire.LENGTH + int.from_bytes(self._held[: wire.LENGTH], "big")
                 if len(self._held) >= size:
-                    message = wire.to_child.decode(bytes(self._held[wire.LENGTH : size]))
+                    message: wire.ToChild = wire.to_child.decode(bytes(self._held[wire.LENGTH : size]))
                     del self._held[:size]
                     return message
             if patience is not None and not select.select([self._source], [], [], patience)[0]:

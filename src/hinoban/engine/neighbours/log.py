@@ -13,7 +13,7 @@ from hinoban.store.database import Database
 MIGRATION = """
 CREATE TABLE neighbour_writes (number INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL);
 """
-MOST_WRITES = 100_000
+MOST_WRITES = 50_000
 MOST_BYTES = parse_size("1GiB")
 _PAGE = 500
 _INSERT = "INSERT INTO neighbour_writes (number, sealed) VALUES (?, ?)"

@@ -3,6 +3,7 @@
 Child only. What is changed in moto is changed here and nowhere else, each with its reason (docs/decisions/0011).
 """
 
+import functools
 import io
 import logging
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import Struct
 from hinoban.engine.neighbours.classify import OURS
 from hinoban.engine.neighbours.keys import Keys
 from hinoban.engine.neighbours.ledger import Ledger
+from hinoban.engine.neighbours.moto_queues import Queues
 from hinoban.engine.neighbours.outgoing import Outgoing
 from hinoban.engine.neighbours.replayable import Replayable
 
@@ -52,8 +54,7 @@ class Street:
         self._replayable = replayable
         self._ledger = ledger
         self._outgoing = outgoing
-        self.waits = 0.0
-        """For how many seconds the last call would have waited for messages, there being none; 0 if it got what it came for."""
+        from moto.core import responses
         from moto.core.config import default_user_config
         from moto.moto_api._internal import mock_random
         from moto.moto_server import werkzeug_app
@@ -64,17 +65,20 @@ class Street:
         default_user_config["batch"]["use_docker"] = False
         # AmazonECSTaskExecutionRolePolicy and its like can be attached, as on AWS.
         default_user_config["iam"]["load_aws_managed_policies"] = True
-        self._make_app = werkzeug_app.create_backend_app
+        # moto looks through a class's members at every call: a tenth of a write's time.
+        setattr(responses, "method_names_from_class", functools.cache(responses.method_names_from_class))  # noqa: B010
+        self._make_app: Any = werkzeug_app.create_backend_app
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self._apps: dict[str, Any] = {}
         self._backends: dict[str, str] = {}
         self._own_backends()
-        self._own_queues()
+        self._queues = Queues(ledger, replayable)
+        self._queues.install()
         self._own_topics()
 
     def call(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body of moto's answer."""
-        self.waits = 0.0
+        self._queues.waits = 0.0
         environ = _environ(request)
         app = self._app(environ)
         status, headers = 500, []
@@ -94,6 +98,12 @@ class Street:
             kept = [(name, value) for name, value in kept if name.lower() != "content-length"]
             kept.append(("content-length", str(len(body))))
         return status, kept, body
+
+    @property
+    def waits(self) -> float:
+        """For how many seconds the last call would have waited for messages, there being none: negative if it would not wait, 0 if it was no
+        receive or got something."""
+        return self._queues.waits
 
     def secret_of(self, access_key_id: str, account: str) -> tuple[str, str, str, str] | None:
         """Secret, owner's ARN, kind and session token of a key that IAM or STS made and that still is good."""
@@ -147,61 +157,6 @@ class Street:
         setattr(AccountSpecificBackend, "__getitem__", get)  # noqa: B010
         # moto keeps every object it ever made for its dashboard; a daemon lives too long for that.
         setattr(BaseModel, "__new__", untracked)  # noqa: B010
-
-    def _own_queues(self) -> None:
-        """Queues tell the ledger what happens to their messages; a receive never waits here, it says how long it would."""
-        from moto.sqs.models import SQSBackend
-
-        ledger = self._ledger
-        send, receive, delete, change = (
-            SQSBackend.send_message,
-            SQSBackend.receive_message,
-            SQSBackend.delete_message,
-            SQSBackend.change_message_visibility,
-        )
-
-        def tied(queue: Any) -> None:
-            # Order, duplicates and dead letters of these depend on messages that are gone.
-            if queue.fifo_queue or queue.redrive_policy:
-                ledger.pin()
-
-        def send_message(this: Any, queue_name: str, *given: Any, **named: Any) -> Any:
-            message = send(this, queue_name, *given, **named)
-            ledger.touch(message.id)
-            tied(this.get_queue(queue_name))
-            return message
-
-        def receive_message(this: Any, queue_name: str, count: int, wait_seconds_timeout: int, *given: Any, **named: Any) -> Any:
-            queue = this.get_queue(queue_name)
-            before = len(queue._messages)
-            messages = receive(this, queue_name, count, 0, *given, **named)
-            for message in messages:
-                ledger.touch(message.id)
-            tied(queue)
-            if not messages and len(queue._messages) == before:
-                self.waits = float(wait_seconds_timeout or 0) or -1.0
-            return messages
-
-        def delete_message(this: Any, queue_name: str, receipt_handle: str) -> None:
-            queue = this.get_queue(queue_name)
-            gone = [message.id for message in queue._messages if message.had_receipt_handle(receipt_handle)]
-            delete(this, queue_name, receipt_handle)
-            for message in gone:
-                ledger.died(message)
-            tied(queue)
-
-        def change_message_visibility(this: Any, queue_name: str, receipt_handle: str, *given: Any, **named: Any) -> None:
-            queue = this.get_queue(queue_name)
-            change(this, queue_name, receipt_handle, *given, **named)
-            for message in queue._messages:
-                if message.had_receipt_handle(receipt_handle):
-                    ledger.touch(message.id)
-            tied(queue)
-
-        setattr(SQSBackend, "send_message", send_message)  # noqa: B010
-        setattr(SQSBackend, "receive_message", receive_message)  # noqa: B010
-        setattr(SQSBackend, "delete_message", delete_message)  # noqa: B010
-        setattr(SQSBackend, "change_message_visibility", change_message_visibility)  # noqa: B010
 
     def _own_topics(self) -> None:
         """Topics post through `outgoing`, and sign with one key for good (moto makes one for each subscription and life)."""
