@@ -67,6 +67,7 @@ class Watch:
     async def run(self) -> None:
         """Watch until cancelled. An error that no step handles ends it: who runs it restarts it, and nothing is lost."""
         failed: list[BaseException] = []
+        self.outbox.take_over()
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,
