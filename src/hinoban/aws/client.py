@@ -3,6 +3,7 @@
 Who calls decides about retries: only they know what may be repeated.
 """
 
+import copy
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -52,6 +53,12 @@ class Client:
         self._timeout = timeout
         # trust_env off: a proxy of the shell must not come between us and loopback.
         self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(timeout, connect=CONNECT), trust_env=False)
+
+    def in_region(self, region: str) -> "Client":
+        """This client for calls in another region, on the same connections; close the original only."""
+        other = copy.copy(self)
+        other.region = region
+        return other
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The operation's output; AwsError for an error answer, EndpointUnreachable without an answer."""

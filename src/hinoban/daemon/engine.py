@@ -135,6 +135,10 @@ class Engine:
         self._make_default_cluster()
         await self.database.committed()
 
+    def regions(self) -> list[str]:
+        """The regions that hold anything."""
+        return sorted({region for region, _ in self.state.clusters})
+
     async def close(self, *, keep: bool) -> None:
         """Stop working and let go of the driver and the files; with `keep` the containers run on."""
         await self._work.close()
