@@ -1,5 +1,6 @@
 """RunTask: defaults, limits, idempotency, room; PROVISIONING rows in one transaction with their events (facts/ecs.md §3)."""
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -246,6 +247,7 @@ def _fingerprint(params: Params) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
+@functools.lru_cache(maxsize=1024)
 def _zone(region: str, subnet: str) -> str:
     """The zone a subnet is in: always the same one for the same id."""
     letters = _ZONES.get(region, "abc")

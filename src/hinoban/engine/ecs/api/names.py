@@ -1,8 +1,8 @@
 """Names, ARNs and pages as the operations of ECS take them (facts/ecs.md §§3.3, 11)."""
 
 import base64
-import bisect
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from hinoban.aws import arns
@@ -72,13 +72,15 @@ def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, mo
     return answer
 
 
-def page_after(found: Sequence[str], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
-    """One page of sorted names, continued behind the last name told: what goes or comes between two pages makes nobody miss another."""
+def page_after(found: Iterable[str], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
+    """One page of names, least first, continued behind the last one told: what goes or comes between two pages hides no other."""
     size = _page_size(params, default, most)
-    start = bisect.bisect_right(found, _token_text(params))
-    answer: dict[str, Any] = {key: list(found[start : start + size])}
-    if start + size < len(found):
-        answer["nextToken"] = _token(found[start + size - 1])
+    after = _token_text(params)
+    # One more than a page says whether there is another; cheaper than to sort them all.
+    chosen = heapq.nsmallest(size + 1, (name for name in found if name > after))
+    answer: dict[str, Any] = {key: chosen[:size]}
+    if len(chosen) > size:
+        answer["nextToken"] = _token(chosen[size - 1])
     return answer
 
 

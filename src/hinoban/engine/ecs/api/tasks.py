@@ -89,7 +89,7 @@ class Tasks:
         family = params.get("family")
         launch_type = params.get("launchType")
         # desiredStatus is only ever RUNNING or STOPPED, so PENDING finds nothing (facts/ecs.md §1.1).
-        found = sorted(
+        found = (
             task.arn
             for task in candidates
             if task.desired_status == desired
