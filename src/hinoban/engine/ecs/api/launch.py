@@ -12,7 +12,7 @@ from hinoban.aws.call import Call, Params, Result
 from hinoban.aws.definitions import overrides, sizes
 from hinoban.aws.errors import AwsError
 from hinoban.base.ids import Ids
-from hinoban.engine.ecs.api.names import active_cluster, client_exception, invalid_parameter
+from hinoban.engine.ecs.api.names import active_cluster, check_tags, client_exception, invalid_parameter
 from hinoban.engine.ecs.api.task_definitions import find
 from hinoban.engine.ecs.decide import stop_reasons
 from hinoban.engine.ecs.decide.capacity import Room, fits
@@ -229,6 +229,7 @@ def _network(definition: TaskDefinition, params: Params) -> list[str]:
 
 def _tags(cluster: Cluster, definition: TaskDefinition, params: Params) -> tuple[dict[str, Any], ...]:
     """The request's tags, over those of the definition where `propagateTags` asks for them, and ECS's own."""
+    check_tags(params)
     propagate = params.get("propagateTags", "NONE")
     if propagate == "SERVICE":
         raise invalid_parameter("Tasks can only propagate tags from a task definition. Specify a valid value and try again.")

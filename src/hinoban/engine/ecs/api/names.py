@@ -59,6 +59,12 @@ def task_id(text: str) -> str:
     return text
 
 
+def check_tags(params: Params) -> None:
+    """The prefix `aws:` is ECS's own (facts/ecs.md §11.2); the text is the one of registration, UNCONFIRMED."""
+    if any(tag.get("key", "").lower().startswith("aws:") for tag in params.get("tags", ())):
+        raise invalid_parameter("Tag keys may not start with the reserved prefix aws:.")
+
+
 def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
     """One page of a List operation: `{key: [...], "nextToken": "..."}`, the token absent at the end (facts/ecs.md §11.2)."""
     size = _page_size(params, default, most)

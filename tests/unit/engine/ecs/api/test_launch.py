@@ -62,6 +62,7 @@ async def test_a_task_is_accepted_as_aws_answers_it(bench: Bench) -> None:
          "Override for container named web is not a container in the TaskDefinition."),
         ({"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 9000]}]}}, "InvalidParameterException",
          "Container Overrides length must be at most 8192"),
+        ({"tags": [{"key": "AWS:x", "value": "1"}]}, "InvalidParameterException", "Tag keys may not start with the reserved prefix aws:."),
         ({"propagateTags": "SERVICE"}, "InvalidParameterException",
          "Tasks can only propagate tags from a task definition. Specify a valid value and try again."),
     ],
