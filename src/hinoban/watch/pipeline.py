@@ -17,7 +17,7 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
 from hinoban.watch.model import Attempt, Finding, Incident, Launch, Observation, TaskChange, attempt_of
-from hinoban.watch.normalise import observation
+from hinoban.watch.normalise import observations
 from hinoban.watch.policies import Policies
 from hinoban.watch.retry import policy as retry_policy
 from hinoban.watch.retry_row import Retry
@@ -62,7 +62,7 @@ class Pipeline:
 
     def take(self, source: str, batch: Batch, now: float) -> int:
         """Remember a batch and do what follows from it; how many observations were new."""
-        items = [(raw, seen) for raw in batch.events if (seen := observation(raw)) is not None]
+        items = observations(batch.events)
         with self.transaction() as connection:
             fresh = self._history.take(connection, items)
             for one in fresh:
@@ -98,7 +98,7 @@ class Pipeline:
         change = fresh.change
         if isinstance(change, Launch):
             self._launch(connection, change, now)
-        elif fresh.newest:
+        elif fresh.newest and isinstance(change, TaskChange):
             self._task(connection, change, now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
