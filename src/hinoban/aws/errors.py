@@ -115,6 +115,6 @@ def host_not_allowed(host: str) -> AwsError:
     """
     return AwsError(
         "AccessDeniedException",
-        f"The Host header {host!r} is not one of Hinoban's names; call it as 127.0.0.1 or localhost, or allow the name in its configuration.",
+        f"The Host header {host!r} is not one of Hinoban's names; call it as 127.0.0.1 or localhost.",
         403,
     )

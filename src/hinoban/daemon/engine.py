@@ -132,6 +132,7 @@ class Engine:
         await self.end_tasks(10.0)
         self.state.clear()
         self.faults.clear()
+        self.logs.clear()
         self._make_default_cluster()
         await self.database.committed()
 

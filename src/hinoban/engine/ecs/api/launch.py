@@ -46,7 +46,8 @@ class Launcher:
         """The tasks that were accepted and, in `failures`, why the others were not; both in a 200 answer."""
         cluster = active_cluster(self._state, call, params)
         token = params.get("clientToken")
-        if token is not None and (answer := self._replay(cluster, token, params)) is not None:
+        _check_lengths(params)
+        if token is not None and (answer := self._replay(call, cluster, token, params)) is not None:
             return answer
         count = params.get("count", 1)
         if not 1 <= count <= _MOST_AT_ONCE:
@@ -74,22 +75,26 @@ class Launcher:
             self._state.put_token(call.region, cluster.name, token, kept)
         return {"tasks": [task_view(task, tags=True) for task in tasks], "failures": failures}
 
-    def _replay(self, cluster: Cluster, token: str, params: Params) -> Result | None:
+    def _replay(self, call: Call, cluster: Cluster, token: str, params: Params) -> Result | None:
         """What this token answered before, while it protects; ConflictException for another request (facts/ecs.md §3.6)."""
         known = self._state.token(cluster.region, cluster.name, token)
         if known is None:
-            return None
-        tasks = [self._state.tasks[task_id] for task_id in known.task_ids if task_id in self._state.tasks]
-        if known.task_ids and not tasks:
-            # It goes with the last of its tasks: while one of them is known, no second launch.
             return None
         if known.request != _fingerprint(params):
             raise AwsError(
                 "ConflictException",
                 "The provided clientToken is already in use with a different RunTask request.",
-                fields={"resourceIds": [task.arn for task in tasks]},
+                fields={"resourceIds": [arns.task_arn(call.region, call.account, cluster.name, task_id) for task_id in known.task_ids]},
             )
-        return {"tasks": [task_view(task, tags=True) for task in tasks], "failures": list(known.failures)}
+        return {"tasks": [self._replayed(call, cluster, task_id) for task_id in known.task_ids], "failures": list(known.failures)}
+
+    def _replayed(self, call: Call, cluster: Cluster, task_id: str) -> Result:
+        """A task of an earlier launch; of a stopped one only its name and statuses are told again (facts/ecs.md §3.6)."""
+        task = self._state.tasks.get(task_id)
+        if task is not None and not task.finished:
+            return task_view(task, tags=True)
+        arn = arns.task_arn(call.region, call.account, cluster.name, task_id)
+        return {"taskArn": arn, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}
 
     def _launch_types(self, cluster: Cluster, definition: TaskDefinition, params: Params, count: int) -> list[str | None]:
         """For each task its capacity provider, None for a plain FARGATE launch; raises for what cannot be launched at all."""
@@ -193,6 +198,13 @@ class Launcher:
             stop_timeout=float(container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT)),
             depends_on=tuple(Dependency(need["containerName"], need["condition"]) for need in container.get("dependsOn", ())),
         )
+
+
+def _check_lengths(params: Params) -> None:
+    """The limits of facts/ecs.md §3.1; AWS's own words for them are UNCONFIRMED."""
+    for name, most in (("clientToken", 64), ("startedBy", 128)):
+        if len(params.get(name) or "") > most:
+            raise invalid_parameter(f"{name} must have length less than or equal to {most}.")
 
 
 def _definition(state: State, call: Call, text: str) -> TaskDefinition:

@@ -185,6 +185,20 @@ async def test_a_token_replays_a_refusal_for_an_hour(bench: Bench) -> None:
     assert len((await bench.run(clientToken="t"))["tasks"]) == 1
 
 
+async def test_a_token_protects_an_hour_beyond_its_tasks_however_soon_they_are_forgotten(tmp_path: Path) -> None:
+    bench = await Bench(tmp_path, forget_after=5.0).open()
+    await bench.define(script="run_for=1s")
+    arn = await bench.run_one(clientToken="t")
+    await bench.clock.advance(600)
+    assert (await bench.call("DescribeTasks", tasks=[arn]))["failures"][0]["reason"] == "MISSING"
+    await bench.reopen()
+    answer = await bench.run(clientToken="t")
+    assert answer["tasks"] == [{"taskArn": arn, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}]
+    await bench.clock.advance(2 * 3600)
+    assert (await bench.run(clientToken="t"))["tasks"][0]["taskArn"] != arn
+    await bench.close()
+
+
 async def test_a_token_goes_with_the_last_of_its_tasks(bench: Bench) -> None:
     await bench.define(script="run_for=forever")
     arns = [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]]
@@ -192,7 +206,7 @@ async def test_a_token_goes_with_the_last_of_its_tasks(bench: Bench) -> None:
     await bench.call("StopTask", task=arns[0])
     await bench.clock.advance(4000)
     # One of the two is forgotten, the other runs: launching again would be a second launch.
-    assert [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]] == arns[1:]
+    assert [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]] == arns
     await bench.call("StopTask", task=arns[1])
     await bench.clock.advance(4000)
     assert not {task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]} & set(arns)
