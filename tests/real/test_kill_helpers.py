@@ -19,6 +19,7 @@ from tests.real.daemon_support import daemons as daemons
 
 FAMILY = "helped"
 PROCESSES = ("--runtime", "process", "--capacity", "64vcpu:64GB")
+pytestmark = pytest.mark.timeout(240)
 SECRET = "0123456789abcdef0123456789abcdef"
 
 

@@ -21,14 +21,16 @@ from hinoban.engine.runtime.docker.client import DockerApi
 from hinoban.engine.runtime.driver import ContainerKey
 from tests.docker_support import docker_image as docker_image
 from tests.docker_support import docker_url as docker_url
-from tests.real.daemon_support import Make, RealDaemon, check_history, check_incidents, ended, until
+from tests.real.daemon_support import PATIENCE, Make, RealDaemon, check_history, check_incidents, ended, until
 from tests.real.daemon_support import daemons as daemons
 
 FAMILY = "killed"
 CAPACITY = ("--capacity", "64vcpu:64GB")
 FINISHING = range(50)
 RUNNING = range(50, 100)
+TICKING = 50  # prints all the time
 STOPPED = range(75, 100)
+STOPPED_AMID = range(75, 85)  # told to while the last kill comes
 KILLS = 10
 LINES = 20
 SEED = int(os.environ.get("HINOBAN_TEST_SEED", "1"))
@@ -57,7 +59,8 @@ def definition(script: str, image: str) -> dict[str, Any]:
     }
 
 
-PRINT = f'echo "ran $NUMBER"; i=0; while [ $i -lt {LINES} ]; do echo "line $i of $NUMBER"; i=$((i+1)); done'
+TICK = f'if [ "$NUMBER" = {TICKING} ]; then (t=0; while :; do echo "tick $t"; t=$((t+1)); sleep 0.02; done) & fi'
+PRINT = f'{TICK}; echo "ran $NUMBER"; i=0; while [ $i -lt {LINES} ]; do echo "line $i of $NUMBER"; i=$((i+1)); done'
 ON_STOP = "trap 'kill $!; echo \"stopped $NUMBER\"; exit $CODE' TERM"
 
 
@@ -65,6 +68,8 @@ class Work(Protocol):
     """Tasks that run until they are let go."""
 
     definition: dict[str, Any]
+    pace: float
+    """Seconds in which a few tasks start or end."""
 
     async def let_go(self, number: int, arns: dict[int, str]) -> None:
         """Let this task end with its own code, when it has come so far."""
@@ -77,6 +82,8 @@ class Work(Protocol):
 
 class ProcessWork:
     """Each task appends its number to a file, then waits for somebody to open its pipe."""
+
+    pace = 0.05
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -108,6 +115,8 @@ class ProcessWork:
 
 class DockerWork:
     """A directory cannot be shared with a Fargate task: Docker's own start events say how often each ran, and SIGUSR1 lets it go."""
+
+    pace = 0.4
 
     def __init__(self, image: str, api: DockerApi, daemon: RealDaemon) -> None:
         self._api = api
@@ -163,15 +172,42 @@ def process_work() -> Iterator[ProcessWork]:
     shutil.rmtree(directory)
 
 
+class Progress:
+    """Counts what was answered or let go, so that a kill comes amid it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._noted = asyncio.Event()
+
+    def note(self) -> None:
+        self._count += 1
+        self._noted.set()
+
+    async def more(self, count: int) -> None:
+        """Return when `count` more are noted."""
+        wanted = self._count + count
+        async with asyncio.timeout(PATIENCE):
+            while self._count < wanted:
+                self._noted.clear()
+                await self._noted.wait()
+
+
 async def kill_ten_times(daemon: RealDaemon, work: Work, dice: random.Random) -> dict[int, str]:
     """Launches over the first kills, ends over the last ones; the numbers' ARNs."""
     await daemon.start()
     await daemon.call("ecs", "RegisterTaskDefinition", work.definition)
     arns: dict[int, str] = {}
     feed_ids = set()
+    progress = Progress()
 
     async def launch(number: int) -> None:
         arns[number] = await daemon.run_task(FAMILY, number, {"NUMBER": str(number), "CODE": str(code_of(number))})
+        progress.note()
+
+    async def let_go(number: int, wait: float = 0.0) -> None:
+        await asyncio.sleep(wait)
+        await work.let_go(number, arns)
+        progress.note()
 
     async def stop(number: int) -> None:
         await until(lambda: number in arns, f"task {number} is launched")
@@ -183,14 +219,18 @@ async def kill_ten_times(daemon: RealDaemon, work: Work, dice: random.Random) ->
                 # Every other life lasts until its watch is at work too.
                 await daemon.watch_up()
                 feed_ids.add((await daemon.feed())[0])
+            first = kill * 10 % 50
             if kill < KILLS // 2:
-                for number in (*FINISHING[kill * 10 : kill * 10 + 10], *RUNNING[kill * 10 : kill * 10 + 10]):
+                for number in (*FINISHING[first : first + 10], *RUNNING[first : first + 10]):
                     group.create_task(launch(number))
             else:
-                first = (kill - KILLS // 2) * 10
                 for number in FINISHING[first : first + 10]:
-                    group.create_task(work.let_go(number, arns))
-            await asyncio.sleep(dice.uniform(0.0, 0.5))
+                    group.create_task(let_go(number, dice.uniform(0.0, 4 * work.pace)))
+            if kill == KILLS - 1:
+                for number in STOPPED_AMID:
+                    group.create_task(stop(number))
+            await progress.more(dice.randrange(10))
+            await asyncio.sleep(dice.uniform(0.0, work.pace))
             await daemon.kill()
             if kill in (3, 7):
                 # Also while it takes up what the life before left.
@@ -198,12 +238,13 @@ async def kill_ten_times(daemon: RealDaemon, work: Work, dice: random.Random) ->
                 await asyncio.sleep(dice.uniform(0.3, 1.0))
                 await daemon.kill()
             await daemon.start()
-    running = await daemon.described([arns[number] for number in RUNNING])
+    left = [number for number in RUNNING if number not in STOPPED_AMID]
+    running = await daemon.described([arns[number] for number in left])
     assert {task["desiredStatus"] for task in running.values()} == {"RUNNING"}
     assert len(feed_ids) == 1
     async with asyncio.TaskGroup() as group:
-        for number in RUNNING:
-            group.create_task(stop(number) if number in STOPPED else work.let_go(number, arns))
+        for number in left:
+            group.create_task(stop(number) if number in STOPPED else let_go(number))
     return arns
 
 
@@ -217,7 +258,11 @@ async def check_ten_kills(daemon: RealDaemon, work: Work, seed: int) -> None:
         assert task["stopCode"] == ("UserInitiated" if number in STOPPED else "EssentialContainerExited")
     assert await work.ran(arns) == Counter(range(100))
     for number, arn in arns.items():
-        assert await daemon.lines(f"{FAMILY}/app/{arn.rpartition('/')[2]}") == lines_of(number)
+        lines = await daemon.lines(f"{FAMILY}/app/{arn.rpartition('/')[2]}")
+        ticks = [line for line in lines if line.startswith("tick ")]
+        assert [line for line in lines if not line.startswith("tick ")] == lines_of(number)
+        assert ticks == [f"tick {tick}" for tick in range(len(ticks))]
+        assert (number == TICKING) == (len(ticks) > KILLS)
     await check_history(daemon, {task["taskArn"]: task for task in tasks.values()})
     await check_incidents(daemon, {arns[number] for number in arns if code_of(number) and number not in STOPPED})
     assert len(daemon.watches) >= KILLS // 2
@@ -225,6 +270,7 @@ async def check_ten_kills(daemon: RealDaemon, work: Work, seed: int) -> None:
     assert daemon.watch_process() is not None
 
 
+@pytest.mark.timeout(240)
 async def test_ten_kills_of_the_daemon_change_nothing_for_processes(daemons: Make, process_work: ProcessWork) -> None:
     daemon = daemons("--runtime", "process", *CAPACITY)
     await check_ten_kills(daemon, process_work, SEED)
