@@ -13,6 +13,7 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
@@ -133,8 +134,10 @@ class Pipeline:
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
         if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
-            why = f"Stopped at {clock_time(change.at, self._config.tz)}." if stopped_by_us else "It ended by itself."
-            self.ledger.put(connection, incidents.resolved(known, known.verdict, why, now), now)
+            at = clock_time(change.at, self._config.tz)
+            by_a_call = change.detail.get("stopCode") == "UserInitiated"
+            why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
+            self.ledger.put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), now)
         elif finding is not None and known is None:
             launch = None
             if finding.detector == "did_not_start":

@@ -18,6 +18,7 @@ from hinoban.watch.notify.wording import (
     ran_of,
     short_cause,
     short_task,
+    state_of,
     verdict_of,
 )
 
@@ -115,7 +116,7 @@ def _title(incident: Incident, change: Change) -> str:
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
         (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
         verdict_of(incident),
-        "resolved" if change == "resolved" and incident.verdict == finding.verdict else "",
+        state_of(incident) if change == "resolved" else "",
         incident.id,
     ]
     return SEPARATOR.join(part for part in parts if part)
@@ -131,7 +132,9 @@ def _quiet_title(incident: Incident) -> str:
 def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
     explanation, done = incident.finding.explanation, " ".join(incident.done)
     if change == "resolved":
-        labels = [("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
+        # An overdue task's end has words of its own; of all others the words were told when they failed.
+        said = SEPARATOR.join(explanation.said) if incident.finding.detector == "overdue" else ""
+        labels = [("Said", said), ("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
     else:
         then = next_step(incident)
         if not done and len(incident.attempts) < 2:
