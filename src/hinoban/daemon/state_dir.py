@@ -97,7 +97,10 @@ class StateDirectory:
             return path.read_text().strip()
         except FileNotFoundError:
             made = ids.hex32()
-            path.write_text(made + "\n")
+            # In one go: a kill in between would leave an empty id, for ever.
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(made + "\n")
+            fresh.replace(path)
             return made
 
     def announce(self, facts: Mapping[str, Any]) -> None:
