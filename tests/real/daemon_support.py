@@ -46,6 +46,14 @@ async def until(condition: Callable[[], Any], what: str, within: float = PATIENC
         await asyncio.sleep(_LOOK)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that only waits to be reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class RealDaemon:
     """One state directory and the daemon that lives on it, life after life."""
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from hinoban.engine.runtime.process import procfs
-from tests.real.daemon_support import Make, RealDaemon, check_history, check_incidents, ended, until
+from tests.real.daemon_support import Make, RealDaemon, check_history, check_incidents, ended, is_alive, until
 from tests.real.daemon_support import daemons as daemons
 
 FAMILY = "helped"
@@ -85,7 +85,7 @@ async def kill_watch(daemon: RealDaemon) -> psutil.Process:
     """SIGKILL to the watch alone; which one it was."""
     watch = await until(daemon.watch_process, "a watch is there")
     watch.kill()
-    await until(lambda: not watch.is_running() or watch.status() == psutil.STATUS_ZOMBIE, "the watch is dead")
+    await until(lambda: not is_alive(watch), "the watch is dead")
     return watch
 
 

@@ -21,7 +21,7 @@ from hinoban.engine.runtime.docker.client import DockerApi
 from hinoban.engine.runtime.driver import ContainerKey
 from tests.docker_support import docker_image as docker_image
 from tests.docker_support import docker_url as docker_url
-from tests.real.daemon_support import PATIENCE, Make, RealDaemon, check_history, check_incidents, ended, until
+from tests.real.daemon_support import PATIENCE, Make, RealDaemon, check_history, check_incidents, ended, is_alive, until
 from tests.real.daemon_support import daemons as daemons
 
 FAMILY = "killed"
@@ -266,7 +266,7 @@ async def check_ten_kills(daemon: RealDaemon, work: Work, seed: int) -> None:
     await check_history(daemon, {task["taskArn"]: task for task in tasks.values()})
     await check_incidents(daemon, {arns[number] for number in arns if code_of(number) and number not in STOPPED})
     assert len(daemon.watches) >= KILLS // 2
-    assert not any(watch.is_running() for watch in daemon.watches)
+    await until(lambda: not any(map(is_alive, daemon.watches)), "the watches of dead daemons are gone")
     assert daemon.watch_process() is not None
 
 
