@@ -103,17 +103,17 @@ class State:
         if before is None or before.last_status != task.last_status:
             self._recount(before, -1)
             self._recount(task, 1)
+            if (before is None or before.finished) != task.finished:
+                room = Room(task.cpu_units, task.memory_mib)
+                self.used = self.used.minus(room) if task.finished else self.used.plus(room)
             if task.stopped_at is not None:
                 heapq.heappush(self._expiries, (task.stopped_at + self._forget_after, task.id))
         self.tasks[task.id] = task
         self._views.pop(task.id, None)
 
     def _recount(self, task: Task | None, by: int) -> None:
-        if task is None or task.finished:
-            return
-        self._counts[(task.region, task.cluster)][0 if task.last_status == "RUNNING" else 1] += by
-        room = Room(task.cpu_units, task.memory_mib)
-        self.used = self.used.plus(room) if by > 0 else self.used.minus(room)
+        if task is not None and not task.finished:
+            self._counts[(task.region, task.cluster)][0 if task.last_status == "RUNNING" else 1] += by
 
     def view(self, task: Task) -> msgspec.Raw:
         """DescribeTasks' Task object without tags, encoded once for each version."""
