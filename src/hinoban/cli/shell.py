@@ -18,6 +18,7 @@ import typer
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
+from hinoban.base.text import one_line
 from hinoban.cli.connection import OnlineSource, Source, Target, open_daemon, open_source, system_environ
 
 _LEAST = 20
@@ -132,8 +133,8 @@ def tell_error(error: HinobanError, output: Format) -> None:
 
 
 def say(text: str) -> None:
-    """Words, to stderr."""
-    typer.echo(text, err=True)
+    """Words, to stderr; a terminal only prints them, whoever they are from."""
+    typer.echo("\n".join(one_line(line) for line in text.split("\n")), err=True)
 
 
 def print_line(text: str) -> None:
@@ -151,6 +152,7 @@ def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], environ: Map
 
     On a terminal, column `cut` is shortened so that a line stays one line; elsewhere nothing is cut off.
     """
+    rows = [tuple(map(one_line, row)) for row in rows]
     if cut is not None and sys.stdout.isatty():
         rows = fitting(head, rows, cut, shutil.get_terminal_size().columns)
     widths = _widths(head, rows)

@@ -6,6 +6,7 @@ import typer
 
 from hinoban.aws.errors import AwsError
 from hinoban.base.errors import HinobanError
+from hinoban.base.text import one_line
 from hinoban.cli.connection import Source, Target
 from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, shell_of, with_source
 from hinoban.cli.tasks import Task, all_tasks, family_revision, pick, short
@@ -82,4 +83,4 @@ def query(name: str, *, full: bool) -> dict[str, Any]:
 def print_story(answer: dict[str, Any]) -> None:
     """The answer's text; how much of it there is was asked with `full`."""
     for line in answer["lines"]:
-        print_line(line)
+        print_line(one_line(line))

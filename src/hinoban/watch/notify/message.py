@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hinoban.base.text import one_line
 from hinoban.base.units import iso
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
@@ -14,7 +15,6 @@ from hinoban.watch.notify.wording import (
     clock_time,
     definition_name,
     not_retried,
-    one_line,
     ran_of,
     short_cause,
     short_task,
@@ -47,7 +47,7 @@ def alert(incident: Incident, change: Change) -> Message:
         change=change,
         at=incident.opened_at if change == "opened" else incident.resolved_at or incident.changed_at,
         severity=_severity(incident, change),
-        title=_quiet_title(incident) if change == "quiet" else _title(incident, change),
+        title=one_line(_quiet_title(incident) if change == "quiet" else _title(incident, change)),
         labels=() if change == "quiet" else _labels(incident, change),
     )
 

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
@@ -18,7 +19,6 @@ from hinoban.watch.notify.wording import (
     day_time,
     definition_name,
     not_retried,
-    one_line,
     ran_of,
     short_task,
     state_of,
@@ -52,14 +52,14 @@ def why_text(
     At most 12 lines unless `full`: a long timeline keeps its first and its last lines. `background` is what the history adds.
     """
     report = _report(incident, task, launch, zone, log_tail, background, full)
-    lines = [SEPARATOR.join(report.title)]
+    lines = [one_line(SEPARATOR.join(report.title))]
     for label, texts in report.labels:
         lines.append(f"{label:<{LABEL_WIDTH}}{texts[0]}")
         lines.extend(" " * LABEL_WIDTH + text for text in texts[1:])
     attempts: list[str] = []
     if incident is not None:
         said = SEPARATOR.join(incident.finding.explanation.said)
-        attempts = table([attempt_columns(one, said, background, zone) for one in incident.attempts])
+        attempts = [one_line(line) for line in table([attempt_columns(one, said, background, zone) for one in incident.attempts])]
     return lines + (attempts if full else _shorten(attempts, MAX_LINES - len(lines)))
 
 

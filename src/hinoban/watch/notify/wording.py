@@ -116,8 +116,3 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks: a message's line stays one line, no word of it is lost."""
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text

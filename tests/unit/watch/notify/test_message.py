@@ -246,3 +246,11 @@ def test_a_cost_is_told_where_a_price_is_known() -> None:
     assert cost_words(task | {"stoppedAt": MIDNIGHT + 12}, "ap-northeast-1", MIDNIGHT + 60) == "under $0.01 in all"
     assert cost_words(task, "nowhere-1", MIDNIGHT) is None
     assert cost_words(task | {"launchType": "EC2"}, "ap-northeast-1", MIDNIGHT) is None
+
+
+def test_no_word_of_a_launch_commands_the_terminal() -> None:
+    healed = recovered()
+    hostile = msgspec.structs.replace(healed, finding=msgspec.structs.replace(healed.finding, family="\x1b]0;all is well\x07"))
+    told = [*console_lines(alert(hostile, "resolved"), TOKYO), *why_text(hostile, None, zone=TOKYO)]
+    assert "\\x1b]0;all is well\\x07:31" in told[0]
+    assert all(line.isprintable() for line in told)
