@@ -4,7 +4,7 @@ import sys
 import time
 from importlib import import_module
 
-from benchmarks.figures import Figure, table
+from benchmarks.figures import Figure, failed, table
 
 MEASUREMENTS = ("cold_start", "burst", "sustained", "describe", "docker_start", "history", "flat_cost")
 
@@ -18,7 +18,11 @@ def main(names: list[str]) -> int:
     for name in names or MEASUREMENTS:
         began = time.monotonic()
         print(f"{name} ...", end="", file=sys.stderr, flush=True)
-        figures += import_module(f"benchmarks.{name}").measure()
+        try:
+            figures += import_module(f"benchmarks.{name}").measure()
+        except (AssertionError, RuntimeError) as error:
+            # A wrong answer spoils one measurement; the others are still made.
+            figures.append(failed(name, str(error)))
         print(f" {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(table(figures))
     missed = [figure.name for figure in figures if figure.missed]

@@ -64,7 +64,6 @@ async def _pairs(busybox: Path) -> tuple[list[float], list[float]]:
                 ours.append(await _ours(engine))
                 if number % 2 == 0:
                     bare.append(await _bare(api, engine, engine_id))
-            await engine.end_tasks(30.0)
             return ours, bare
     finally:
         await api.close()

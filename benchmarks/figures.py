@@ -17,10 +17,13 @@ class Figure:
     ratio: float | None = None
     target: tuple[Literal[">=", "<="], float] | None = None
     note: str = ""
+    no_result: bool = False
 
     @property
     def missed(self) -> bool:
-        """Whether its target was not reached."""
+        """Whether its target was not reached, or nothing could be said of it."""
+        if self.no_result:
+            return True
         if self.target is None or self.ratio is None:
             return False
         sign, limit = self.target
@@ -30,13 +33,18 @@ class Figure:
         """The table's columns."""
         ratio = f"{self.ratio:.2f}×" if self.ratio is not None else ""
         target = f"{self.target[0]} {self.target[1]:g}×" if self.target else ""
-        said = ("MISS" if self.missed else "PASS") if self.target and self.ratio is not None else ""
+        said = "FAIL" if self.no_result else ("MISS" if self.missed else "PASS") if self.target and self.ratio is not None else ""
         return self.name, self.ours, self.peer, ratio, target, said
 
 
 def skipped(name: str, why: str) -> Figure:
     """The line of a measurement that this machine cannot make."""
     return Figure(name, f"skipped: {why}")
+
+
+def failed(name: str, why: str) -> Figure:
+    """The line of a measurement that gave no figure, because an answer was wrong or something did not end in time."""
+    return Figure(name, "no result", note=why[:400], no_result=True)
 
 
 def table(figures: Sequence[Figure]) -> str:
