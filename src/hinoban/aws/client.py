@@ -115,26 +115,6 @@ class Client:
             raise decode_api_error(response.status_code, response.content)
         return response.headers, [line for line in response.content.split(b"\n") if line]
 
-    async def stream_lines(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[bytes]:
-        """The lines of an NDJSON answer below /_hinoban/v1/ as they come."""
-        request = self._request("GET", API + path, {}, b"", API_SERVICE, query)
-        response = await self._send(request, stream=True)
-        try:
-            if not response.is_success:
-                raise decode_api_error(response.status_code, await response.aread())
-            rest = b""
-            async for chunk in response.aiter_bytes():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield line
-            if rest:
-                yield rest
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        finally:
-            await response.aclose()
-
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -166,9 +146,9 @@ class Client:
             return self._http.build_request(method, url, headers=headers, content=body)
         return self._http.build_request(method, url, headers=headers, content=body, timeout=httpx.Timeout(timeout, connect=CONNECT))
 
-    async def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._http.send(request, stream=stream)
+            return await self._http.send(request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 

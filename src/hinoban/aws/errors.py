@@ -103,11 +103,6 @@ def invalid_signature(text: str = SIGNATURE_MISMATCH) -> AwsError:
     return AwsError("InvalidSignatureException", text)
 
 
-def access_denied(text: str) -> AwsError:
-    """A caller that may not do this."""
-    return AwsError("AccessDeniedException", text)
-
-
 def host_not_allowed(host: str) -> AwsError:
     """A Host header that is not ours: a web page may be trying to reach us under its own name (DNS rebinding).
 

@@ -48,14 +48,6 @@ class Credentials(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, ...)"
 
-    @staticmethod
-    def from_environment(env: Mapping[str, str]) -> "Credentials | None":
-        """The key pair of the AWS_* variables, or None when one half is missing."""
-        key_id, secret = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
-        if not key_id or not secret:
-            return None
-        return Credentials(key_id, secret, env.get("AWS_SESSION_TOKEN") or None)
-
 
 class Scope(Struct, frozen=True):
     """The credential scope: whose key, and the day, region and service that the signature is good for."""
@@ -116,6 +108,9 @@ class Verifier:
             scope, signed_headers, signature = _parse(header, amz_date is not None)
         if amz_date is None:
             raise _lacking(header, [], has_date=False)
+        if "x-amz-target" in request.headers and "x-amz-target" not in signed_headers:
+            # It names the operation: unsigned, whoever saw one call could turn it into another (IAM User Guide: x-amz-* must be signed).
+            raise errors.invalid_signature("'x-amz-target' must be a 'SignedHeader' in the AWS Authorization.")
         known = self._secrets(scope.access_key_id)
         if known is None:
             raise errors.unrecognized_client()
