@@ -32,6 +32,11 @@ function init(arguments)
     settings[key] = value
   end
   settings.stop_after = tonumber(settings.stop_after)
+  if settings.exact then
+    local whole = assert(io.open(settings.exact, "rb"))
+    settings.exact = whole:read("*a")
+    whole:close()
+  end
   local file = assert(io.open(arguments[2], "rb"))
   while true do
     local length = file:read("*l")
@@ -52,7 +57,9 @@ function response(status, headers, body)
   if settings.stop_after and answered >= settings.stop_after then return end
   answered = answered + 1
   ended = now()
-  if status ~= 200 or not body:find(settings.expect) then
+  local right
+  if settings.exact then right = body == settings.exact else right = body:find(settings.expect) end
+  if status ~= 200 or not right then
     wrong = wrong + 1
     if not wrong_kept then
       wrong_kept = true

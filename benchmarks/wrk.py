@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,11 +79,28 @@ def signed(target: Target, service: str, operation: str, body: bytes, *, version
     return f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
+def once(target: Target, request: bytes) -> bytes:
+    """The body of the answer to one request; AssertionError unless it is a 200."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    connection = HTTPConnection(urlsplit(target.endpoint).netloc, timeout=60)
+    try:
+        connection.request("POST", "/", body, headers)
+        answer = connection.getresponse()
+        found = answer.read()
+        if answer.status != 200:
+            raise AssertionError(f"{answer.status} {found[:400]!r}")
+        return found
+    finally:
+        connection.close()
+
+
 def replay(
     target: Target,
     requests: Sequence[bytes],
     *,
-    expect: str,
+    expect: str = "",
+    exact: bytes | None = None,
     seconds: int,
     connections: int = 32,
     stop_after: int | None = None,
@@ -91,13 +109,17 @@ def replay(
 ) -> Answers:
     """Send `requests` in order for `seconds`, or until `stop_after` answers came.
 
-    `expect` is a Lua pattern that the body of every 200 must hold; `distinct` one whose captures are counted, each once. Unless `cycle`,
+    `expect` is a Lua pattern that the body of every 200 must hold, or `exact` what it must be to the byte (searching a large body costs
+    the client more than sending it cost the server); `distinct` one whose captures are counted, each once. Unless `cycle`,
     running out of requests is told in `exhausted`: sign `connections` more than `stop_after`, since as many are under way at its end.
     """
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         settings, raw, figures = (Path(folder, name) for name in ("settings", "requests", "figures"))
         lines = {"expect": expect, "cycle": "yes" if cycle else "no", "distinct": distinct, "stop_after": stop_after}
+        if exact is not None:
+            lines["exact"] = str(Path(folder, "exact"))
+            Path(folder, "exact").write_bytes(exact)
         settings.write_text("".join(f"{key} {value}\n" for key, value in lines.items() if value is not None))
         raw.write_bytes(b"".join(b"%d\n%b" % (len(request), request) for request in requests))
         shape = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]

@@ -38,12 +38,13 @@ CLI_JSON = """## JSON
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
-| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `changed`, `usual`, `cost`, `next`; \
-`log` (lines), `lines` (the text), `attempts`, `task`, `incident`, `launch` |
+| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `started`, `changed`, `usual`, `cost`, `next`; \
+`log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
+called RunTask), `incident`, `state`, `verdict`, `task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
 | `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
 `task`, `launch`, `opened_at`, `changed_at`, `resolved_at`, `acknowledged_by`, `acknowledged_until`, \
-`cause`, `said`, `next`, `retryable`, `done`, `attempts` |
-| `incidents show` | the incident |
+`cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `row` |
+| `incidents show` | the incident, and `log` (lines) |
 | `incidents ack` | the incident as it is now |
 | `version` | `version` |
 

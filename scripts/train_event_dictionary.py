@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-TARGET = Path(__file__).parent.parent / "src/hinoban/watch/history/events-1.zdict"
+TARGET = Path(__file__).parent.parent / "src/hinoban/watch/history/events-1.dict"
 STATES = ("PROVISIONING", "PENDING", "RUNNING", "DEPROVISIONING", "STOPPED")
 WORDS = "billing report export import orders nightly web api batch points close sync mail index migrate resize feed audit".split()
 

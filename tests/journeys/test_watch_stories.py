@@ -117,6 +117,9 @@ async def test_an_overdue_task_is_warned_about_then_stopped_also_over_a_restart(
     assert stop["reason"] == f"hinoban: over its limit of 8 s ({incident['id']})"
     assert (incident["state"], incident["verdict"]) == ("resolved", "OVERDUE")
     assert [word.split()[0] for word in incident["done"]] == ["Warned", "Stopped"]
+    assert incident["said"][0] == stop["reason"] and "ran past its limit of 8 s" in incident["cause"]
+    assert "OVERDUE · RESOLVED" in world.watch.why("db-migrate")["lines"][0]
+    assert "OVERDUE · RESOLVED" in world.told()[-1] and stop["reason"] in world.console.getvalue()
     assert len(world.told()) == 2
 
 
@@ -171,8 +174,19 @@ async def test_shortened_ids_find_their_task_and_ambiguous_ones_name_the_candida
     assert world.watch.why("00000001")["task"] == task_arn(1)
     with pytest.raises(HinobanError, match="ambiguous"):
         world.watch.why("000000")
-    with pytest.raises(HinobanError, match="nothing known"):
+    with pytest.raises(HinobanError, match="Nothing is known"):
         world.watch.why("nobody")
+
+
+async def test_a_new_revision_since_the_last_good_run_and_what_is_usual_are_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.finish(world.aws.start("job", None), 0)
+    await world.turns(60)
+    world.aws.finish(world.aws.start("job", None), 2)
+    await world.turns()
+    answer = world.watch.why("job")
+    assert answer["usual"].startswith("the last good run ") and "changed" not in answer
+    assert answer["task_definition"].endswith("task-definition/job:7")
 
 
 async def test_nothing_is_launched_while_the_feed_does_not_answer(tmp_path: Path) -> None:

@@ -57,10 +57,6 @@ def task_definition_arn(region: str, account: str, family: str, revision: int) -
     return _ecs(region, account, f"task-definition/{family}:{revision}")
 
 
-def service_arn(region: str, account: str, cluster: str, service: str) -> str:
-    return _ecs(region, account, f"service/{cluster}/{service}")
-
-
 def log_group_arn(region: str, account: str, group: str) -> str:
     """Without the trailing `:*`, the form of `logGroupArn`; `arn` in DescribeLogGroups has it (facts/logs.md)."""
     return f"arn:{partition_of(region)}:logs:{region}:{account}:log-group:{group}"

@@ -3,6 +3,7 @@
 Who calls decides about retries: only they know what may be repeated.
 """
 
+import copy
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -52,6 +53,12 @@ class Client:
         self._timeout = timeout
         # trust_env off: a proxy of the shell must not come between us and loopback.
         self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(timeout, connect=CONNECT), trust_env=False)
+
+    def in_region(self, region: str) -> "Client":
+        """This client for calls in another region, on the same connections; close the original only."""
+        other = copy.copy(self)
+        other.region = region
+        return other
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The operation's output; AwsError for an error answer, EndpointUnreachable without an answer."""
@@ -108,26 +115,6 @@ class Client:
             raise decode_api_error(response.status_code, response.content)
         return response.headers, [line for line in response.content.split(b"\n") if line]
 
-    async def stream_lines(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[bytes]:
-        """The lines of an NDJSON answer below /_hinoban/v1/ as they come."""
-        request = self._request("GET", API + path, {}, b"", API_SERVICE, query)
-        response = await self._send(request, stream=True)
-        try:
-            if not response.is_success:
-                raise decode_api_error(response.status_code, await response.aread())
-            rest = b""
-            async for chunk in response.aiter_bytes():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield line
-            if rest:
-                yield rest
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        finally:
-            await response.aclose()
-
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -159,9 +146,9 @@ class Client:
             return self._http.build_request(method, url, headers=headers, content=body)
         return self._http.build_request(method, url, headers=headers, content=body, timeout=httpx.Timeout(timeout, connect=CONNECT))
 
-    async def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._http.send(request, stream=stream)
+            return await self._http.send(request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 

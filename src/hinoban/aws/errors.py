@@ -106,11 +106,6 @@ def invalid_signature(text: str = SIGNATURE_MISMATCH) -> AwsError:
     return AwsError("InvalidSignatureException", text)
 
 
-def access_denied(text: str) -> AwsError:
-    """A caller that may not do this."""
-    return AwsError("AccessDeniedException", text)
-
-
 def host_not_allowed(host: str) -> AwsError:
     """A Host header that is not ours: a web page may be trying to reach us under its own name (DNS rebinding).
 
@@ -118,6 +113,6 @@ def host_not_allowed(host: str) -> AwsError:
     """
     return AwsError(
         "AccessDeniedException",
-        f"The Host header {host!r} is not one of Hinoban's names; call it as 127.0.0.1 or localhost, or allow the name in its configuration.",
+        f"The Host header {host!r} is not one of Hinoban's names; call it as 127.0.0.1 or localhost.",
         403,
     )

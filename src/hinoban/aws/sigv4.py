@@ -54,14 +54,6 @@ class Credentials(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, ...)"
 
-    @staticmethod
-    def from_environment(env: Mapping[str, str]) -> "Credentials | None":
-        """The key pair of the AWS_* variables, or None when one half is missing."""
-        key_id, secret = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
-        if not key_id or not secret:
-            return None
-        return Credentials(key_id, secret, env.get("AWS_SESSION_TOKEN") or None)
-
 
 class TemporaryKey(Struct, frozen=True):
     """A key that was made here, by IAM or STS; requests signed with it must bring its session token, where it has one."""
@@ -120,6 +112,7 @@ class Verifier:
             scope, signed_headers, signature = parse(header, amz_date is not None)
         if amz_date is None:
             raise lacking(header, [], has_date=False)
+        _check_target_signed(request, signed_headers)
         secret, caller = self._known(scope.access_key_id, key, request.headers.get("x-amz-security-token"))
         check_date(amz_date, scope, self._clock.now())
         expected = _signature(request, scope, signed_headers, amz_date, secret, s3)
@@ -144,6 +137,7 @@ class Verifier:
         headers = request.headers | ({"x-amz-content-sha256": UNSIGNED_PAYLOAD} if s3 else {})
         signed = msgspec.structs.replace(request, query=query, headers=headers)
         names = parse_signed_headers(told["X-Amz-SignedHeaders"])
+        _check_target_signed(request, names)
         expected = _signature(signed, scope, names, told["X-Amz-Date"], secret, s3)
         if not hmac.compare_digest(expected.encode(), told["X-Amz-Signature"].encode("utf-8", "replace")):
             raise errors.invalid_signature()
@@ -213,6 +207,12 @@ def _signature(request: HttpRequest, scope: Scope, signed_headers: tuple[str, ..
         canonical = "\n".join(lines).encode()
     to_sign = f"{ALGORITHM}\n{amz_date}\n{scope.date}/{scope.region}/{scope.service}/aws4_request\n{hashlib.sha256(canonical).hexdigest()}"
     return hmac.digest(_signing_key(secret, scope.date, scope.region, scope.service), to_sign.encode(), "sha256").hex()
+
+
+def _check_target_signed(request: HttpRequest, signed_headers: tuple[str, ...]) -> None:
+    if "x-amz-target" in request.headers and "x-amz-target" not in signed_headers:
+        # It names the operation: unsigned, whoever saw one call could turn it into another (IAM User Guide: x-amz-* must be signed).
+        raise errors.invalid_signature("'x-amz-target' must be a 'SignedHeader' in the AWS Authorization.")
 
 
 def _payload_hash(request: HttpRequest, s3: bool) -> str:

@@ -64,6 +64,8 @@ def format_mib(mib: int) -> str:
     return f"{mib} MiB"
 
 
+# Many events of one second are spelt, and each of a task's moments again in every later event: a cache is 10 times faster.
+@functools.lru_cache(maxsize=8192)
 def iso(moment: float) -> str:
     """`2026-10-01T03:00:05.1Z`: UTC, milliseconds with trailing zeros trimmed, as inside ECS events (facts/ecs.md §6.2)."""
     second, millis = divmod(round(moment * 1000), 1000)
@@ -77,7 +79,6 @@ def iso_seconds(moment: float) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _second(moment: int) -> str:
-    # Many events of one second are spelt, and several times in each of them: a cache is 10 times faster.
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 

@@ -58,13 +58,15 @@ def watch() -> None:
     guarded(work)
 
 
-def demo() -> None:
+def demo(
+    runtime: Annotated[str, typer.Option(help="auto (the default: Docker where it answers), docker or process.")] = "auto",
+) -> None:
     """Run five tasks here; four go wrong, and each is seen, explained and told."""
 
     def work() -> int | None:
         from hinoban.daemon.demo import run_demo
 
-        return run_demo()
+        return run_demo(runtime)
 
     guarded(work)
 

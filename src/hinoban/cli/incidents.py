@@ -2,11 +2,12 @@
 
 import getpass
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from hinoban.base.errors import ConfigError
-from hinoban.base.units import format_duration, parse_duration, parse_iso
+from hinoban.base.units import local_day_time, parse_duration, parse_iso
 from hinoban.cli.connection import OnlineSource, Source, Target
 from hinoban.cli.shell import (
     Format,
@@ -23,7 +24,8 @@ from hinoban.cli.shell import (
 )
 from hinoban.cli.why import print_story, query
 
-HEAD = ("INCIDENT", "TASK", "WHAT HAPPENED", "SINCE", "STATE")
+HEAD = ("INCIDENT", "TASK", "WHAT HAPPENED", "OPENED", "STATE")
+HAPPENED = HEAD.index("WHAT HAPPENED")
 
 app = typer.Typer(help="List incidents, show one, or take one on.", invoke_without_command=True)
 
@@ -89,7 +91,8 @@ def acknowledge(
         if output is Format.JSON:
             print_json(answer)
         else:
-            say(f"{incident} is acknowledged{f' for {duration}' if duration else ''}.")
+            until = f"for {duration}" if duration else "until it is resolved"
+            say(f"{answer['id']} is acknowledged by {answer['acknowledged_by']} {until}.")
 
     if duration is not None:
         guarded_duration(duration, output)
@@ -118,26 +121,29 @@ def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, ta
     shell = shell_of(ctx)
 
     async def work(source: Source) -> None:
+        from hinoban.daemon.config import local_zone
+
         answer = await source.get("incidents", {"limit": limit} | ({"state": "open"} if only_open else {}))
         incidents = answer.get("incidents", [])
         if output is Format.JSON:
             print_json({"incidents": incidents})
         elif incidents:
-            now = shell.clock.now()
-            print_table(HEAD, [_row(incident, now) for incident in incidents], shell.environ)
+            zone = ZoneInfo(local_zone())
+            print_table(HEAD, [_row(incident, zone) for incident in incidents], shell.environ, cut=HAPPENED)
         else:
             say("No incidents.")
 
     with_source(ctx, target, output, work)
 
 
-def _row(incident: dict[str, Any], now: float) -> tuple[str, ...]:
+def _row(incident: dict[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
     revision = f":{incident['revision']}" if incident.get("revision") is not None else ""
     task = f" {incident['task'].rpartition('/')[2][:8]}" if incident.get("task") else ""
+    by = f" by {incident['acknowledged_by']}" if incident["state"] == "acknowledged" else ""
     return (
         incident["id"],
         f"{incident['family'] or 'unknown'}{revision}{task}",
         f"{incident['verdict']}: {incident['cause']}",
-        format_duration(now - opened_at(incident)),
-        str(incident["state"]).upper(),
+        local_day_time(opened_at(incident), zone),
+        str(incident["state"]).upper() + by,
     )

@@ -29,17 +29,24 @@ def logs(
     shell = shell_of(ctx)
 
     async def work(source: Source) -> None:
-        task, streams = await find_streams(source, name, tail)
+        found = await find_log(source, name, tail)
+        task, streams = found.task, found.streams
         if container is not None:
             streams = [stream for stream in streams if stream.container == container]
-        if not streams:
-            raise HinobanError(f"No log of {name}", "it has no container of that name, or nothing was written", "See: hinoban ps -a")
+            if not streams:
+                raise HinobanError(
+                    f"No container {container} in {name}",
+                    f"it has {', '.join(dict.fromkeys(stream.container for stream in found.streams)) or 'none'}",
+                    f"Leave --container out: hinoban logs {name}",
+                )
         while True:
             ended = not follow or task is None or task["lastStatus"] == "STOPPED"
-            await _print(source, streams, output)
+            printed = await _print(source, streams, output)
             if ended or task is None:
-                if follow and task is None:
-                    say("Nothing more will come: no daemon knows this task.")
+                if not printed and found.kept and container is None:
+                    print_kept(found.kept, tail, output)
+                elif follow and task is None:
+                    say("Nothing more will come: ECS does not know this task any more.")
                 return
             await shell.pause(POLL_SECONDS)
             task = await describe_task(source, task["clusterArn"], task["taskArn"])
@@ -47,29 +54,65 @@ def logs(
     with_source(ctx, Target(port, state), output, work)
 
 
-async def find_streams(source: Source, name: str, tail: int | None = None) -> tuple[Task | None, list[LogStream]]:
-    """The task (None where ECS does not know it any more) and its containers' streams."""
-    task = await _find_task(source, name)
+class Log(msgspec.Struct):
+    """A task (None where ECS has forgotten it), its containers' streams, and the last lines that the watch kept."""
+
+    task: Task | None
+    streams: list[LogStream]
+    kept: list[str] = []
+
+
+async def find_log(source: Source, name: str, tail: int | None = None) -> Log:
+    """Asks ECS, then the watch, then the names of the streams: each remembers longer and knows less."""
+    task = await _of_ecs(source, name)
     if task is not None:
-        return task, streams_of(task, await describe_definition(source, task["taskDefinitionArn"]), tail)
-    return None, await _remembered(source, name, tail)
+        return Log(task, streams_of(task, await describe_definition(source, task["taskDefinitionArn"]), tail))
+    try:
+        return await _of_watch(source, name, tail)
+    except HinobanError as error:
+        streams = await _by_name(source, name, tail)
+        if not streams:
+            raise error
+        return Log(None, streams)
 
 
-async def _find_task(source: Source, name: str) -> Task | None:
+async def _of_ecs(source: Source, name: str) -> Task | None:
     try:
         tasks = await all_tasks(source, ("RUNNING", "STOPPED"))
-    except (AwsError, HinobanError, NotImplementedError, LookupError):
-        # A state folder answers for logs alone; the streams' names are searched instead.
+    except (AwsError, HinobanError):
+        # A state folder has no tasks of ECS; the watch remembers them.
         return None
-    family = name.partition(":")[0]
-    for task in tasks:
-        definition = str(task["taskDefinitionArn"]).rpartition("/")[2]
-        if definition == name or definition.partition(":")[0] == name == family:
-            return task
-    return pick(tasks, name)
+    return next((task for task in tasks if is_of(name, str(task["taskDefinitionArn"]))), None) or pick(tasks, name)
 
 
-async def _remembered(source: Source, name: str, tail: int | None) -> list[LogStream]:
+def is_of(name: str, definition_arn: str) -> bool:
+    """Whether `name` is the definition's family, or family:revision."""
+    definition = definition_arn.rpartition("/")[2]
+    return name in (definition, definition.partition(":")[0])
+
+
+async def _of_watch(source: Source, name: str, tail: int | None) -> Log:
+    """The family's newest task, or the task that `why` finds: its definition says where it wrote."""
+    family, _, revision = name.partition(":")
+    rows = [] if name.startswith("arn:") else (await source.get("history", {"family": family, "limit": 100})).get("tasks", [])
+    newest = next((row for row in rows if not revision or str(row["revision"]) == revision), None)
+    answer = await source.get("why", {"name": newest["arn"] if newest else name})
+    if not answer.get("task") or not answer.get("task_definition"):
+        raise no_such_task(name, "it never had a task")
+    as_task: Task = {
+        "taskArn": answer["task"],
+        "clusterArn": answer["cluster"],
+        "taskDefinitionArn": answer["task_definition"],
+        "containers": answer["containers"],
+    }
+    try:
+        streams = streams_of(as_task, await describe_definition(source, answer["task_definition"]), tail)
+    except (AwsError, HinobanError):
+        streams = await _by_name(source, answer["task"], tail)
+    return Log(None, streams, answer.get("log") or [])
+
+
+async def _by_name(source: Source, name: str, tail: int | None) -> list[LogStream]:
     """Streams called `<family or prefix>/<container>/<task id>` of that task, or of the family's newest task."""
     wanted = name.rpartition("/")[2]
     found: dict[str, list[tuple[int, LogStream]]] = {}
@@ -81,16 +124,27 @@ async def _remembered(source: Source, name: str, tail: int | None) -> list[LogSt
                 entry = (stream["creationTime"], LogStream(parts[-2], group_name, stream["logStreamName"], tail=tail))
                 found.setdefault(parts[-1], []).append(entry)
     if not found:
-        raise no_such_task(name, "neither a task nor a log stream has that name")
+        return []
     newest = max(found.values(), key=lambda entries: max(created for created, _ in entries))
     return [stream for _, stream in newest]
 
 
-async def _print(source: Source, streams: list[LogStream], output: Format) -> None:
+async def _print(source: Source, streams: list[LogStream], output: Format) -> bool:
+    """Print what is new; whether there was anything."""
+    printed = False
     for stream in streams:
         async for event in stream.read(source):
+            printed = True
             if output is Format.JSON:
                 line: dict[str, Any] = {"timestamp": event["timestamp"], "container": stream.container, "message": event["message"]}
                 print_line(_encode(line).decode())
             else:
                 print_line(f"{stream.container} | {event['message']}" if len(streams) > 1 else event["message"])
+    return printed
+
+
+def print_kept(lines: list[str], tail: int | None, output: Format) -> None:
+    """Print the lines that stand with the incident; their times were not kept."""
+    say("The log itself is gone; these last lines were kept with the incident.")
+    for message in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
+        print_line(_encode({"timestamp": None, "container": None, "message": message}).decode() if output is Format.JSON else message)

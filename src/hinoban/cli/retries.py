@@ -1,11 +1,14 @@
 """Following a refused launch through the watch's retries until its run has ended or nothing more is planned."""
 
+import asyncio
 from typing import Any
 
+from hinoban.base.units import format_duration, parse_iso
 from hinoban.cli.connection import OnlineSource
 from hinoban.cli.follow import NEVER_STARTED, follow_task
 from hinoban.cli.incidents import opened_at
 from hinoban.cli.shell import Shell, say
+from hinoban.cli.tasks import short
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
@@ -17,32 +20,47 @@ async def follow_retries(shell: Shell, source: OnlineSource, family: str, cluste
 
     The incident is the family's newest one opened since the launch. It is given half a minute to appear, and between two attempts.
     """
-    told: set[int] = set()
+    try:
+        return await _follow(shell, source, family, cluster, since, otherwise)
+    except asyncio.CancelledError:
+        say(f"Left to the watch, which goes on retrying. See: hinoban why {family}")
+        raise
+
+
+async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, code: int) -> int:
+    told: set[tuple[int, str]] = set()
     followed: set[str] = set()
     last_news = shell.clock.now()
-    code = otherwise
     while True:
         incident = await _incident(source, family, since)
-        attempts = incident.get("attempts", []) if incident else []
+        attempts = [one for one in incident.get("attempts", []) if int(one["number"]) > 1] if incident else []
         for attempt in attempts:
-            number, arn = int(attempt["number"]), attempt["task"]
-            if number > 1 and arn and arn not in followed:
+            number, arn, outcome = int(attempt["number"]), attempt["task"], attempt["outcome"]
+            if arn and arn not in followed:
                 followed.add(arn)
-                say(f"Attempt {number}: task {arn.rpartition('/')[2][:8]}")
+                say(f"Attempt {number}: task {short(arn)} was launched.")
                 code = await follow_task(shell, source, cluster, arn)
                 last_news = shell.clock.now()
                 if code != NEVER_STARTED:
                     return code
-            elif number not in told and attempt["outcome"] == "refused":
-                told.add(number)
+            elif (number, outcome) not in told and (words := _words(attempt, shell.clock.now())):
+                told.add((number, outcome))
                 last_news = shell.clock.now()
-                say(f"Attempt {number}: refused")
+                say(f"Attempt {number}{words}")
         if any(attempt["outcome"] in PENDING and attempt["task"] not in followed for attempt in attempts):
             last_news = shell.clock.now()
         if (incident and incident["state"] == "resolved") or shell.clock.now() - last_news > PATIENCE_SECONDS:
             say(f"No further attempt is planned. See: hinoban why {family}")
             return code
         await shell.pause(POLL_SECONDS)
+
+
+def _words(attempt: dict[str, Any], now: float) -> str:
+    if attempt["outcome"] == "waiting":
+        return f" follows in {format_duration(parse_iso(attempt['at']) - now)}."
+    if attempt["outcome"] == "refused":
+        return f" was refused: {attempt['note']}" if attempt.get("note") else " was refused."
+    return ""
 
 
 async def _incident(source: OnlineSource, family: str, since: float) -> dict[str, Any] | None:

@@ -59,7 +59,7 @@ def run_command(
         if tasks:
             code = await _follow_all(shell, source, cluster, [task["taskArn"] for task in tasks]) or code
         if retry and (failures or code == NEVER_STARTED):
-            say("Waiting for the watch to retry it (Ctrl-C leaves it to the watch).")
+            say("The watch will retry it; waiting for that (Ctrl-C leaves it to the watch).")
             return await follow_retries(shell, source, definition["family"], cluster, since=launched_at, otherwise=code)
         return code
 

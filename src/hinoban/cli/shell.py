@@ -5,6 +5,7 @@ Data goes to stdout, words to stderr. Exit codes are listed in docs/cli.md.
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from enum import StrEnum
@@ -17,7 +18,10 @@ import typer
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
+from hinoban.base.text import one_line
 from hinoban.cli.connection import OnlineSource, Source, Target, open_daemon, open_source, system_environ
+
+_LEAST = 20
 
 EXIT_CODES = {
     0: "done",
@@ -129,8 +133,8 @@ def tell_error(error: HinobanError, output: Format) -> None:
 
 
 def say(text: str) -> None:
-    """Words, to stderr."""
-    typer.echo(text, err=True)
+    """Words, to stderr; a terminal only prints them, whoever they are from."""
+    typer.echo("\n".join(one_line(line) for line in text.split("\n")), err=True)
 
 
 def print_line(text: str) -> None:
@@ -143,12 +147,30 @@ def print_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], environ: Mapping[str, str]) -> None:
-    """Columns as wide as what they hold, nothing cut off; the head is dim on a terminal unless NO_COLOR is set."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]], environ: Mapping[str, str], *, cut: int | None = None) -> None:
+    """Columns as wide as what they hold; the head is dim on a terminal unless NO_COLOR is set.
+
+    On a terminal, column `cut` is shortened so that a line stays one line; elsewhere nothing is cut off.
+    """
+    rows = [tuple(map(one_line, row)) for row in rows]
+    if cut is not None and sys.stdout.isatty():
+        rows = fitting(head, rows, cut, shutil.get_terminal_size().columns)
+    widths = _widths(head, rows)
     for index, row in enumerate((head, *rows)):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         print_line(typer.style(line, dim=True) if index == 0 and coloured(environ) else line)
+
+
+def fitting(head: tuple[str, ...], rows: list[tuple[str, ...]], cut: int, columns: int) -> list[tuple[str, ...]]:
+    """The rows with column `cut` shortened to an ellipsis where a line would be wider than `columns`; it keeps a few words at least."""
+    others = sum(width for column, width in enumerate(_widths(head, rows)) if column != cut) + 2 * (len(head) - 1)
+    room = max(columns - others, _LEAST)
+    short = [cell if len(cell := row[cut]) <= room else cell[: room - 1].rstrip() + "…" for row in rows]
+    return [(*row[:cut], cell, *row[cut + 1 :]) for row, cell in zip(rows, short, strict=True)]
+
+
+def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[int]:
+    return [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
 
 
 def coloured(environ: Mapping[str, str]) -> bool:

@@ -4,8 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
+from hinoban.aws.errors import AwsError
+from hinoban.base.errors import HinobanError
+from hinoban.base.text import one_line
 from hinoban.cli.connection import Source, Target
-from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_line, with_source
+from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, shell_of, with_source
+from hinoban.cli.tasks import Task, all_tasks, family_revision, pick, short
+
+PATIENCE = 3
+"""How often the watch is asked again, a second apart, about a task that only ECS knows so far."""
 
 
 def why(
@@ -18,14 +25,54 @@ def why(
 ) -> None:
     """Say what happened, why, and what to do next. Works without a daemon too."""
 
+    shell = shell_of(ctx)
+
     async def work(source: Source) -> None:
-        answer = await source.get("why", query(name, full=full or output is Format.JSON))
+        answer = await ask(shell, source, name, query(name, full=full or output is Format.JSON))
         if output is Format.JSON:
             print_json(answer)
         else:
             print_story(answer)
 
     with_source(ctx, Target(port, state), output, work)
+
+
+async def ask(shell: Shell, source: Source, name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The watch's answer; about a task that it has not heard of in a while, what ECS says."""
+    try:
+        return await source.get("why", asked)
+    except HinobanError as error:
+        task = await _described(source, name)
+        if task is None:
+            raise
+        for _ in range(PATIENCE):
+            await shell.pause(1.0)
+            try:
+                return await source.get("why", asked)
+            except HinobanError:
+                continue
+        return _as_ecs_says(task, error)
+
+
+async def _described(source: Source, name: str) -> Task | None:
+    wanted = name.rpartition("/")[2].lower()
+    if len(wanted) < 3 or not all(one in "0123456789abcdef-" for one in wanted):
+        return None
+    try:
+        return pick(await all_tasks(source, ("RUNNING", "STOPPED")), wanted)
+    except (AwsError, HinobanError):
+        return None
+
+
+def _as_ecs_says(task: Task, error: HinobanError) -> dict[str, Any]:
+    title = f"{family_revision(task)} · task {short(task['taskArn'])} · {task['lastStatus']}"
+    cause = f"Unknown so far: the watch cannot tell ({error.why}). This is what ECS says now."
+    said = task.get("stoppedReason", "")
+    next_step = f"Ask again: hinoban why {short(task['taskArn'])}"
+    labels = [("Cause", cause), ("Said", said), ("Next", next_step)]
+    told = {label.lower(): text for label, text in labels if text}
+    lines = [title, *(f"{label:<9}{text}" for label, text in labels if text)]
+    return {"title": title, **told, "lines": lines, "task": task["taskArn"], "launch": None, "log": []}
 
 
 def query(name: str, *, full: bool) -> dict[str, Any]:
@@ -36,4 +83,4 @@ def query(name: str, *, full: bool) -> dict[str, Any]:
 def print_story(answer: dict[str, Any]) -> None:
     """The answer's text; how much of it there is was asked with `full`."""
     for line in answer["lines"]:
-        print_line(line)
+        print_line(one_line(line))

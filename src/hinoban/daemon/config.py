@@ -178,7 +178,7 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
         compile_pattern(policy.match, f"{path}.match")
     except BadPattern as error:
         where, _, why = str(error).partition(": ")
-        raise ConfigError(where, why, "docs/configuration.md shows patterns.") from error
+        raise ConfigError(where, why, "config.example.toml shows a pattern.") from error
     limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
     stop = None if policy.stop_after is None else duration(f"{path}.stop_after", policy.stop_after)
     if stop is not None and limit is not None and stop < limit:

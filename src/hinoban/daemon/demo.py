@@ -23,6 +23,7 @@ from hinoban.base.ids import Ids, SystemIds
 from hinoban.base.places import own_command
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.daemon import demo_image
+from hinoban.daemon.config import choice
 from hinoban.daemon.demo_receiver import Receiver
 
 DIRECTORY = Path(".demo")
@@ -72,13 +73,15 @@ SCENES = (
 )
 
 
-def run_demo() -> int:
+def run_demo(runtime: str = "auto") -> int:
     """Run it and print the end screen; 0 where everything was seen, 1 where something was not."""
-    return asyncio.run(_Demo(SystemClock(), SystemIds()).run())
+    chosen = choice("--runtime", runtime, ("auto", "docker", "process"))
+    return asyncio.run(_Demo(SystemClock(), SystemIds(), chosen).run())
 
 
 class _Demo:
-    def __init__(self, clock: Clock, ids: Ids) -> None:
+    def __init__(self, clock: Clock, ids: Ids, runtime: str) -> None:
+        self._runtime = runtime
         self._clock = clock
         self._secret = ids.token()
         self._receiver = Receiver(self._secret, clock)
@@ -90,8 +93,10 @@ class _Demo:
         shutil.rmtree(DIRECTORY, ignore_errors=True)
         DIRECTORY.mkdir()
         settings = DIRECTORY / "hinoban.toml"
-        docker = shutil.which("docker")
+        docker = None if self._runtime == "process" else shutil.which("docker")
         with_image = docker is not None and demo_image.make(docker)
+        if self._runtime == "docker" and not with_image:
+            raise HinobanError("The demo cannot run on Docker", "no Docker daemon took its image", "Start Docker, or: hinoban demo")
         url = await self._receiver.open()
         settings.write_text(
             _SETTINGS.format(url=url, secret=self._secret) + (_IMAGE_RULE.format(image=demo_image.IMAGE) if with_image else "")
@@ -160,7 +165,7 @@ class _Demo:
             self._say(f"aws ecs run-task {scene.name:<16} {'REFUSED: ' + refused if refused else 'accepted'}")
         deadline = self._clock.now() + _END_WITHIN
         after = 0
-        while self._clock.now() < deadline and not await self._finished(client):
+        while self._clock.now() < deadline and not await self._finished(client, after):
             _, lines = await client.feed("feed", {"after": after, "limit": 1000, "wait": 1}, wait=1)
             for line in lines:
                 entry = msgspec.json.decode(line)
@@ -183,8 +188,8 @@ class _Demo:
             family = detail["requestParameters"]["taskDefinition"].rpartition("/")[2].partition(":")[0]
             self._say(f"{family:<16} retried by the watch: {'refused again' if refused else 'accepted'}")
 
-    async def _finished(self, client: Client) -> bool:
-        """Every family's last task is over, the retried one has run, and every message is out."""
+    async def _finished(self, client: Client, after: int) -> bool:
+        """Every family's last task is over, and the watch has read of it and sent every message."""
         over = {
             event["detail"]["group"].removeprefix("family:")
             for event in self._events
@@ -193,7 +198,7 @@ class _Demo:
         if not all(scene.name in over for scene in SCENES):
             return False
         status = await client.get("status")
-        return bool(status["lag"] == 0 and not status["outbox"].get("queued"))
+        return bool(status["cursor"] >= after and not status["outbox"].get("queued"))
 
     async def _show(self, client: Client, with_image: bool) -> int:
         found = (await client.get("incidents"))["incidents"]
@@ -209,7 +214,7 @@ class _Demo:
         changes = sum(1 for event in self._events if event["detail-type"] == "ECS Task State Change")
         messages = len(self._receiver.deliveries)
         took = format_duration(self._clock.now() - self._began)
-        kind = "Docker containers" if with_image else "processes; no Docker found"
+        kind = "Docker containers" if with_image else "processes" if self._runtime == "process" else "processes; no Docker found"
         print(
             f"\nHinoban demo: {len(SCENES)} tasks in {took} ({kind}). {len(SCENES) - 1} went wrong, {seen} were seen, "
             f"{healed} healed itself, {twice} ran twice."

@@ -141,9 +141,14 @@ class Engine:
         await self.end_tasks(10.0)
         self.state.clear()
         self.faults.clear()
+        self.logs.clear()
         await self.neighbours.reset()
         self._make_default_cluster()
         await self.database.committed()
+
+    def regions(self) -> list[str]:
+        """The regions that hold anything."""
+        return sorted({region for region, _ in self.state.clusters})
 
     async def close(self, *, keep: bool) -> None:
         """Stop working and let go of the driver and the files; with `keep` the containers run on."""

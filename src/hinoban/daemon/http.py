@@ -25,11 +25,10 @@ API = "/_hinoban/"
 class FrontDoor:
     """A bare ASGI application: the AWS endpoint is called often and needs no router."""
 
-    def __init__(self, endpoint: Endpoint, verifier: Verifier, api: Asgi, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(self, endpoint: Endpoint, verifier: Verifier, api: Asgi) -> None:
         self._endpoint = endpoint
         self._verifier = verifier
         self._api = api
-        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +40,7 @@ class FrontDoor:
         path: str = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else scope["path"]
         path = path.partition("?")[0]
         try:
-            if not host_allowed(headers.get("host", ""), self._hosts):
+            if not host_allowed(headers.get("host", "")):
                 raise errors.host_not_allowed(headers.get("host", ""))
             query = scope["query_string"].decode("latin-1")
             # Signed, it is a bucket of that name.

@@ -187,7 +187,9 @@ class _Daemon:
             ),
             self._clock,
         )
-        api = engine_api.create(engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, watch.forward)
+        api = engine_api.create(
+            engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, engine.regions, watch.forward
+        )
         door = FrontDoor(engine.endpoint, engine.verifier, api)
         server = _Server(
             uvicorn.Config(

@@ -78,7 +78,17 @@ class StateDirectory:
         except FileNotFoundError:
             known = {"access_key_id": "AKIA" + ids.hex32()[:16].upper(), "secret_access_key": ids.token()}
             write_private(path, known)
-        return Credentials(known["access_key_id"], known["secret_access_key"])
+        except msgspec.DecodeError:
+            known = None
+        try:
+            return Credentials(known["access_key_id"], known["secret_access_key"])
+        except (KeyError, TypeError):
+            raise HinobanError(
+                f"{path} cannot be read",
+                "it is not the key pair that was written there",
+                "Remove it; the next start makes a new pair.",
+                exit_code=2,
+            ) from None
 
     def engine_id(self, ids: Ids) -> str:
         """What tells our containers from another engine's, made at the first start."""
@@ -87,7 +97,10 @@ class StateDirectory:
             return path.read_text().strip()
         except FileNotFoundError:
             made = ids.hex32()
-            path.write_text(made + "\n")
+            # In one go: a kill in between would leave an empty id, for ever.
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(made + "\n")
+            fresh.replace(path)
             return made
 
     def announce(self, facts: Mapping[str, Any]) -> None:

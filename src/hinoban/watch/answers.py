@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, RowMapping
 
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import format_duration, iso
+from hinoban.base.units import iso
+from hinoban.watch.background import background_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
 from hinoban.watch.incidents import incident_id
@@ -62,15 +63,18 @@ class Answers:
                 change = seen[-1] if seen else None
                 detail = change.detail if change is not None else None
             log = queries.incident_log(connection, incident.id) if incident is not None else []
-            usual = self._usual(connection, row) if row is not None else None
+            background = background_of(connection, incident, row, detail, launch, self._zone)
         if not log and log_tail is not None and change is not None:
             log = list(log_tail(change))
-        lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, usual=usual, full=full)
-        told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, usual=usual)
+        lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
+        told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
         return {
             **told,
             "lines": lines,
             "task": row["arn"] if row is not None else None,
+            "cluster": detail.get("clusterArn") if detail is not None else None,
+            "task_definition": detail.get("taskDefinitionArn") if detail is not None else None,
+            "containers": _containers(detail),
             "launch": launch.launch_id if launch is not None else None,
             "log": log,
         }
@@ -86,8 +90,7 @@ class Answers:
             return self._of_incident(connection, one_incident(connection, name))
         if name.startswith("lch-"):
             launch = _one(name, queries.launches_by_prefix(connection, name), lambda one: one.launch_id, "launch")
-            incident = _first(queries.incidents_by_prefix(connection, incident_id(f"launch:{launch.event_id}")))
-            return incident, None, launch
+            return self._of_launch(connection, launch)
         if name.startswith("arn:") and ":task/" in name:
             if (row := queries.task_by_arn(connection, name)) is None:
                 raise unknown(name)
@@ -100,6 +103,17 @@ class Answers:
             if rows:
                 return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))
         raise unknown(name)
+
+    def _of_launch(self, connection: Connection, launch: Launch) -> tuple[Incident | None, RowMapping | None, Launch]:
+        """The launch's own incident, else that of one of its tasks; an only task stands for its launch."""
+        own = _first(queries.incidents_by_prefix(connection, incident_id(f"launch:{launch.event_id}")))
+        if own is not None:
+            return *self._of_incident(connection, own)[:2], launch
+        for arn in launch.task_arns:
+            named = _first(queries.incidents_by_prefix(connection, incident_id(f"task:{arn}")))
+            if named is not None:
+                return *self._of_incident(connection, named)[:2], launch
+        return None, queries.task_by_arn(connection, launch.task_arns[0]) if len(launch.task_arns) == 1 else None, launch
 
     def _of_family(self, connection: Connection, family: str) -> tuple[Incident | None, RowMapping | None, Launch | None] | None:
         last = _first(queries.incidents_of(connection, None, family, 1))
@@ -120,15 +134,6 @@ class Answers:
             own = _first(queries.incidents_by_prefix(connection, starter.split("/")[1]))
         return own, row, None
 
-    def _usual(self, connection: Connection, row: RowMapping) -> str | None:
-        """`last 12 runs 6 m–8 m, exit 0`: of the family's good runs."""
-        runs = [run for run in queries.runs(connection, row["family"], 31) if run["id"] != row["id"] and run["exit_code"] == 0]
-        lengths = sorted(run["stopped_at"] - run["started_at"] for run in runs if run["stopped_at"] and run["started_at"])
-        if not lengths:
-            return None
-        least, most = format_duration(lengths[0]), format_duration(lengths[-1])
-        return f"last {len(lengths)} good runs {least if least == most else f'{least}–{most}'}"
-
 
 def one_incident(connection: Connection, prefix: str) -> Incident:
     """The incident of this whole or shortened id (with or without `inc-`); HinobanError where none or several are."""
@@ -140,9 +145,9 @@ def one_incident(connection: Connection, prefix: str) -> Incident:
 def unknown(name: str) -> HinobanError:
     """Nothing by that name."""
     return HinobanError(
-        f"nothing known of {name!r}",
-        "no task, incident, launch or family of that name was ever seen",
-        "See what is known: hinoban incidents, hinoban ps",
+        f"Nothing is known of {name!r}",
+        "the watch has seen no task, incident, launch or family of that name",
+        "See what it knows: hinoban incidents      (tasks of a running engine: hinoban ps -a)",
     )
 
 
@@ -208,6 +213,12 @@ def task_json(row: RowMapping) -> dict[str, Any]:
     return {**{name: row[name] for name in plain}, **moments, "verdict": row["verdict"], "version": row["version"], "open": row["open"]}
 
 
+def _containers(detail: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Names and runtime ids: what names a container's log stream."""
+    found = (detail or {}).get("containers") or ()
+    return [{name: one[name] for name in ("name", "runtimeId") if name in one} for one in found]
+
+
 def _first(found: Sequence[Any]) -> Any:
     return found[0] if found else None
 
@@ -217,5 +228,8 @@ def _one(name: str, found: Sequence[Any], label: Callable[[Any], str], kind: str
         raise unknown(name)
     if len(found) > 1:
         listed = ", ".join(label(one) for one in found[:10])
-        raise HinobanError(f"{name!r} is ambiguous", f"it names {len(found)} of kind {kind}: {listed}", "Write more of the id")
+        first = label(found[0]).partition(" ")[0]
+        raise HinobanError(
+            f"{name!r} is ambiguous", f"it names {len(found)} of kind {kind}: {listed}", f"Write more of it: hinoban why {first}"
+        )
     return found[0]

@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from hinoban.base.ids import derived_id
-from hinoban.base.units import parse_iso
-from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of
+from hinoban.base.units import format_duration, parse_iso
+from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
 
 Change = Literal["opened", "changed", "resolved", "quiet"]
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
@@ -121,6 +121,10 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     ) is not None and _ended(before):
         return Step(incident)
     noted = attempted(incident, attempt, now)
+    if noted.finding.revision is None:
+        # The call named the family alone; its task tells which revision that meant.
+        revision = revision_of(str(change.detail.get("taskDefinitionArn") or ""))
+        noted = msgspec.structs.replace(noted, finding=msgspec.structs.replace(noted.finding, revision=revision))
     if finding is not None and finding.detector != "did_not_start":
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
@@ -137,6 +141,16 @@ def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
         incident, state="resolved", verdict=verdict, resolved_at=now, changed_at=now, held_until=None, done=(*incident.done, why)
     )
     return _told(ended, "resolved" if incident.told else "quiet")
+
+
+def overdue_ended(incident: Incident, said: tuple[str, ...], why: str, now: float) -> Step:
+    """The end of an overdue task: from then on it says what AWS said of it, and no longer that nothing will end it."""
+    limit = incident.finding.facts.get("limit_seconds")
+    past = f"its limit of {format_duration(limit)}" if limit is not None else "its limit"
+    words = f"It ran past {past}; no service owned it and no lease was taken, so ECS would have let it run."
+    explanation = msgspec.structs.replace(incident.finding.explanation, cause=words, said=said)
+    finding = msgspec.structs.replace(incident.finding, explanation=explanation)
+    return resolved(msgspec.structs.replace(incident, finding=finding), incident.verdict, why, now)
 
 
 def recovered_words(incident: Incident) -> str:

@@ -60,6 +60,7 @@ class LogKeeper:
 
 async def tail(client: Client, change: TaskChange, lines: int, *, container: str | None = None) -> list[str]:
     """The last lines that a task's containers wrote (or one of them). Empty where there is none; AwsError where it may not be read."""
+    client = client.in_region(change.region)
     names: list[str] = [one.get("name", "") for one in change.detail.get("containers") or ()]
     found: list[tuple[int, str]] = []
     streams = await _streams(client, change)

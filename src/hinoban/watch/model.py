@@ -30,6 +30,16 @@ class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
         return family_of(self.detail.get("taskDefinitionArn", ""))
 
 
+class Older(msgspec.Struct, frozen=True):
+    """A task event that came together with a later one of the same task: of its matter nothing but its own bytes is of use any more."""
+
+    account: str
+    region: str
+    task_arn: str
+    version: int
+    finished: bool
+
+
 class LaunchFailure(msgspec.Struct, frozen=True):
     """One entry of RunTask's `failures[]`; Fargate's have only a reason (facts/ecs.md §3.2)."""
 

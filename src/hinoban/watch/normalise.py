@@ -3,13 +3,14 @@
 Shapes: facts/ecs.md §6.2 (task event), facts/cloudtrail_sns_lambda.md §1 (RunTask's record), §1.3 of ecs.md (DescribeTasks' answer).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from hinoban.base import units
 from hinoban.base.ids import derived_id
-from hinoban.watch.model import Launch, LaunchFailure, Observation, TaskChange
+from hinoban.watch.model import Launch, LaunchFailure, Observation, Older, TaskChange
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
@@ -39,8 +40,61 @@ class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"
     detail: msgspec.Raw
 
 
+class _Named(msgspec.Struct, frozen=True, rename="camel"):
+    """What names a task event; any other detail has no taskArn."""
+
+    task_arn: str = ""
+    version: int = 0
+    last_status: str = ""
+
+
+class _Glimpse(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    """An envelope read only as far as to know which task it is about: half the time of reading all of it."""
+
+    detail_type: str
+    source: str
+    account: str
+    region: str
+    detail: _Named
+
+
+_glance = msgspec.json.Decoder(_Glimpse).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Older]]:
+    """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
+    behind everything else, as `Older`."""
+    names = [_task_event(raw) for raw in events]
+    latest: dict[tuple[str, str, str], int] = {}
+    for place, older in enumerate(names):
+        if older is not None:
+            name = (older.task_arn, older.region, older.account)
+            if (before := names[latest.get(name, place)]) is None or older.version >= before.version:
+                latest[name] = place
+    told: list[tuple[bytes, Observation | Older]] = []
+    behind: list[tuple[bytes, Observation | Older]] = []
+    for place, (raw, older) in enumerate(zip(events, names, strict=True)):
+        if older is not None and latest[(older.task_arn, older.region, older.account)] != place:
+            behind.append((raw, older))
+        elif (seen := observation(raw)) is not None:
+            told.append((raw, seen))
+        elif older is not None:
+            # The latest cannot be read: its elders are read as if it had not come.
+            return [(raw, seen) for raw in events if (seen := observation(raw)) is not None]
+    return told + behind
+
+
+def _task_event(raw: bytes) -> Older | None:
+    """Which task event this is; None for everything else."""
+    try:
+        seen = _glance(raw)
+    except msgspec.DecodeError:
+        return None
+    if seen.source != "aws.ecs" or seen.detail_type != TASK_EVENT or not seen.detail.task_arn:
+        return None
+    return Older(seen.account, seen.region, seen.detail.task_arn, seen.detail.version, seen.detail.last_status == "STOPPED")
 
 
 def observation(raw: bytes | msgspec.Raw) -> Observation | None:

@@ -13,11 +13,12 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
 from hinoban.watch.model import Attempt, Finding, Incident, Launch, Observation, TaskChange, attempt_of
-from hinoban.watch.normalise import observation
+from hinoban.watch.normalise import observations
 from hinoban.watch.policies import Policies
 from hinoban.watch.retry import policy as retry_policy
 from hinoban.watch.retry_row import Retry
@@ -62,7 +63,7 @@ class Pipeline:
 
     def take(self, source: str, batch: Batch, now: float) -> int:
         """Remember a batch and do what follows from it; how many observations were new."""
-        items = [(raw, seen) for raw in batch.events if (seen := observation(raw)) is not None]
+        items = observations(batch.events)
         with self.transaction() as connection:
             fresh = self._history.take(connection, items)
             for one in fresh:
@@ -98,7 +99,7 @@ class Pipeline:
         change = fresh.change
         if isinstance(change, Launch):
             self._launch(connection, change, now)
-        elif fresh.newest:
+        elif fresh.newest and isinstance(change, TaskChange):
             self._task(connection, change, now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
@@ -133,8 +134,10 @@ class Pipeline:
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
         if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
-            why = f"Stopped at {clock_time(change.at, self._config.tz)}." if stopped_by_us else "It ended by itself."
-            self.ledger.put(connection, incidents.resolved(known, known.verdict, why, now), now)
+            at = clock_time(change.at, self._config.tz)
+            by_a_call = change.detail.get("stopCode") == "UserInitiated"
+            why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
+            self.ledger.put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), now)
         elif finding is not None and known is None:
             launch = None
             if finding.detector == "did_not_start":

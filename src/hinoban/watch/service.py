@@ -29,6 +29,8 @@ from hinoban.watch.sources.source import Source
 SILENT = 45 * SECONDS
 """A long poll is answered after 20 s at the latest: without an answer for so long, the feed is behind."""
 POLL_AGAIN = 1 * SECONDS
+GATHER = 0.05 * SECONDS
+"""After events came, so long is waited for more of them: a poll and a transaction for each event would cost ten times as much."""
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ class Watch:
     async def run(self) -> None:
         """Watch until cancelled. An error that no step handles ends it: who runs it restarts it, and nothing is lost."""
         failed: list[BaseException] = []
+        self.outbox.take_over()
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,
@@ -100,7 +103,8 @@ class Watch:
         self._cursor, self._reached = batch.cursor, True
         if batch.events:
             self._wake()
-        return self._clock.now()
+        up_to_date = batch.cursor.seq >= batch.cursor.newest
+        return self._clock.now() + (GATHER if batch.events and up_to_date else 0.0)
 
     async def turn(self) -> None:
         """Read once, then everything that is due once: the whole watch for tests and one-off runs."""

@@ -47,9 +47,10 @@ def create(
     faults: FaultTable,
     settle: Callable[[], Awaitable[None]],
     reset: Callable[[], Awaitable[None]],
+    regions: Callable[[], list[str]],
     forward: Forward,
 ) -> Starlette:
-    """The application; signatures were checked before it is reached."""
+    """The application; signatures were checked before it is reached. `regions`: where a reader that lost the thread must look."""
 
     async def get_feed(request: Request) -> Response:
         after = whole(request, "after", 0, 2**53)
@@ -65,7 +66,12 @@ def create(
                 else:
                     lines = feed.read(after, limit)
         except feed_gone as gone:
-            answer = {"error": "FeedGone", "oldest": getattr(gone, "oldest", 0), "newest": getattr(gone, "newest", 0)}
+            answer = {
+                "error": "FeedGone",
+                "oldest": getattr(gone, "oldest", 0),
+                "newest": getattr(gone, "newest", 0),
+                "regions": regions(),
+            }
             return Response(msgspec.json.encode(answer), status_code=410, media_type="application/json", headers=headers())
         return Response(b"".join(lines), media_type="application/x-ndjson", headers=headers())
 

@@ -10,7 +10,7 @@ def test_arns_have_awss_form() -> None:
     assert arns.task_arn("eu-west-1", "1", "c", "ab") == "arn:aws:ecs:eu-west-1:1:task/c/ab"
     assert arns.container_arn("eu-west-1", "1", "c", "ab", "x-y") == "arn:aws:ecs:eu-west-1:1:container/c/ab/x-y"
     assert arns.task_definition_arn("eu-west-1", "1", "f", 3) == "arn:aws:ecs:eu-west-1:1:task-definition/f:3"
-    assert arns.service_arn("cn-north-1", "1", "c", "s") == "arn:aws-cn:ecs:cn-north-1:1:service/c/s"
+    assert arns.cluster_arn("cn-north-1", "1", "c") == "arn:aws-cn:ecs:cn-north-1:1:cluster/c"
     assert arns.log_group_arn("us-gov-west-1", "1", "/a/b") == "arn:aws-us-gov:logs:us-gov-west-1:1:log-group:/a/b"
     assert arns.log_stream_arn("eu-west-1", "1", "g", "s") == "arn:aws:logs:eu-west-1:1:log-group:g:log-stream:s"
     assert arns.user_arn("1", "hinoban") == "arn:aws:iam::1:user/hinoban"

@@ -73,6 +73,8 @@ class FakeDaemon:
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.asked.append((path, dict(query or {})))
+        if path not in self.pages:
+            raise HinobanError("Nothing is known", f"{path} has no answer here", "Ask for something else.")
         found = self.pages[path]
         answer: dict[str, Any] = (
             found.pop(0) if isinstance(found, list) and len(found) > 1 else found[0] if isinstance(found, list) else found
@@ -81,7 +83,7 @@ class FakeDaemon:
 
     async def post(self, path: str, body: Any = None) -> dict[str, Any]:
         self.posted.append((path, body))
-        return {"id": path.split("/")[1], "state": "acknowledged"}
+        return {"id": path.split("/")[1], "state": "acknowledged", "acknowledged_by": body["by"]}
 
     async def close(self) -> None:
         self.closed = True

@@ -1,13 +1,17 @@
 """Each command against a scripted daemon: what it asks, what it prints where, how it ends."""
 
 import json
+import signal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from hinoban.aws.errors import AwsError
-from hinoban.base.units import iso
-from tests.unit.cli.conftest import stopped, task, task_arn
+from hinoban.base.units import iso, local_day_time
+from hinoban.cli.shell import fitting
+from hinoban.daemon.config import local_zone
+from tests.unit.cli.conftest import CLUSTER, DEFINITION, stopped, task, task_arn
 
 DEFAULT_GROUP = "/hinoban/default"
 
@@ -108,12 +112,22 @@ def test_a_refused_launch_is_followed_through_its_retries(desk):
     two = "d" * 32
     desk.daemon.launches = [launched(failures=[NO_ROOM])]
     refused = {"number": 1, "outcome": "refused", "task": None}
+    planned = {"number": 2, "outcome": "waiting", "task": None, "at": iso(desk.clock.now() + 12)}
     run = {"number": 2, "outcome": "running", "task": task_arn(two)}
-    desk.daemon.pages["incidents"] = [{"incidents": []}, incident(desk, refused), incident(desk, refused, run)]
+    desk.daemon.pages["incidents"] = [{"incidents": []}, incident(desk, refused, planned), incident(desk, refused, run)]
     desk.daemon.lives[two] = [task(two), stopped(two, 0)]
     result = desk.run("run", "hello", "--wait", "--retry")
     assert result.exit_code == 0
-    assert "Attempt 1: refused" in result.stderr and "Attempt 2: task dddddddd" in result.stderr
+    assert "Attempt 2 follows in 11 s." in result.stderr and "Attempt 2: task dddddddd was launched." in result.stderr
+
+
+def test_interrupting_the_wait_for_retries_leaves_them_to_the_watch(desk):
+    desk.daemon.define()
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    desk.daemon.pages["incidents"] = {"incidents": []}
+    desk.on_pause = lambda: signal.raise_signal(signal.SIGINT)
+    result = desk.run("run", "hello", "--wait", "--retry")
+    assert result.exit_code == 130 and "See: hinoban why hello" in result.stderr
 
 
 def test_following_retries_ends_when_nothing_more_is_planned(desk):
@@ -165,6 +179,32 @@ def test_logs_are_found_by_their_stream_when_nobody_knows_the_task(desk):
     assert desk.run("logs", "unheard").exit_code == 1
 
 
+def test_logs_of_a_task_that_ecs_forgot_are_found_through_the_watch(desk):
+    one, options = "a1" + "0" * 30, {"awslogs-group": "/own", "awslogs-stream-prefix": "p", "awslogs-region": "ap-northeast-1"}
+    desk.daemon.define(containerDefinitions=[{"name": "app", "logConfiguration": {"logDriver": "awslogs", "options": options}}])
+    desk.daemon.log[("/own", f"p/app/{one}")] = ["boom"]
+    known = {"task": task_arn(one), "cluster": CLUSTER, "task_definition": DEFINITION + "hello:1", "containers": [], "log": ["kept"]}
+    desk.daemon.pages = {"history": {"tasks": [{"arn": task_arn(one), "revision": 1}]}, "why": known}
+    assert desk.run("logs", "hello").stdout == desk.run("logs", "a1").stdout == desk.run("logs", "hello:1").stdout == "boom\n"
+    desk.daemon.log.clear()
+    gone = desk.run("logs", "a1")
+    assert gone.stdout == "kept\n" and "kept with the incident" in gone.stderr
+
+
+def test_why_asks_ecs_about_a_task_that_the_watch_has_not_seen(desk):
+    one = "ab1" + "0" * 29
+    desk.daemon.lives[one] = [task(one)]
+    assert desk.run("why", "ab1").stdout.splitlines()[0] == "hello:1 · task ab100000 · RUNNING"
+    unheard = desk.run("why", "hallo")
+    assert unheard.exit_code == 1 and len(unheard.stderr.splitlines()) == 3
+
+
+def test_a_table_is_cut_to_the_width_of_a_terminal():
+    rows = [("inc-1", "a long story of what happened to it", "OPEN")]
+    assert fitting(("ID", "WHAT", "STATE"), rows, 1, 34) == [("inc-1", "a long story of wha…", "OPEN")]
+    assert fitting(("ID", "WHAT", "STATE"), rows, 1, 80) == rows
+
+
 def test_following_a_log_ends_with_the_task(desk):
     one = "a" * 32
     desk.daemon.define()
@@ -186,8 +226,9 @@ def test_why_prints_the_watch_s_text_and_asks_for_all_of_it_with_full(desk):
 def test_incidents_are_listed_shown_and_acknowledged(desk):
     desk.daemon.pages = {"incidents": incident(desk), "incidents/inc-1": {"id": "inc-1"}, "why": {"lines": ["story"]}}
     lines = desk.run("incidents").stdout.splitlines()
-    assert lines[0].split() == ["INCIDENT", "TASK", "WHAT", "HAPPENED", "SINCE", "STATE"]
-    assert lines[1].split() == ["inc-1", "hello:3", "NOT", "STARTED:", "No", "room.", "0", "s", "OPEN"]
+    assert lines[0].split() == ["INCIDENT", "TASK", "WHAT", "HAPPENED", "OPENED", "STATE"]
+    opened = local_day_time(desk.clock.now(), ZoneInfo(local_zone())).split()
+    assert lines[1].split() == ["inc-1", "hello:3", "NOT", "STARTED:", "No", "room.", *opened, "OPEN"]
     desk.daemon.pages["incidents"]["incidents"][0]["task"] = task_arn("a" * 32)
     assert "hello:3 aaaaaaaa" in desk.run("incidents").stdout
     assert desk.run("incidents", "list", "--open").exit_code == 0
@@ -196,6 +237,7 @@ def test_incidents_are_listed_shown_and_acknowledged(desk):
     assert json.loads(desk.run("incidents", "show", "inc-1", "-o", "json").stdout) == {"id": "inc-1"}
     assert desk.run("incidents", "ack", "inc-1", "--for", "24h").exit_code == 0
     [(path, body)] = desk.daemon.posted
+    assert f"inc-1 is acknowledged by {body['by']}" in desk.run("incidents", "ack", "inc-1").stderr
     assert path == "incidents/inc-1/ack" and body["for"] == "24h" and body["by"]
     assert desk.run("incidents", "ack", "inc-1", "--for", "soon").exit_code == 2
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from hinoban.watch.model import Launch, TaskChange
-from hinoban.watch.normalise import described, observation
+from hinoban.watch.model import Launch, Older, TaskChange
+from hinoban.watch.normalise import described, observation, observations
 from tests.unit.watch.samples import NO_ROOM, REGION, START, envelope, run_task, task_arn, task_event
 
 
@@ -42,3 +42,20 @@ def test_a_described_task_is_the_same_as_its_event() -> None:
     assert (change.task_arn, change.version) == (task_arn(1), 3)
     assert change.detail["createdAt"] == detail["createdAt"]
     assert "tags" not in change.detail
+
+
+def test_of_a_tasks_events_that_come_together_only_the_latest_is_read_whole() -> None:
+    running, stopped, other = task_event(1, "RUNNING"), task_event(1, "STOPPED"), task_event(2, "RUNNING")
+    told = observations([stopped, running, run_task(3), other, b"[]"])
+    assert [raw for raw, _ in told] == [stopped, run_task(3), other, running]
+    assert [type(seen) for _, seen in told] == [TaskChange, Launch, TaskChange, Older]
+    older = told[-1][1]
+    assert isinstance(older, Older)
+    assert (older.task_arn, older.version, older.finished) == (task_arn(1), 3, False)
+
+
+def test_where_the_latest_cannot_be_read_its_elders_are() -> None:
+    broken = msgspec.json.decode(task_event(1, "STOPPED"))
+    broken["detail"]["updatedAt"] = "yesterday"
+    told = observations([task_event(1, "RUNNING"), msgspec.json.encode(broken)])
+    assert [(type(seen), raw) for raw, seen in told] == [(TaskChange, task_event(1, "RUNNING"))]

@@ -70,11 +70,6 @@ def is_fargate_size(cpu: int, memory: int, operating_system: str = "linux") -> b
     return memory in fargate_sizes(operating_system).get(cpu, ())
 
 
-def next_memory_up(cpu: int, memory: int) -> int | None:
-    """The smallest memory in MiB above `memory` that Fargate offers with `cpu` units; None where there is none."""
-    return next((size for size in fargate_sizes().get(cpu, ()) if size > memory), None)
-
-
 def reserved(definition: Mapping[str, Any]) -> Reservation:
     """What a task of `definition` (normalised, overrides applied) reserves.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hinoban.base.clock import DAYS, Clock
+from hinoban.base.clock import DAYS, HOURS, Clock
 from hinoban.base.ids import Ids
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.ecs.model.clusters import Cluster
@@ -28,6 +28,7 @@ TASKS = Table("tasks", "id")
 TOKENS = Table("launch_tokens", "region", "cluster", "token")
 
 _NOTHING = Room(0, 0)
+_TOKEN_OUTLIVES = 1 * HOURS
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,6 +39,7 @@ class LaunchToken(msgspec.Struct, frozen=True, kw_only=True):
     task_ids: tuple[str, ...]
     failures: tuple[dict[str, Any], ...]
     created_at: float
+    expires_at: float | None = None
 
 
 class State:
@@ -101,17 +103,17 @@ class State:
         if before is None or before.last_status != task.last_status:
             self._recount(before, -1)
             self._recount(task, 1)
+            if (before is None or before.finished) != task.finished:
+                room = Room(task.cpu_units, task.memory_mib)
+                self.used = self.used.minus(room) if task.finished else self.used.plus(room)
             if task.stopped_at is not None:
                 heapq.heappush(self._expiries, (task.stopped_at + self._forget_after, task.id))
         self.tasks[task.id] = task
         self._views.pop(task.id, None)
 
     def _recount(self, task: Task | None, by: int) -> None:
-        if task is None or task.finished:
-            return
-        self._counts[(task.region, task.cluster)][0 if task.last_status == "RUNNING" else 1] += by
-        room = Room(task.cpu_units, task.memory_mib)
-        self.used = self.used.plus(room) if by > 0 else self.used.minus(room)
+        if task is not None and not task.finished:
+            self._counts[(task.region, task.cluster)][0 if task.last_status == "RUNNING" else 1] += by
 
     def view(self, task: Task) -> msgspec.Raw:
         """DescribeTasks' Task object without tags, encoded once for each version."""
@@ -140,7 +142,7 @@ class State:
     def token(self, region: str, cluster: str, token: str) -> LaunchToken | None:
         """What this clientToken answered, while it protects."""
         known = self._tokens.get((region, cluster, token))
-        return known if known is not None and self._clock.now() < self._protects_until(known) else None
+        return known if known is not None and self._protects_until(known, self._clock.now()) > self._clock.now() else None
 
     def put_token(self, region: str, cluster: str, token: str, answer: LaunchToken) -> None:
         """Keep what a clientToken answered."""
@@ -150,16 +152,25 @@ class State:
 
     def _remember_token(self, key: tuple[str, str, str], answer: LaunchToken) -> None:
         self._tokens[key] = answer
-        heapq.heappush(self._token_expiries, (self._protects_until(answer), key))
+        heapq.heappush(self._token_expiries, (answer.created_at + _TOKEN_OUTLIVES, key))
 
-    def _protects_until(self, answer: LaunchToken) -> float:
-        return answer.created_at + (1 * DAYS if answer.task_ids else self._forget_after)
+    def _protects_until(self, answer: LaunchToken, now: float) -> float:
+        """The shorter of 24 hours and its tasks' life + 1 hour (facts/ecs.md §3.6), whatever `forget_after` says."""
+        latest = answer.created_at + 1 * DAYS
+        known = [self.tasks[task_id] for task_id in answer.task_ids if task_id in self.tasks]
+        if any(not task.finished for task in known):
+            return min(latest, now + _TOKEN_OUTLIVES)
+        if answer.expires_at is not None:
+            return answer.expires_at
+        # Of a task that is forgotten we know only that it stopped `forget_after` ago or earlier.
+        gone = [now - self._forget_after] if len(known) < len(answer.task_ids) else []
+        ends = [answer.created_at, *gone, *(task.stopped_at for task in known if task.stopped_at is not None)]
+        return min(latest, max(ends) + _TOKEN_OUTLIVES)
 
     def forget(self, now: float) -> float | None:
         """Forget the tasks that stopped long enough ago and the tokens that protect no more; answers when the next one is due.
 
-        A stopped task can be described for an hour (facts/ecs.md §7); a token protects for the shorter of 24 hours and its
-        tasks' life + 1 hour (§3.6), so it goes with the last of its tasks.
+        A stopped task can be described for an hour, or `forget_after` (facts/ecs.md §7).
         """
         while self._expiries and self._expiries[0][0] <= now:
             _, task_id = heapq.heappop(self._expiries)
@@ -168,11 +179,22 @@ class State:
         while self._token_expiries and self._token_expiries[0][0] <= now:
             _, key = heapq.heappop(self._token_expiries)
             # The token may protect a later launch by now, which has an expiry of its own.
-            if (answer := self._tokens.get(key)) is not None and self._protects_until(answer) <= now:
-                del self._tokens[key]
-                self._database.put(TOKENS, key, None)
+            if (answer := self._tokens.get(key)) is not None:
+                self._reconsider(key, answer, now)
         dues = [heap[0][0] for heap in (self._expiries, self._token_expiries) if heap]
         return min(dues, default=None)
+
+    def _reconsider(self, key: tuple[str, str, str], answer: LaunchToken, now: float) -> None:
+        """Let a token go that protects no more; look again when it may not."""
+        until = self._protects_until(answer, now)
+        if until <= now:
+            del self._tokens[key]
+            self._database.put(TOKENS, key, None)
+            return
+        heapq.heappush(self._token_expiries, (until, key))
+        if not any(task_id in self.tasks for task_id in answer.task_ids):
+            # Nothing can be learned of its tasks any more: this is its end.
+            self._tokens[key] = msgspec.structs.replace(answer, expires_at=until)
 
     def _forget_task(self, task: Task) -> None:
         place = (task.region, task.cluster)

@@ -51,5 +51,10 @@ class Logs:
         if not self.group_exists(region, group):
             self._state.create_group(region, group, Group(created=self._state.now_ms()))
 
+    def clear(self) -> None:
+        """Forget every group and all that was written to it."""
+        for region, name in self._state.every_group():
+            self._state.delete_group(region, name)
+
     def close(self) -> None:
         self._state.close()

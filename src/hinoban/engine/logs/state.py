@@ -98,6 +98,10 @@ class State:
         self._database.put(STREAMS, (region, group, name), stream)
         return stream
 
+    def every_group(self) -> list[tuple[str, str]]:
+        """(region, name) of every group."""
+        return [(region, name) for region, groups in self._groups.items() for name in groups]
+
     def delete_group(self, region: str, name: str) -> None:
         """Forget the group, its streams and their events."""
         del self._groups[region][name]

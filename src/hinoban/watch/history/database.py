@@ -47,6 +47,9 @@ def migrate(connection: Connection) -> None:
             f"its schema is {found}, this version knows {HEAD}",
             "Upgrade Hinoban, or use another --state",
         )
+    if connection.dialect.name == "sqlite":
+        # Python's driver begins no transaction for DDL: a kill halfway would leave tables that no later start can make again.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     from alembic import command
     from alembic.config import Config
 

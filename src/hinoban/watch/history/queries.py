@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, select
 
+from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
 from hinoban.watch.history.ledger import Message
-from hinoban.watch.history.schema import incidents, launches, outbox, retries, task_events, tasks
+from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, task_events, tasks
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 
+_BEFORE, _AFTER = 10 * MINUTES, 1 * MINUTES
 _incident = msgspec.json.Decoder(Incident).decode
 _launch = msgspec.json.Decoder(Launch).decode
 
@@ -78,6 +80,31 @@ def runs_since(connection: Connection, family: str, since: float) -> list[RowMap
     """The family's tasks created after `since`."""
     columns = (tasks.c.arn, tasks.c.cluster, tasks.c.region, tasks.c.account, tasks.c.started_by, tasks.c.created_at)
     return list(connection.execute(select(*columns).where(tasks.c.family == family, tasks.c.created_at > since)).mappings())
+
+
+def last_good_run(connection: Connection, row: RowMapping) -> RowMapping | None:
+    """The family's newest run that was launched before this one and ended with exit code 0."""
+    found = select(tasks.c.id, tasks.c.revision, tasks.c.created_at).where(
+        tasks.c.family == row["family"], tasks.c.created_at < (row["created_at"] or 0), tasks.c.exit_code == 0
+    )
+    return connection.execute(found.order_by(desc(tasks.c.created_at)).limit(1)).mappings().first()
+
+
+def launch_of_task(connection: Connection, family: str, task_arn: str, created_at: float | None) -> Launch | None:
+    """The RunTask call that brought this task: of its family, and from around its creation."""
+    if created_at is None:
+        return None
+    found = select(launches.c.value).where(
+        launches.c.family == family, launches.c.at >= created_at - _BEFORE, launches.c.at <= created_at + _AFTER
+    )
+    calls = map(_launch, connection.execute(found.order_by(desc(launches.c.at)).limit(1000)).scalars())
+    return next((call for call in calls if task_arn in call.task_arns), None)
+
+
+def as_of(connection: Connection) -> float | None:
+    """When a source last answered: until then what is remembered is complete."""
+    moment: float | None = connection.execute(select(func.max(cursors.c.polled_at))).scalar()
+    return moment
 
 
 def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Incident]:

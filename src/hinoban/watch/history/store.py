@@ -16,7 +16,7 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, task_events, tasks
-from hinoban.watch.model import Launch, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import Launch, Older, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
@@ -41,7 +41,7 @@ _UPDATE_TASK, _FOLD_TASK = _updating(_CHANGING), _updating(_FOLDING)
 class Fresh(NamedTuple):
     """An observation that was not known before; `newest` is False for a task event older than one already known."""
 
-    change: TaskChange | Launch
+    change: TaskChange | Launch | Older
     newest: bool
 
 
@@ -100,7 +100,7 @@ class History:
         self._touched.clear()
         self._launches.clear()
 
-    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch]]) -> list[Fresh]:
+    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Older]]) -> list[Fresh]:
         """Which of `items` (raw envelope, observation) are new, in their order; remembered for `flush`."""
         self._load(connection, items)
         known_launches = self._known_launches(connection, [change.launch_id for _, change in items if isinstance(change, Launch)])
@@ -120,8 +120,9 @@ class History:
             if task.versions & bit:
                 continue
             task.versions |= bit
-            newest = task.newest is None or change.version > task.newest.version
-            if newest:
+            newest = False
+            if isinstance(change, TaskChange) and (task.newest is None or change.version > task.newest.version):
+                newest = True
                 task.newest = change
             if change.finished:
                 task.fold = True
@@ -201,10 +202,10 @@ class History:
         self._next_key += 1
         return key
 
-    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch]]) -> None:
+    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch | Older]]) -> None:
         wanted: dict[str, None] = {}
         for _, change in items:
-            if isinstance(change, TaskChange):
+            if not isinstance(change, Launch):
                 name = _name(change)
                 if name in self._known:
                     self._known.move_to_end(name)
@@ -221,10 +222,9 @@ class History:
         task.versions = int.from_bytes(row["versions"], "little")
         task.verdict, task.exit_code = row["verdict"], row["exit_code"]
         if row["timeline"] is not None:
-            raws = blobs.unpack(row["timeline"])
-            changes = [change for raw in raws if isinstance(change := observation(raw), TaskChange)]
-            task.events = [(change.version, raw) for change, raw in zip(changes, raws, strict=True)]
-            task.newest, task.fold = changes[-1], True
+            read = [(seen, raw) for raw in blobs.unpack(row["timeline"]) if isinstance(seen := observation(raw), TaskChange)]
+            task.events = [(change.version, raw) for change, raw in read]
+            task.newest, task.fold = read[-1][0], True
             self._restored_ended.append((row["id"], row["region"], row["account"]))
         else:
             task.stored_events = True
@@ -270,7 +270,7 @@ class History:
             self._bytes -= task.bytes
 
 
-def _name(change: TaskChange) -> _Name:
+def _name(change: TaskChange | Older) -> _Name:
     return task_id_of(change.task_arn), change.region, change.account
 
 

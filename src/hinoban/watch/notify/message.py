@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hinoban.base.text import one_line
 from hinoban.base.units import iso
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
@@ -14,10 +15,10 @@ from hinoban.watch.notify.wording import (
     clock_time,
     definition_name,
     not_retried,
-    one_line,
     ran_of,
     short_cause,
     short_task,
+    state_of,
     verdict_of,
 )
 
@@ -46,7 +47,7 @@ def alert(incident: Incident, change: Change) -> Message:
         change=change,
         at=incident.opened_at if change == "opened" else incident.resolved_at or incident.changed_at,
         severity=_severity(incident, change),
-        title=_quiet_title(incident) if change == "quiet" else _title(incident, change),
+        title=one_line(_quiet_title(incident) if change == "quiet" else _title(incident, change)),
         labels=() if change == "quiet" else _labels(incident, change),
     )
 
@@ -115,7 +116,7 @@ def _title(incident: Incident, change: Change) -> str:
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
         (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
         verdict_of(incident),
-        "resolved" if change == "resolved" and incident.verdict == finding.verdict else "",
+        state_of(incident) if change == "resolved" else "",
         incident.id,
     ]
     return SEPARATOR.join(part for part in parts if part)
@@ -131,7 +132,9 @@ def _quiet_title(incident: Incident) -> str:
 def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
     explanation, done = incident.finding.explanation, " ".join(incident.done)
     if change == "resolved":
-        labels = [("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
+        # An overdue task's end has words of its own; of all others the words were told when they failed.
+        said = SEPARATOR.join(explanation.said) if incident.finding.detector == "overdue" else ""
+        labels = [("Said", said), ("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
     else:
         then = next_step(incident)
         if not done and len(incident.attempts) < 2:

@@ -35,6 +35,12 @@ class Outbox:
         self._dead_after = dead_after
         self._complain = complain
 
+    def take_over(self) -> None:
+        """Free every claim. For the only watch of this history, as it begins: who claimed before is dead, and nobody shall wait for it."""
+        with self._engine.begin() as connection:
+            claimed = update(outbox).where(outbox.c.state == "queued", outbox.c.claimed_by.is_not(None))
+            connection.execute(claimed.values(claimed_by=None, claimed_until=None))
+
     async def step(self, now: float) -> float | None:
         """Send, for each channel, what is due until one fails; when something is due next."""
         moments = [due for name in self._channels if (due := await self._drain(name)) is not None]

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
+from hinoban.watch.notify.background import NOTHING, Background, caller_words
 from hinoban.watch.notify.wording import (
     LABEL_WIDTH,
     SEPARATOR,
@@ -17,9 +19,9 @@ from hinoban.watch.notify.wording import (
     day_time,
     definition_name,
     not_retried,
-    one_line,
     ran_of,
     short_task,
+    state_of,
     table,
     verdict_of,
 )
@@ -42,21 +44,22 @@ def why_text(
     zone: ZoneInfo,
     launch: Launch | None = None,
     log_tail: Sequence[str] = (),
-    usual: str | None = None,
-    changed: str | None = None,
-    cost: str | None = None,
+    background: Background = NOTHING,
     full: bool = False,
 ) -> list[str]:
     """The lines of `why`: about an incident (with its task's last detail, if it has one), else about a task, else about a launch.
 
-    At most 12 lines unless `full`: a long timeline keeps its first and its last lines. `cost` and `usual` are texts ready to print.
+    At most 12 lines unless `full`: a long timeline keeps its first and its last lines. `background` is what the history adds.
     """
-    report = _report(incident, task, launch, zone, log_tail, usual, changed, cost, full)
-    lines = [SEPARATOR.join(report.title)]
+    report = _report(incident, task, launch, zone, log_tail, background, full)
+    lines = [one_line(SEPARATOR.join(report.title))]
     for label, texts in report.labels:
         lines.append(f"{label:<{LABEL_WIDTH}}{texts[0]}")
         lines.extend(" " * LABEL_WIDTH + text for text in texts[1:])
-    attempts = table([attempt_columns(one, zone) for one in incident.attempts]) if incident is not None else []
+    attempts: list[str] = []
+    if incident is not None:
+        said = SEPARATOR.join(incident.finding.explanation.said)
+        attempts = [one_line(line) for line in table([attempt_columns(one, said, background, zone) for one in incident.attempts])]
     return lines + (attempts if full else _shorten(attempts, MAX_LINES - len(lines)))
 
 
@@ -67,18 +70,17 @@ def why_json(
     zone: ZoneInfo,
     launch: Launch | None = None,
     log_tail: Sequence[str] = (),
-    usual: str | None = None,
-    changed: str | None = None,
-    cost: str | None = None,
+    background: Background = NOTHING,
 ) -> dict[str, Any]:
     """The same as `why_text`, nothing left out: `title`, the labels in lower case as keys, `attempts` with moments in UTC."""
-    report = _report(incident, task, launch, zone, log_tail, usual, changed, cost, True)
+    report = _report(incident, task, launch, zone, log_tail, background, True)
     answer: dict[str, Any] = {"title": SEPARATOR.join(report.title)}
     answer.update({label.lower(): "\n".join(texts) for label, texts in report.labels})
     if incident is not None:
         answer |= {"incident": incident.id, "state": incident.state, "verdict": incident.verdict}
-        answer["attempts"] = [attempt_json(one) for one in incident.attempts]
-    return answer
+        callers = [background.caller if one.number == 1 else None for one in incident.attempts]
+        answer["attempts"] = [attempt_json(one) | {"caller": caller} for one, caller in zip(incident.attempts, callers, strict=True)]
+    return answer | {"caller": background.caller}
 
 
 def attempt_json(attempt: Any) -> dict[str, Any]:
@@ -104,18 +106,16 @@ def _report(
     launch: Launch | None,
     zone: ZoneInfo,
     log_tail: Sequence[str],
-    usual: str | None,
-    changed: str | None,
-    cost: str | None,
+    background: Background,
     full: bool,
 ) -> Report:
     if incident is None:
-        return _of_task(task, zone, log_tail, full) if task is not None else _of_launch(launch, zone)
+        return _of_task(task, zone, log_tail, background, full) if task is not None else _of_launch(launch, zone)
     finding = incident.finding
     said = SEPARATOR.join(finding.explanation.said)
     failed = finding.detector in ("failed_exit", "out_of_memory")
     overdue = finding.detector == "overdue"
-    started = f"{day_time(finding.facts.get('started_at'), zone)} by {finding.started_by or UNKNOWN}" if overdue else ""
+    started = f"{day_time(finding.facts.get('started_at'), zone)} by {_starter(finding.started_by, background)}" if overdue else ""
     log = _log(log_tail, finding.task_arn, full)
     labels: list[tuple[str, Sequence[str]]] = [
         ("Cause", (finding.explanation.cause,)),
@@ -123,25 +123,25 @@ def _report(
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
         ("Log", log or ((f"{UNKNOWN}: no line was kept",) if failed else ())),
-        ("Changed", (changed or (UNKNOWN if failed else ""),)),
-        ("Usual", (usual or (UNKNOWN if failed or started else ""),)),
-        ("Cost", (cost or (UNKNOWN if started else ""),)),
+        ("Changed", ((background.changed or "") if failed else "",)),
+        ("Usual", ((background.usual or "") if failed or overdue else "",)),
+        ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
         ("Next", (_next_line(incident),)),
     ]
-    return Report(title=_title(incident, zone), labels=_kept(labels))
+    return Report(title=_title(incident, zone, background), labels=_kept(labels))
 
 
-def _title(incident: Incident, zone: ZoneInfo) -> tuple[str, ...]:
+def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[str, ...]:
     finding = incident.finding
     group = str(finding.facts.get("group") or "")
     where = f"task {short_task(finding.task_arn)}" if finding.task_arn else f"launched {day_time(finding.at, zone)}"
     parts = [
-        definition_name(finding.family, finding.revision),
+        definition_name(finding.family, finding.revision if finding.revision is not None else background.revision),
         f"service {group.removeprefix('service:')}" if group.startswith("service:") else "",
         where,
-        (ran_of(finding.facts) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
+        (ran_of(finding.facts, background.as_of) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
         verdict_of(incident),
-        "acknowledged" if incident.state == "acknowledged" else "",
+        state_of(incident),
         incident.id,
     ]
     return tuple(part for part in parts if part)
@@ -155,14 +155,22 @@ def _next_line(incident: Incident) -> str:
     return step if quiet else f"{step}      {not_retried(incident.finding)}"
 
 
-def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str], full: bool) -> Report:
+def _starter(started_by: str | None, background: Background) -> str:
+    """`user hinoban (CloudTrail)`, with the call's own startedBy where it has one."""
+    words = caller_words(background.caller)
+    if words is None:
+        return started_by or UNKNOWN
+    return f"{words} (CloudTrail)" + (f", startedBy {started_by}" if started_by else "")
+
+
+def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str], background: Background, full: bool) -> Report:
     definition, arn = str(task.get("taskDefinitionArn") or ""), str(task.get("taskArn") or "")
     name, status = definition_name(family_of(definition), revision_of(definition)), str(task.get("lastStatus") or UNKNOWN)
     log = ("Log", _log(log_tail, arn, full))
     if status != "STOPPED":
         began = moment_of(task, "startedAt") or moment_of(task, "createdAt")
         cause = f"Nothing went wrong so far: the task is {status}."
-        labels = [("Cause", (cause,)), ("Started", (f"{day_time(began, zone)} by {task.get('startedBy') or UNKNOWN}",)), log]
+        labels = [("Cause", (cause,)), ("Started", (f"{day_time(began, zone)} by {_starter(task.get('startedBy'), background)}",)), log]
         labels.append(("Next", (f"Follow it: hinoban logs -f {short_task(arn)}",)))
         return Report(title=(name, f"task {short_task(arn)}", status), labels=_kept(labels))
     explanation, ran = explain_stop(task), ran_seconds(task)

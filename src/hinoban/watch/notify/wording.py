@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.units import format_duration, local_day_time, local_time
-from hinoban.watch.model import Attempt, Finding, Incident, task_id_of
+from hinoban.watch.model import Attempt, Finding, Incident, attempt_of, task_id_of
+from hinoban.watch.notify.background import Background, caller_words, run_words
 
 LABEL_WIDTH = 9
 SEPARATOR = " · "
@@ -66,11 +67,20 @@ def verdict_of(incident: Incident) -> str:
     return incident.verdict
 
 
-def ran_of(facts: Mapping[str, Any]) -> str | None:
-    """`RUNNING 26 h 03 m, limit 24 h` of an overdue task."""
+def state_of(incident: Incident) -> str:
+    """`RESOLVED`, `acknowledged by s.tanaka`; empty where the verdict says it."""
+    if incident.state == "resolved":
+        return "RESOLVED" if incident.verdict == incident.finding.verdict else ""
+    return f"acknowledged by {incident.acknowledged_by or 'unknown'}" if incident.state == "acknowledged" else ""
+
+
+def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
+    """`RUNNING 26 h 03 m, limit 24 h` of an overdue task: until it was found, or until `as_of`."""
     ran, limit = facts.get("ran_seconds"), facts.get("limit_seconds")
     if ran is None or limit is None:
         return None
+    if as_of is not None and (began := facts.get("started_at")) is not None:
+        ran = max(ran, as_of - began)
     return f"{facts.get('last_status') or 'RUNNING'} {format_duration(ran)}, limit {format_duration(limit)}"
 
 
@@ -81,19 +91,28 @@ def not_retried(finding: Finding) -> str:
     return "Not retried: no policy asks for it." if finding.explanation.retryable else "Not retried: it cannot help."
 
 
-def attempt_columns(attempt: Attempt, zone: ZoneInfo) -> tuple[str, str, str, str, str]:
-    """An attempt as the columns of the timeline."""
-    outcome = f"task {short_task(attempt.task_arn)}" if attempt.task_arn else attempt.outcome
-    note = SEPARATOR.join(part for part in ((attempt.outcome if attempt.task_arn else ""), attempt.note) if part)
-    return local_time(attempt.at, zone), str(attempt.number), attempt.started_by or "unknown", outcome, note
+def starter_of(attempt: Attempt, caller: str | None) -> str:
+    """Who launched it: the call's own startedBy, else the caller; our retries are ours."""
+    if attempt_of(attempt.started_by) is not None:
+        return "hinoban"
+    return attempt.started_by or (caller_words(caller) if attempt.number == 1 else None) or "unknown"
+
+
+def attempt_columns(attempt: Attempt, said: str, background: Background, zone: ZoneInfo) -> tuple[str, str, str, str, str]:
+    """An attempt as the columns of the timeline; what `said` tells already is not told again."""
+    run = background.runs.get(attempt.task_arn or "")
+    at, outcome, note = attempt.at, attempt.outcome, "" if attempt.note and attempt.note in said else attempt.note
+    if attempt.task_arn:
+        words = run_words(run, zone) if run is not None else ""
+        if run is not None and run.created_at is not None:
+            at = run.created_at
+        if outcome in ("not started", "in doubt", "out of memory") or not words:
+            words = SEPARATOR.join(part for part in (words, outcome) if part)
+        outcome, note = f"task {short_task(attempt.task_arn)}", SEPARATOR.join(part for part in (words, note) if part)
+    return local_time(at, zone), str(attempt.number), starter_of(attempt, background.caller), outcome, note
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks: a message's line stays one line, no word of it is lost."""
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text

@@ -90,7 +90,7 @@ class RetryRunner:
 
     async def _call(self, retry: Retry) -> None:
         try:
-            answer = await self._client.call("ecs", "RunTask", policy.request(retry))
+            answer = await self._client.in_region(retry.region).call("ecs", "RunTask", policy.request(retry))
         except EndpointUnreachable:
             self._later(retry)  # it may have run: the same token again
             return
@@ -164,9 +164,10 @@ class RetryRunner:
         """The attempt's own tasks: what our history knows, and what AWS lists under its startedBy, RUNNING and STOPPED."""
         with self._pipeline.transaction() as connection:
             found = dict.fromkeys(queries.started_by(connection, retry.started_by))
+        client = self._client.in_region(retry.region)
         for status in ("RUNNING", "STOPPED"):
             asked = {"cluster": retry.cluster, "startedBy": retry.started_by, "desiredStatus": status}
-            found |= dict.fromkeys([arn async for arn in self._client.paginate("ecs", "ListTasks", asked, "taskArns")])
+            found |= dict.fromkeys([arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")])
         return tuple(found)
 
     async def _other_launch(self, retry: Retry) -> str | None:
@@ -178,12 +179,13 @@ class RetryRunner:
                 if same and row["arn"] not in retry.original_tasks and attempt_of(row["started_by"]) is None:
                     return f"task {task_id_of(row['arn'])[:8]}"
         arns: list[str] = []
+        client = self._client.in_region(retry.region)
         for status in ("RUNNING", "STOPPED"):
             asked = {"cluster": retry.cluster, "family": launch.family, "desiredStatus": status}
-            arns += [arn async for arn in self._client.paginate("ecs", "ListTasks", asked, "taskArns")]
+            arns += [arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")]
         wanted = [arn for arn in dict.fromkeys(arns) if arn not in retry.original_tasks]
         for start in range(0, len(wanted), 100):
-            answer = await self._client.call("ecs", "DescribeTasks", {"cluster": retry.cluster, "tasks": wanted[start : start + 100]})
+            answer = await client.call("ecs", "DescribeTasks", {"cluster": retry.cluster, "tasks": wanted[start : start + 100]})
             for task in answer.get("tasks") or ():
                 created = task.get("createdAt") or 0
                 moment = parse_iso(created) if isinstance(created, str) else float(created)

@@ -42,7 +42,7 @@ class Stopper:
         reason = f"hinoban: over its limit of {format_duration(limit)} ({incident_id(f'task:{change.task_arn}')})"
         asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": reason}
         try:
-            await self._client.call("ecs", "StopTask", asked)
+            await self._client.in_region(change.region).call("ecs", "StopTask", asked)
         except EndpointUnreachable:
             return False
         except AwsError as error:

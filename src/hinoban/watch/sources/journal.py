@@ -1,6 +1,6 @@
 """The engine's feed as a source: long-polls `/_hinoban/v1/feed`, and backfills by List and Describe where the feed lost the thread."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from hinoban.aws.client import ApiError, Client
@@ -37,7 +37,7 @@ class Journal:
         except ApiError as error:
             if error.status != 410:
                 raise
-            return await self._backfill(cursor, int(error.fields.get("oldest") or 1))
+            return await self._backfill(cursor, int(error.fields.get("oldest") or 1), error.fields.get("regions") or [self._client.region])
         feed, newest = headers.get("x-hinoban-feed", ""), int(headers.get("x-hinoban-last", after))
         now = self._clock.now()
         gap = cursor.gap_at if cursor else None
@@ -46,13 +46,14 @@ class Journal:
             return Batch(events=(), cursor=Cursor(feed, 0, max(newest, 1), now, now))
         return batch_of_lines(lines, feed, after, newest, now, gap)
 
-    async def _backfill(self, cursor: Cursor | None, oldest: int) -> Batch:
+    async def _backfill(self, cursor: Cursor | None, oldest: int, regions: Sequence[str]) -> Batch:
         now = self._clock.now()
         events: list[bytes] = []
         listed: set[str] = set()
-        async for task in all_tasks(self._client):
-            listed.add(task["taskArn"])
-            events.append(described(task, self._client.region))
+        for region in regions:
+            async for task in all_tasks(self._client.in_region(region)):
+                listed.add(task["taskArn"])
+                events.append(described(task, region))
         # The feed's id comes with the next answer. From the oldest it kept: only there are refused launches told.
         behind = Cursor("", max(0, oldest - 1), max(oldest, 1), now, now)
         return Batch(events=events, cursor=behind, listed=frozenset(listed) if cursor is not None else None)

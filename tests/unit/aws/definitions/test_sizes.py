@@ -9,7 +9,6 @@ from hinoban.aws.definitions.sizes import (
     fargate_sizes,
     hourly_price,
     is_fargate_size,
-    next_memory_up,
     parse_cpu,
     parse_memory,
     reserved,
@@ -74,13 +73,6 @@ def test_windows_begins_at_one_vcpu_and_ends_at_four() -> None:
 @given(st.integers(min_value=0, max_value=20000), st.integers(min_value=0, max_value=130000))
 def test_no_other_pair_is_a_fargate_size(cpu: int, memory: int) -> None:
     assert is_fargate_size(cpu, memory) == ((cpu, memory) in PAIRS)
-
-
-@pytest.mark.parametrize(
-    ("cpu", "memory", "up"), [(256, 512, 1024), (256, 2048, None), (512, 100, 1024), (16384, 122880, None), (300, 512, None)]
-)
-def test_next_memory_up(cpu: int, memory: int, up: int | None) -> None:
-    assert next_memory_up(cpu, memory) == up
 
 
 def test_a_task_reserves_its_own_sizes_where_it_has_them() -> None:

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hinoban.aws.call import Call, Caller
 from hinoban.aws.errors import AwsError
+from hinoban.aws.sigv4 import Credentials
 from hinoban.engine.trail.records import record
 from tests.support.engine import REGION, Bench, Refused
 
@@ -99,8 +101,6 @@ async def test_the_record_is_in_the_transaction_of_what_it_tells(bench: Bench) -
 
 
 async def test_who_is_not_known_leaves_no_record(bench: Bench) -> None:
-    from hinoban.aws.sigv4 import Credentials
-
     before = bench.engine.journal.newest
     status, _ = await bench.raw("RunTask", b"{}", credentials=Credentials("AKIDEXAMPLE", "wrong"))
     assert (status, bench.engine.journal.newest) == (400, before)
@@ -123,8 +123,14 @@ def call(now: float = 1_790_823_605.5) -> Call:
 )
 def test_moments_inside_are_printed_in_cloudtrails_words(moment: float, text: str) -> None:
     found = record(call(), {}, {"tasks": [{"createdAt": moment, "version": 1}]}, "e")
-    assert found["responseElements"] == {"tasks": [{"createdAt": text, "version": 1}]}
+    assert msgspec.json.decode(found["responseElements"]) == {"tasks": [{"createdAt": text, "version": 1}]}
     assert found["eventTime"] == "2026-10-01T03:00:05Z"
+
+
+@pytest.mark.parametrize("text", ['"createdAt":1790823605.5', '\\"createdAt\\":1790823605.5', 'x","createdAt":1790823605.5,"y":"'])
+def test_a_text_that_looks_like_a_moment_stays_as_it_is(text: str) -> None:
+    found = record(call(), {}, {"tasks": [{"group": text, "startedBy": text}]}, "e")
+    assert msgspec.json.decode(found["responseElements"]) == {"tasks": [{"group": text, "startedBy": text}]}
 
 
 def test_long_texts_are_cut_at_1024_characters() -> None:

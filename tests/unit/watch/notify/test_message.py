@@ -10,10 +10,13 @@ import msgspec
 
 from hinoban.watch.detect import findings, overdue
 from hinoban.watch.model import Attempt, Finding, Incident, Launch, LaunchFailure, TaskChange
+from hinoban.watch.notify.background import Background, Run, caller_words, cost_words
 from hinoban.watch.notify.message import alert, console_lines, incident_row, webhook_payload, why_json, why_text
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 MIDNIGHT = 1_795_705_200.0  # Fri 27 Nov 2026 00:00 JST
+CHANGED = ":8 → :9 since the last good run (Thu 26 Nov 00:00 JST)"
+GH_ACTIONS = "arn:aws:sts::123456789012:assumed-role/gh-actions/run-8790"
 CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 
 
@@ -87,15 +90,21 @@ def block(text: str) -> list[str]:
 
 def test_why_a_program_failed() -> None:
     inc, change = failed()
-    lines = why_text(inc, change.detail, zone=TOKYO, log_tail=["start", "OperationalError: timeout"], usual="last 30 runs 6-8 m, exit 0")
+    lines = why_text(
+        inc,
+        change.detail,
+        zone=TOKYO,
+        log_tail=["start", "OperationalError: timeout"],
+        background=Background(usual="last 30 good runs 6-8 m", changed=CHANGED),
+    )
     assert lines == block("""
     point-expire:9 · task 5f10aa3c · EXIT 1 after 12 s · inc-9xw1
     Cause    Your program ended with exit code 1. ECS did its part.
     Said     Essential container in task exited · app exit 1 · log-router exit 143 (stopped because app ended)
     Log      OperationalError: timeout      (2 lines kept: hinoban logs 5f10aa3c)
-    Changed  unknown
-    Usual    last 30 runs 6-8 m, exit 0
-    Next     Read its last lines, then run it again: hinoban logs 5f10aa3c      Not retried: no on_exit policy.
+    Changed  :8 → :9 since the last good run (Thu 26 Nov 00:00 JST)
+    Usual    last 30 good runs 6-8 m
+    Next     Read its last lines: hinoban logs 5f10aa3c   then run it again: hinoban run point-expire:9 --wait      Not retried: no on_exit policy.
     """)
 
 
@@ -107,8 +116,8 @@ def test_why_a_launch_recovered() -> None:
     Done     2 retries. Ran once, exit 0, 6 m 12 s.
     Next     Nothing now.
     00:00:07  1  events-rule/nightly-billing  refused
-    00:01:40  2  hinoban/inc-4k2p/2           refused        looked first: nothing of it runs
-    00:03:31  3  hinoban/inc-4k2p/3           task 7c1e90ab  exit 0
+    00:01:40  2  hinoban                      refused        looked first: nothing of it runs
+    00:03:31  3  hinoban                      task 7c1e90ab  exit 0
     """)
 
 
@@ -122,8 +131,6 @@ def test_why_a_task_ran_out_of_memory() -> None:
     Cause    Container app reached its limit of 512 MiB and was killed (exit 137).
     Said     Essential container in task exited · app: OutOfMemoryError: Container killed due to memory usage
     Log      unknown: no line was kept
-    Changed  unknown
-    Usual    unknown
     Next     Set memory to 1024 (valid with cpu 256), register it, then: hinoban run report-export --wait      Not retried: same input, same limit.
     """)
 
@@ -132,11 +139,11 @@ def test_why_a_task_is_overdue() -> None:
     change = Task("e41c03d9", "db-migrate:88").change(lastStatus="RUNNING", desiredStatus="RUNNING", startedBy="run-8790")
     finding = overdue(change, MIDNIGHT + 26 * 3600 + 180)
     assert finding is not None
-    assert why_text(incident(finding, "inc-3c7d"), change.detail, zone=TOKYO, cost="$0.40 so far, $0.37 a day") == block("""
-    db-migrate:88 · task e41c03d9 · RUNNING 26 h 03 m, limit 24 h · OVERDUE · inc-3c7d
+    known = Background(caller=GH_ACTIONS, as_of=MIDNIGHT + 26 * 3600 + 300, cost="$0.40 so far, $0.37 a day")
+    assert why_text(incident(finding, "inc-3c7d"), change.detail, zone=TOKYO, background=known) == block("""
+    db-migrate:88 · task e41c03d9 · RUNNING 26 h 05 m, limit 24 h · OVERDUE · inc-3c7d
     Cause    Nothing will end it: no service owns it, no lease was taken.
-    Started  Fri 27 Nov 00:00 JST by run-8790
-    Usual    unknown
+    Started  Fri 27 Nov 00:00 JST by role gh-actions, session run-8790 (CloudTrail), startedBy run-8790
     Cost     $0.40 so far, $0.37 a day
     Next     Stop it: hinoban stop e41c03d9 --reason "overdue"   or keep: hinoban incidents ack inc-3c7d --for 24h      Not stopped: no stop_after.
     """)
@@ -163,7 +170,7 @@ def test_why_keeps_to_twelve_lines_unless_asked_for_all() -> None:
 def test_the_json_of_why_has_the_same_labels() -> None:
     inc, change = failed()
     answer = why_json(inc, change.detail, zone=TOKYO)
-    assert list(answer) == ["title", "cause", "said", "log", "changed", "usual", "next", "incident", "state", "verdict", "attempts"]
+    assert list(answer) == ["title", "cause", "said", "log", "next", "incident", "state", "verdict", "attempts", "caller"]
 
 
 def test_an_alert_on_the_console_is_one_block_under_its_time() -> None:
@@ -172,7 +179,7 @@ def test_an_alert_on_the_console_is_one_block_under_its_time() -> None:
     00:00:13 JST point-expire:9 · task 5f10aa3c · EXIT 1 after 12 s · inc-9xw1
                  Cause    Your program ended with exit code 1. ECS did its part.
                  Said     Essential container in task exited · app exit 1 · log-router exit 143 (stopped because app ended)
-                 Next     Read its last lines, then run it again: hinoban logs 5f10aa3c      Not retried: no on_exit policy.
+                 Next     Read its last lines: hinoban logs 5f10aa3c   then run it again: hinoban run point-expire:9 --wait      Not retried: no on_exit policy.
     """)
 
 
@@ -207,3 +214,43 @@ def test_every_field_of_the_webhook_is_documented_and_every_documented_one_exist
     page = (Path(__file__).parents[4] / "docs" / "webhook.md").read_text(encoding="utf-8")
     first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(webhook_payload(recovered(), "resolved"))
+
+
+def test_attempts_show_when_their_tasks_ran_and_do_not_repeat_what_aws_said() -> None:
+    story = recovered()
+    refused_again = msgspec.structs.replace(story.attempts[1], note=CAPACITY)
+    story = msgspec.structs.replace(
+        story, attempts=(msgspec.structs.replace(story.attempts[0], started_by=None), refused_again, story.attempts[2])
+    )
+    run = Run(created_at=MIDNIGHT + 211, started_at=MIDNIGHT + 242, stopped_at=MIDNIGHT + 614, exit_code=0)
+    known = Background(caller=GH_ACTIONS, runs={story.attempts[2].task_arn or "": run})
+    assert why_text(story, None, zone=TOKYO, background=known)[-3:] == block("""
+    00:00:07  1  role gh-actions, session run-8790  refused
+    00:01:40  2  hinoban                            refused
+    00:03:31  3  hinoban                            task 7c1e90ab  RUNNING 00:04:02 · STOPPED exit 0 00:10:14
+    """)
+    assert [one["caller"] for one in why_json(story, None, zone=TOKYO, background=known)["attempts"]] == [GH_ACTIONS, None, None]
+
+
+def test_a_caller_is_named_as_people_do() -> None:
+    assert caller_words("arn:aws:iam::123456789012:user/team/hinoban") == "user hinoban"
+    assert caller_words("arn:aws:iam::123456789012:root") == "root"
+    assert caller_words("events.amazonaws.com") == "events.amazonaws.com"
+    assert caller_words(None) is None
+
+
+def test_a_cost_is_told_where_a_price_is_known() -> None:
+    task = {"launchType": "FARGATE", "cpu": "256", "memory": "512", "createdAt": MIDNIGHT}
+    assert cost_words(task, "ap-northeast-1", MIDNIGHT + 26 * 3600) == "$0.40 so far, $0.37 a day"
+    assert cost_words(task, "ap-northeast-1", MIDNIGHT + 8) == "under $0.01 so far, $0.37 a day"
+    assert cost_words(task | {"stoppedAt": MIDNIGHT + 12}, "ap-northeast-1", MIDNIGHT + 60) == "under $0.01 in all"
+    assert cost_words(task, "nowhere-1", MIDNIGHT) is None
+    assert cost_words(task | {"launchType": "EC2"}, "ap-northeast-1", MIDNIGHT) is None
+
+
+def test_no_word_of_a_launch_commands_the_terminal() -> None:
+    healed = recovered()
+    hostile = msgspec.structs.replace(healed, finding=msgspec.structs.replace(healed.finding, family="\x1b]0;all is well\x07"))
+    told = [*console_lines(alert(hostile, "resolved"), TOKYO), *why_text(hostile, None, zone=TOKYO)]
+    assert "\\x1b]0;all is well\\x07:31" in told[0]
+    assert all(line.isprintable() for line in told)

@@ -7,7 +7,7 @@ import msgspec
 from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
-from hinoban.engine.ecs.api.names import DEFAULT_CLUSTER, active_cluster, cluster_name, invalid_parameter, page
+from hinoban.engine.ecs.api.names import DEFAULT_CLUSTER, active_cluster, check_tags, cluster_name, invalid_parameter, page
 from hinoban.engine.ecs.model.clusters import Cluster
 from hinoban.engine.ecs.model.views import cluster_view
 from hinoban.engine.ecs.state import State
@@ -40,6 +40,7 @@ class Clusters:
         known = self._state.clusters.get((call.region, name))
         if known is not None and known.status == "ACTIVE":
             return {"cluster": self._view(known, _EVERYTHING)}
+        check_tags(params)
         providers = tuple(params.get("capacityProviders", ()))
         for provider in providers:
             if provider not in _FARGATE_PROVIDERS:

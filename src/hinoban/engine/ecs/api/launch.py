@@ -1,5 +1,6 @@
 """RunTask: defaults, limits, idempotency, room; PROVISIONING rows in one transaction with their events (facts/ecs.md §3)."""
 
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from hinoban.aws.call import Call, Params, Result
 from hinoban.aws.definitions import overrides, sizes
 from hinoban.aws.errors import AwsError
 from hinoban.base.ids import Ids
-from hinoban.engine.ecs.api.names import active_cluster, client_exception, invalid_parameter
+from hinoban.engine.ecs.api.names import active_cluster, check_tags, client_exception, invalid_parameter
 from hinoban.engine.ecs.api.task_definitions import find
 from hinoban.engine.ecs.decide import stop_reasons
 from hinoban.engine.ecs.decide.capacity import Room, fits
@@ -45,7 +46,8 @@ class Launcher:
         """The tasks that were accepted and, in `failures`, why the others were not; both in a 200 answer."""
         cluster = active_cluster(self._state, call, params)
         token = params.get("clientToken")
-        if token is not None and (answer := self._replay(cluster, token, params)) is not None:
+        _check_lengths(params)
+        if token is not None and (answer := self._replay(call, cluster, token, params)) is not None:
             return answer
         count = params.get("count", 1)
         if not 1 <= count <= _MOST_AT_ONCE:
@@ -73,22 +75,26 @@ class Launcher:
             self._state.put_token(call.region, cluster.name, token, kept)
         return {"tasks": [task_view(task, tags=True) for task in tasks], "failures": failures}
 
-    def _replay(self, cluster: Cluster, token: str, params: Params) -> Result | None:
+    def _replay(self, call: Call, cluster: Cluster, token: str, params: Params) -> Result | None:
         """What this token answered before, while it protects; ConflictException for another request (facts/ecs.md §3.6)."""
         known = self._state.token(cluster.region, cluster.name, token)
         if known is None:
-            return None
-        tasks = [self._state.tasks[task_id] for task_id in known.task_ids if task_id in self._state.tasks]
-        if known.task_ids and not tasks:
-            # It goes with the last of its tasks: while one of them is known, no second launch.
             return None
         if known.request != _fingerprint(params):
             raise AwsError(
                 "ConflictException",
                 "The provided clientToken is already in use with a different RunTask request.",
-                fields={"resourceIds": [task.arn for task in tasks]},
+                fields={"resourceIds": [arns.task_arn(call.region, call.account, cluster.name, task_id) for task_id in known.task_ids]},
             )
-        return {"tasks": [task_view(task, tags=True) for task in tasks], "failures": list(known.failures)}
+        return {"tasks": [self._replayed(call, cluster, task_id) for task_id in known.task_ids], "failures": list(known.failures)}
+
+    def _replayed(self, call: Call, cluster: Cluster, task_id: str) -> Result:
+        """A task of an earlier launch; of a stopped one only its name and statuses are told again (facts/ecs.md §3.6)."""
+        task = self._state.tasks.get(task_id)
+        if task is not None and not task.finished:
+            return task_view(task, tags=True)
+        arn = arns.task_arn(call.region, call.account, cluster.name, task_id)
+        return {"taskArn": arn, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}
 
     def _launch_types(self, cluster: Cluster, definition: TaskDefinition, params: Params, count: int) -> list[str | None]:
         """For each task its capacity provider, None for a plain FARGATE launch; raises for what cannot be launched at all."""
@@ -194,6 +200,13 @@ class Launcher:
         )
 
 
+def _check_lengths(params: Params) -> None:
+    """The limits of facts/ecs.md §3.1; AWS's own words for them are UNCONFIRMED."""
+    for name, most in (("clientToken", 64), ("startedBy", 128)):
+        if len(params.get(name) or "") > most:
+            raise invalid_parameter(f"{name} must have length less than or equal to {most}.")
+
+
 def _definition(state: State, call: Call, text: str) -> TaskDefinition:
     definition = find(state, call.region, text)
     if definition is None:
@@ -228,6 +241,7 @@ def _network(definition: TaskDefinition, params: Params) -> list[str]:
 
 def _tags(cluster: Cluster, definition: TaskDefinition, params: Params) -> tuple[dict[str, Any], ...]:
     """The request's tags, over those of the definition where `propagateTags` asks for them, and ECS's own."""
+    check_tags(params)
     propagate = params.get("propagateTags", "NONE")
     if propagate == "SERVICE":
         raise invalid_parameter("Tasks can only propagate tags from a task definition. Specify a valid value and try again.")
@@ -246,6 +260,7 @@ def _fingerprint(params: Params) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
+@functools.lru_cache(maxsize=1024)
 def _zone(region: str, subnet: str) -> str:
     """The zone a subnet is in: always the same one for the same id."""
     letters = _ZONES.get(region, "abc")

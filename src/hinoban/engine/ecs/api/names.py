@@ -1,8 +1,8 @@
 """Names, ARNs and pages as the operations of ECS take them (facts/ecs.md §§3.3, 11)."""
 
 import base64
-import bisect
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from hinoban.aws import arns
@@ -59,6 +59,12 @@ def task_id(text: str) -> str:
     return text
 
 
+def check_tags(params: Params) -> None:
+    """The prefix `aws:` is ECS's own (facts/ecs.md §11.2); the text is the one of registration, UNCONFIRMED."""
+    if any(tag.get("key", "").lower().startswith("aws:") for tag in params.get("tags", ())):
+        raise invalid_parameter("Tag keys may not start with the reserved prefix aws:.")
+
+
 def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
     """One page of a List operation: `{key: [...], "nextToken": "..."}`, the token absent at the end (facts/ecs.md §11.2)."""
     size = _page_size(params, default, most)
@@ -72,13 +78,15 @@ def page(found: Sequence[T], params: Params, key: str, *, default: int = 100, mo
     return answer
 
 
-def page_after(found: Sequence[str], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
-    """One page of sorted names, continued behind the last name told: what goes or comes between two pages makes nobody miss another."""
+def page_after(found: Iterable[str], params: Params, key: str, *, default: int = 100, most: int = 100) -> dict[str, Any]:
+    """One page of names, least first, continued behind the last one told: what goes or comes between two pages hides no other."""
     size = _page_size(params, default, most)
-    start = bisect.bisect_right(found, _token_text(params))
-    answer: dict[str, Any] = {key: list(found[start : start + size])}
-    if start + size < len(found):
-        answer["nextToken"] = _token(found[start + size - 1])
+    after = _token_text(params)
+    # One more than a page says whether there is another; cheaper than to sort them all.
+    chosen = heapq.nsmallest(size + 1, (name for name in found if name > after))
+    answer: dict[str, Any] = {key: chosen[:size]}
+    if len(chosen) > size:
+        answer["nextToken"] = _token(chosen[size - 1])
     return answer
 
 

@@ -61,6 +61,11 @@ class Tasks:
         found: list[object] = []
         failures = []
         for text in wanted:
+            # By far the most are ARNs (or ids) just as we gave them out: no need to take them apart.
+            task = self._find(call, cluster.name, text.rpartition("/")[2])
+            if task is not None and not tags and text in (task.arn, task.id):
+                found.append(self._state.view(task))
+                continue
             identifier = task_id(text)
             task = self._find(call, cluster.name, identifier)
             if task is None:
@@ -89,7 +94,7 @@ class Tasks:
         family = params.get("family")
         launch_type = params.get("launchType")
         # desiredStatus is only ever RUNNING or STOPPED, so PENDING finds nothing (facts/ecs.md §1.1).
-        found = sorted(
+        found = (
             task.arn
             for task in candidates
             if task.desired_status == desired

@@ -37,7 +37,7 @@ def parse_room(text: str) -> Room:
         if memory.endswith(suffix):
             try:
                 room = Room(int(float(cpu.removesuffix("vcpu")) * UNITS_PER_VCPU), int(float(memory.removesuffix(suffix)) * factor))
-            except ValueError:
+            except (ValueError, OverflowError):
                 break
             if room.cpu_units > 0 and room.memory_mib > 0:
                 return room

@@ -44,14 +44,16 @@ def _attachment(task: Task, kind: str) -> dict[str, Any]:
 
 def _container(task: Task, container: Container) -> dict[str, Any]:
     view: dict[str, Any] = {"containerArn": container.arn, "taskArn": task.arn, "name": container.name, "image": container.image}
-    _set(
-        view,
-        imageDigest=container.image_digest,
-        runtimeId=container.runtime_id,
-        lastStatus=container.last_status,
-        exitCode=container.exit_code,
-        reason=container.reason,
-    )
+    # Spelt out here and below, not by _set: this runs for every event.
+    if container.image_digest is not None:
+        view["imageDigest"] = container.image_digest
+    if container.runtime_id is not None:
+        view["runtimeId"] = container.runtime_id
+    view["lastStatus"] = container.last_status
+    if container.exit_code is not None:
+        view["exitCode"] = container.exit_code
+    if container.reason is not None:
+        view["reason"] = container.reason
     if container.ports and container.last_status == "RUNNING":
         view["networkBindings"] = [
             {"bindIP": port.bind_ip, "containerPort": port.container_port, "hostPort": port.host_port, "protocol": port.protocol}
@@ -60,9 +62,14 @@ def _container(task: Task, container: Container) -> dict[str, Any]:
     elif task.launch_type == "FARGATE":
         view["networkBindings"] = []
     interface = {"attachmentId": task.attachment_id}
-    _set(interface, privateIpv4Address=task.address)
+    if task.address is not None:
+        interface["privateIpv4Address"] = task.address
     view["networkInterfaces"] = [interface]
-    _set(view, cpu=container.cpu, memory=container.memory, memoryReservation=container.memory_reservation)
+    view["cpu"] = container.cpu
+    if container.memory is not None:
+        view["memory"] = container.memory
+    if container.memory_reservation is not None:
+        view["memoryReservation"] = container.memory_reservation
     return view
 
 
@@ -83,14 +90,16 @@ def _common(task: Task) -> dict[str, Any]:
         "enableExecuteCommand": task.enable_execute_command,
         "ephemeralStorage": {"sizeInGiB": task.ephemeral_storage_gib},
     }
-    _set(
-        view,
-        capacityProviderName=task.capacity_provider,
-        connectivity="CONNECTED" if task.connected_at is not None else None,
-        startedBy=task.started_by,
-        stopCode=task.stop_code,
-        stoppedReason=task.stopped_reason,
-    )
+    if task.capacity_provider is not None:
+        view["capacityProviderName"] = task.capacity_provider
+    if task.connected_at is not None:
+        view["connectivity"] = "CONNECTED"
+    if task.started_by is not None:
+        view["startedBy"] = task.started_by
+    if task.stop_code is not None:
+        view["stopCode"] = task.stop_code
+    if task.stopped_reason is not None:
+        view["stoppedReason"] = task.stopped_reason
     return view
 
 

@@ -3,6 +3,7 @@
 The words of failures are Docker's and runc's, with ECS's family before them (facts/ecs.md §2.3).
 """
 
+import ctypes
 import errno
 import json
 import os
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 
 from hinoban.engine.runtime.process import procfs
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Spec = dict[str, Any]
@@ -82,16 +85,21 @@ def spawn(spec: Spec, *, record: str, private: str, who: tuple[int, int] | None,
     """Fork and exec; answers (pid, read end of stdout and stderr in one pipe, a pipe that ends without a word when the exec is done
     and otherwise holds what `explain` reads). Does not wait: the child's way to its exec takes longer than all else.
 
-    The child writes its own pid into the record before it becomes the command: whatever dies in between, a command never
-    runs without a record.
+    The child writes its own pid into the record before it becomes the command, and dies with us until it has: whatever dies in
+    between, a command never runs without a record.
     """
     out_read, out_write = os.pipe()
     told_read, told_write = os.pipe()
     if who is not None:
         # So that the command may open /dev/stdout by name.
         os.fchown(out_write, *who)
+    supervisor = os.getpid()
     pid = os.fork()
     if pid == 0:
+        # Else one that is slow to write its record would run on after the next supervisor said that it never ran.
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != supervisor:
+            os._exit(127)
         _child(spec, record, private, who, cgroup, out_write, told_write)
     os.close(out_write)
     os.close(told_write)
@@ -113,6 +121,7 @@ def _child(
                 procs.write("0")
         pid = os.getpid()
         append(record, {"pid": pid, "start": procfs.start_time(pid)})
+        _libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
         os.dup2(out_write, 1)
         os.dup2(out_write, 2)
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)

@@ -83,7 +83,13 @@ async def test_pages_of_clusters(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"clusterName": "not a name"}, {"clusterName": "x" * 256}, {"clusterName": "x", "capacityProviders": ["mine"]}]
+    "params",
+    [
+        {"clusterName": "x", "tags": [{"key": "aws:x"}]},
+        {"clusterName": "not a name"},
+        {"clusterName": "x" * 256},
+        {"clusterName": "x", "capacityProviders": ["mine"]},
+    ],
 )
 async def test_what_cannot_be_created(bench: Bench, params: dict[str, object]) -> None:
     with pytest.raises(Refused, match="InvalidParameterException"):

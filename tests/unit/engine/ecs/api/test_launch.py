@@ -62,6 +62,7 @@ async def test_a_task_is_accepted_as_aws_answers_it(bench: Bench) -> None:
          "Override for container named web is not a container in the TaskDefinition."),
         ({"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 9000]}]}}, "InvalidParameterException",
          "Container Overrides length must be at most 8192"),
+        ({"tags": [{"key": "AWS:x", "value": "1"}]}, "InvalidParameterException", "Tag keys may not start with the reserved prefix aws:."),
         ({"propagateTags": "SERVICE"}, "InvalidParameterException",
          "Tasks can only propagate tags from a task definition. Specify a valid value and try again."),
     ],
@@ -184,6 +185,20 @@ async def test_a_token_replays_a_refusal_for_an_hour(bench: Bench) -> None:
     assert len((await bench.run(clientToken="t"))["tasks"]) == 1
 
 
+async def test_a_token_protects_an_hour_beyond_its_tasks_however_soon_they_are_forgotten(tmp_path: Path) -> None:
+    bench = await Bench(tmp_path, forget_after=5.0).open()
+    await bench.define(script="run_for=1s")
+    arn = await bench.run_one(clientToken="t")
+    await bench.clock.advance(600)
+    assert (await bench.call("DescribeTasks", tasks=[arn]))["failures"][0]["reason"] == "MISSING"
+    await bench.reopen()
+    answer = await bench.run(clientToken="t")
+    assert answer["tasks"] == [{"taskArn": arn, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}]
+    await bench.clock.advance(2 * 3600)
+    assert (await bench.run(clientToken="t"))["tasks"][0]["taskArn"] != arn
+    await bench.close()
+
+
 async def test_a_token_goes_with_the_last_of_its_tasks(bench: Bench) -> None:
     await bench.define(script="run_for=forever")
     arns = [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]]
@@ -191,7 +206,7 @@ async def test_a_token_goes_with_the_last_of_its_tasks(bench: Bench) -> None:
     await bench.call("StopTask", task=arns[0])
     await bench.clock.advance(4000)
     # One of the two is forgotten, the other runs: launching again would be a second launch.
-    assert [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]] == arns[1:]
+    assert [task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]] == arns
     await bench.call("StopTask", task=arns[1])
     await bench.clock.advance(4000)
     assert not {task["taskArn"] for task in (await bench.run(count=2, clientToken="t"))["tasks"]} & set(arns)

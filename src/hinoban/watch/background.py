@@ -1,0 +1,67 @@
+"""Gathers from watch.db what the history adds to an incident (notify/background.py says what that is)."""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, RowMapping
+
+from hinoban.base.units import local_day_time
+from hinoban.watch.history import queries
+from hinoban.watch.model import Incident, Launch
+from hinoban.watch.notify.background import Background, Run, cost_words, usual_words
+
+_RUNS = 31
+_ATTEMPTS = 50
+
+
+def background_of(
+    connection: Connection,
+    incident: Incident | None,
+    row: RowMapping | None,
+    detail: Mapping[str, Any] | None,
+    launch: Launch | None,
+    zone: ZoneInfo,
+) -> Background:
+    """What is known besides the incident itself. `row` is its task's, or that of the task that was asked for; `detail` that task's last."""
+    as_of = queries.as_of(connection)
+    first = _first_launch(connection, incident, row, launch)
+    arns = [one.task_arn for one in incident.attempts[-_ATTEMPTS:] if one.task_arn] if incident is not None else []
+    rows = {arn: found for arn in arns if (found := queries.task_by_arn(connection, arn)) is not None}
+    failed = row is not None and incident is not None and incident.finding.detector != "did_not_start"
+    return Background(
+        caller=(first.caller_arn or first.invoked_by) if first is not None else None,
+        revision=row["revision"] if row is not None else None,
+        runs={
+            arn: Run(created_at=one["created_at"], started_at=one["started_at"], stopped_at=one["stopped_at"], exit_code=one["exit_code"])
+            for arn, one in rows.items()
+        },
+        as_of=as_of,
+        usual=_usual(connection, row) if row is not None and failed else None,
+        changed=_changed(connection, row, zone) if row is not None and failed else None,
+        cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,
+    )
+
+
+def _first_launch(connection: Connection, incident: Incident | None, row: RowMapping | None, launch: Launch | None) -> Launch | None:
+    """The RunTask call that asked for it: of a retried task, the call that is retried."""
+    if launch is not None:
+        return launch
+    first = next((one.task_arn for one in incident.attempts if one.number == 1), None) if incident is not None else None
+    task = queries.task_by_arn(connection, first) if first else row if incident is None else None
+    if task is None:
+        return None
+    return queries.launch_of_task(connection, task["family"], task["arn"], task["created_at"])
+
+
+def _usual(connection: Connection, row: RowMapping) -> str | None:
+    good = [run for run in queries.runs(connection, row["family"], _RUNS) if run["id"] != row["id"] and run["exit_code"] == 0]
+    return usual_words([run["stopped_at"] - run["started_at"] for run in good if run["stopped_at"] and run["started_at"]])
+
+
+def _changed(connection: Connection, row: RowMapping, zone: ZoneInfo) -> str | None:
+    """`:8 → :9 since the last good run (Fri 27 Nov 00:00 JST)`; None where it ran the same revision, or no good run is known."""
+    good = queries.last_good_run(connection, row)
+    if good is None or None in (good["revision"], row["revision"]) or good["revision"] == row["revision"]:
+        return None
+    return f":{good['revision']} → :{row['revision']} since the last good run ({local_day_time(good['created_at'], zone)})"

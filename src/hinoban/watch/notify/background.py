@@ -1,0 +1,94 @@
+"""What the history adds to an incident's own words: who launched it, when its tasks ran, what is usual, what has changed, what it costs."""
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hinoban.aws.definitions.sizes import hourly_price
+from hinoban.base.clock import HOURS
+from hinoban.base.units import format_duration, local_time
+from hinoban.watch.explain.exits import moment_of
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One task's times and end, as far as they were seen."""
+
+    created_at: float | None = None
+    started_at: float | None = None
+    stopped_at: float | None = None
+    exit_code: int | None = None
+
+
+class Background(msgspec.Struct, frozen=True, kw_only=True):
+    """None, or empty, is what the history does not know. `usual`, `changed` and `cost` are texts ready to print."""
+
+    caller: str | None = None
+    """The ARN (or the AWS service) that called RunTask for attempt 1, as CloudTrail names it."""
+    revision: int | None = None
+    """The revision that the incident's task ran; a call may have named the family alone."""
+    runs: Mapping[str, Run] = {}
+    """The runs of the attempts' tasks, by ARN."""
+    as_of: float | None = None
+    """When the source was last heard of: until then the history is complete."""
+    usual: str | None = None
+    changed: str | None = None
+    cost: str | None = None
+
+
+NOTHING = Background()
+
+
+def caller_words(caller: str | None) -> str | None:
+    """`user hinoban`, `role gh-actions, session run-8790`, `root`, `events.amazonaws.com`; None of an unknown caller."""
+    if not caller or not caller.startswith("arn:"):
+        return caller or None
+    resource = caller.split(":", 5)[-1]
+    kind, _, name = resource.partition("/")
+    if kind == "assumed-role":
+        role, _, session = name.rpartition("/")
+        return f"role {role}, session {session}" if role else f"role {session}"
+    name = name.rpartition("/")[2]
+    return f"{kind} {name}" if name else kind
+
+
+def run_words(run: Run, zone: ZoneInfo) -> str:
+    """`RUNNING 00:04:02 · STOPPED exit 0 00:10:14`; empty where no time is known."""
+    words = [] if run.started_at is None else [f"RUNNING {local_time(run.started_at, zone)}"]
+    if run.stopped_at is not None:
+        code = "" if run.exit_code is None else f" exit {run.exit_code}"
+        words.append(f"STOPPED{code} {local_time(run.stopped_at, zone)}")
+    return " · ".join(words)
+
+
+def cost_words(detail: Mapping[str, Any], region: str, until: float | None) -> str | None:
+    """`$0.40 so far, $0.37 a day`: what a Fargate task of this event's size costs on demand; None where no price is known."""
+    began = moment_of(detail, "pullStartedAt") or moment_of(detail, "createdAt") or moment_of(detail, "startedAt")
+    cpu, memory = str(detail.get("cpu") or ""), str(detail.get("memory") or "")
+    if detail.get("launchType") != "FARGATE" or began is None or not (cpu.isdecimal() and memory.isdecimal()):
+        return None
+    named = [one.get("value") for one in detail.get("attributes") or () if one.get("name") == "ecs.cpu-architecture"]
+    storage = (detail.get("ephemeralStorage") or {}).get("sizeInGiB") or 20
+    architecture = str(named[0] if named else "x86_64").upper()
+    price = hourly_price(region, int(cpu), int(memory), architecture=architecture, storage_gib=int(storage))
+    if price is None:
+        return None
+    if (stopped := moment_of(detail, "stoppedAt")) is not None:
+        return f"{_dollars((stopped - began) / HOURS * price)} in all"
+    if until is None:
+        return f"${price * 24:.2f} a day"
+    return f"{_dollars(max(0.0, until - began) / HOURS * price)} so far, ${price * 24:.2f} a day"
+
+
+def usual_words(lengths: list[float]) -> str | None:
+    """`last 12 good runs 6 m–8 m`; None without any."""
+    if not lengths:
+        return None
+    least, most = format_duration(min(lengths)), format_duration(max(lengths))
+    runs = "the last good run" if len(lengths) == 1 else f"last {len(lengths)} good runs"
+    return f"{runs} {least if least == most else f'{least}–{most}'}"
+
+
+def _dollars(amount: float) -> str:
+    return "under $0.01" if amount < 0.01 else f"${amount:.2f}"

@@ -1,0 +1,207 @@
+"""What happens from a RunTask to a message, through every room, as stories on one fake clock."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinoban.engine.ecs.decide.capacity import Room
+from hinoban.watch.config import Policy, RetryRule, WatchConfig
+from tests.support.street import Street
+
+Open = Callable[..., Awaitable[Street]]
+RETRIED = {"tags": [{"key": "hinoban:retry", "value": "on-start-failure"}]}
+
+
+@pytest.fixture
+async def street(tmp_path: Path) -> AsyncIterator[Open]:
+    opened: list[Street] = []
+
+    async def make(config: WatchConfig | None = None, room: Room | None = None, **settings: Any) -> Street:
+        opened.append(await Street(tmp_path, config, room, **settings).open())
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        await each.close()
+
+
+async def test_a_task_that_ends_well_is_remembered_and_nobody_is_told(street: Open) -> None:
+    here = await street()
+    await here.bench.define("hello", "run_for=2s output=hi")
+    await here.bench.run_one("hello")
+    await here.pass_time(5)
+    assert here.said() == []
+    assert here.watch.incidents()["incidents"] == []
+    [task] = here.watch.history("hello")["tasks"]
+    assert (task["exit_code"], task["last_status"], task["version"]) == (0, "STOPPED", 5)
+
+
+async def test_a_program_that_fails_is_told_once_with_its_last_words(street: Open) -> None:
+    here = await street()
+    await here.bench.define("export", "run_for=1s exit=3 output='KeyError STAGE'")
+    await here.bench.run_one("export")
+    await here.pass_time(60)
+    assert len(here.said()) == 1
+    assert "EXIT 3" in here.said()[0]
+    assert here.watch.incident(here.incident()["id"])["log"] == ["KeyError STAGE"]
+
+
+async def test_why_answers_after_the_engine_has_forgotten(street: Open) -> None:
+    here = await street()
+    await here.bench.define("export", "run_for=1s exit=3 output=broken")
+    arn = await here.bench.run_one("export")
+    await here.pass_time(3)
+    await here.pass_time(3700, step=100)
+    answer = await here.bench.call("DescribeTasks", tasks=[arn])
+    assert answer["failures"][0]["reason"] == "MISSING"
+    assert "EXIT 3" in here.watch.why("export")["lines"][0]
+    assert here.watch.why(arn[-32:-24])["log"] == ["broken"]
+
+
+async def test_a_launch_without_room_is_retried_until_it_runs_once_and_one_quiet_line_says_so(street: Open) -> None:
+    here = await street()
+    await here.bench.define("nightly", "run_for=2s")
+    await here.put_in(what="capacity", match={"family": ["nightly"]}, times=2)
+    answer = await here.bench.run("nightly", **RETRIED)
+    assert answer["tasks"] == []
+    await here.pass_time(170)
+    assert [attempt["outcome"] for attempt in here.incident()["attempts"]] == ["refused", "refused", "exit 0"]
+    assert here.incident()["verdict"] == "RECOVERED"
+    assert sum(here.bench.runs.values()) == 1
+    assert len(here.said()) == 1
+    assert "RECOVERED" in here.said()[0]
+
+
+async def test_a_full_machine_refuses_and_the_retry_runs_when_room_is_made(street: Open) -> None:
+    here = await street(WatchConfig(retry=RetryRule(base=10, cap=20, attempts=30)), Room(1024, 1024))
+    await here.bench.define("big", "run_for=60s", cpu="512", memory="1024")
+    await here.bench.define("late", "run_for=1s", cpu="512", memory="1024")
+    await here.bench.run_one("big")
+    refused = await here.bench.run("late", **RETRIED)
+    assert refused["failures"][0]["reason"].startswith("Capacity is unavailable at this time.")
+    await here.pass_time(120)
+    found = here.watch.history("late")["tasks"]
+    assert [task["exit_code"] for task in found] == [0]
+    assert here.incident()["verdict"] == "RECOVERED"
+
+
+async def test_a_refused_launch_by_hand_is_told_and_left_alone(street: Open) -> None:
+    here = await street()
+    await here.bench.define("once", "run_for=1s")
+    await here.put_in(what="capacity", times=1)
+    await here.bench.run("once")
+    await here.pass_time(600, step=10)
+    assert sum(here.bench.runs.values()) == 0
+    assert here.incident()["state"] == "open"
+    assert len(here.said()) == 1
+
+
+async def test_an_image_that_cannot_be_pulled_is_no_retry_and_says_why(street: Open) -> None:
+    here = await street()
+    await here.bench.define("web", "start_error='CannotPullContainerError: pull image manifest has been retried 1 time(s): not found'")
+    await here.bench.run_one("web", **RETRIED)
+    await here.pass_time(600, step=10)
+    assert here.incident()["verdict"] == "NOT STARTED"
+    assert here.incident()["retryable"] is False
+    assert len(here.watch.history("web")["tasks"]) == 1
+
+
+async def test_a_task_out_of_memory_says_what_to_set(street: Open) -> None:
+    here = await street()
+    await here.bench.define("import", "run_for=3s oom")
+    await here.bench.run_one("import")
+    await here.pass_time(10)
+    assert here.incident()["verdict"] == "OUT OF MEMORY"
+    assert "Set memory to" in here.incident()["next"]
+
+
+async def test_a_task_that_runs_too_long_is_warned_about_and_stopped_by_policy(street: Open) -> None:
+    policy = Policy(match={"detail": {"group": ["family:migrate"]}}, max_runtime=8, stop_after=12)
+    here = await street(WatchConfig(policies=(policy,)))
+    await here.bench.define("migrate", "run_for=forever")
+    arn = await here.bench.run_one("migrate")
+    await here.pass_time(9)
+    assert here.incident()["verdict"] == "OVERDUE"
+    await here.pass_time(10)
+    assert here.incident()["state"] == "resolved"
+    task = (await here.bench.call("DescribeTasks", tasks=[arn]))["tasks"][0]
+    assert task["stoppedReason"].startswith("hinoban: over its limit of 8 s")
+    assert len(here.said()) == 2
+
+
+async def test_a_task_without_limits_is_overdue_after_a_day_and_never_stopped(street: Open) -> None:
+    here = await street()
+    await here.bench.define("forgotten", "run_for=forever")
+    await here.bench.run_one("forgotten")
+    await here.pass_time(23.9 * 3600, step=3600)
+    assert here.watch.incidents()["incidents"] == []
+    await here.pass_time(48 * 3600, step=3600)
+    assert here.incident()["verdict"] == "OVERDUE"
+    assert here.incident()["state"] == "open"
+    assert len(here.said()) == 1
+
+
+async def test_a_users_stop_is_no_failure(street: Open) -> None:
+    here = await street()
+    await here.bench.define("long", "run_for=forever")
+    arn = await here.bench.run_one("long")
+    await here.pass_time(2)
+    await here.bench.call("StopTask", task=arn, reason="not needed")
+    await here.pass_time(60)
+    assert here.watch.incidents()["incidents"] == []
+
+
+async def test_killed_at_any_moment_the_street_misses_nothing_and_runs_nothing_twice(street: Open) -> None:
+    here = await street()
+    await here.bench.define("nightly", "run_for=20s exit=4")
+    await here.put_in(what="capacity", match={"family": ["nightly"]}, times=1)
+    await here.bench.run("nightly", **RETRIED)
+    for _ in range(12):
+        await here.pass_time(7)
+        await here.restart_engine()
+    await here.pass_time(30)
+    [task] = here.watch.history("nightly")["tasks"]
+    assert (task["exit_code"], task["version"]) == (4, 5)
+    assert here.incident()["verdict"] == "EXIT 4"
+    assert sum(here.bench.runs.values()) == 1
+
+
+async def test_a_failure_in_another_region_is_followed_there(street: Open) -> None:
+    here = await street()
+    await here.bench.call("CreateCluster", region="eu-west-1", clusterName="default")
+    container = {"name": "app", "image": "busybox", "environment": [{"name": "HINOBAN_FAKE", "value": "run_for=1s output=ja"}]}
+    await here.bench.call(
+        "RegisterTaskDefinition",
+        region="eu-west-1",
+        family="there",
+        cpu="256",
+        memory="512",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        containerDefinitions=[container],
+    )
+    await here.put_in(what="capacity", match={"region": ["eu-west-1"]}, times=1)
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+    await here.bench.call(
+        "RunTask", region="eu-west-1", taskDefinition="there", launchType="FARGATE", networkConfiguration=network, **RETRIED
+    )
+    await here.pass_time(120)
+    [task] = here.watch.history("there")["tasks"]
+    assert (task["region"], task["exit_code"]) == ("eu-west-1", 0)
+    assert here.incident()["verdict"] == "RECOVERED"
+
+
+async def test_a_feed_that_was_trimmed_is_made_up_for_by_describing(street: Open) -> None:
+    here = await street(feed_keep=60.0)
+    await here.bench.define("lost", "run_for=5s exit=2")
+    await here.pass_time(1)
+    await here.bench.run_one("lost")
+    # The watch sleeps while the feed forgets.
+    await here.bench.clock.advance(600)
+    await here.bench.define("other", "run_for=1s")
+    await here.pass_time(5)
+    [task] = here.watch.history("lost")["tasks"]
+    assert task["exit_code"] == 2
+    assert here.incident()["verdict"] == "EXIT 2"

@@ -1,0 +1,66 @@
+"""Faults: checked when they are put in, counted as they strike, kept over a restart."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinoban.base.errors import HinobanError
+from hinoban.base.ids import SeededIds
+from hinoban.engine.faults.table import MIGRATION, Faults
+from hinoban.store.database import Database
+
+ABOUT = {"family": "job", "cluster": "default", "region": "ap-northeast-1"}
+
+
+class Desk:
+    def __init__(self, path: Path) -> None:
+        self.path = path / "x.db"
+        self.open()
+
+    def open(self) -> None:
+        self.database = Database(self.path, [MIGRATION])
+        self.faults = Faults(self.database, SeededIds())
+
+    def reopen(self) -> None:
+        self.database.close()
+        self.open()
+
+
+async def test_a_fault_strikes_what_it_matches_as_often_as_it_says(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.faults.add([{"what": "capacity", "match": {"family": ["job"]}, "times": 2, "reason": "because"}])
+    assert desk.faults.strike("capacity", ABOUT | {"family": "other"}) is None
+    assert desk.faults.strike("start_error", ABOUT) is None
+    assert desk.faults.strike("capacity", ABOUT) == "because"
+    desk.reopen()
+    assert desk.faults.strike("capacity", ABOUT) == "because"
+    assert desk.faults.strike("capacity", ABOUT) is None
+    assert [fault.struck for fault in desk.faults.list()] == [2]
+    desk.reopen()
+    assert desk.faults.strike("capacity", ABOUT) is None
+    desk.database.close()
+
+
+async def test_without_match_times_and_reason_it_strikes_always_in_awss_words(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.faults.add([{"what": "capacity"}, {"what": "start_error"}])
+    for _ in range(3):
+        assert (desk.faults.strike("capacity", ABOUT) or "").startswith("Capacity is unavailable at this time.")
+        assert (desk.faults.strike("start_error", ABOUT) or "").startswith("ResourceInitializationError: ")
+    desk.faults.clear()
+    desk.reopen()
+    assert (desk.faults.list(), desk.faults.strike("capacity", ABOUT)) == ([], None)
+    desk.database.close()
+
+
+@pytest.mark.parametrize(
+    "body", [7, {}, {"what": "earthquake"}, {"what": "capacity", "tiems": 1}, {"what": "capacity", "match": {"family": "job"}}]
+)
+async def test_a_bad_one_is_refused_with_all_the_others(tmp_path: Path, body: Any) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(HinobanError) as caught:
+        desk.faults.add([{"what": "capacity"}, body])
+    assert "faults[1]" in caught.value.what + caught.value.why
+    assert desk.faults.list() == []
+    desk.database.close()

@@ -1,0 +1,51 @@
+"""Messages on their way when a watch dies: the next one sends them at once, under the same name."""
+
+import asyncio
+from pathlib import Path
+
+from hinoban.base.ids import SeededIds
+from hinoban.watch.history.ledger import Message
+from hinoban.watch.notify.outbox import Outbox
+from tests.unit.watch.worlds import World
+
+
+class Pager:
+    """Takes messages; `answers` False: never says so."""
+
+    name = "pager"
+
+    def __init__(self) -> None:
+        self.answers = False
+        self.deliveries: list[str] = []
+
+    async def send(self, message: Message, delivery_id: str) -> None:
+        self.deliveries.append(delivery_id)
+        if not self.answers:
+            await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_message_that_a_dead_watch_was_sending_waits_for_nobody(tmp_path: Path) -> None:
+    pager = Pager()
+    world = World(tmp_path, channels=[pager])
+    world.aws.finish(world.aws.start("job", None), 3)
+    await world.watch.read(world.clock.now())
+    dead = Outbox(world.engine, [pager], clock=world.clock, ids=SeededIds(8), dead_after=60, complain=print)
+    sending = asyncio.get_running_loop().create_task(dead.step(world.clock.now()))
+    while not pager.deliveries:
+        await asyncio.sleep(0)
+    sending.cancel()
+    world.crash()
+    pager.answers = True
+    running = asyncio.get_running_loop().create_task(world.watch.run())
+    for _ in range(1000):
+        await asyncio.sleep(0)
+        if len(pager.deliveries) > 1:
+            break
+    running.cancel()
+    await asyncio.gather(sending, running, return_exceptions=True)
+    assert len(pager.deliveries) == 2
+    assert len(set(pager.deliveries)) == 1
+    assert world.watch.status()["outbox"] == {"sent": 1}
