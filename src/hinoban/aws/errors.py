@@ -106,6 +106,11 @@ def invalid_signature(text: str = SIGNATURE_MISMATCH) -> AwsError:
     return AwsError("InvalidSignatureException", text)
 
 
+def access_denied(text: str) -> AwsError:
+    """A presigned URL whose time is not now, in S3's words."""
+    return AwsError("AccessDenied", text, 403)
+
+
 def host_not_allowed(host: str) -> AwsError:
     """A Host header that is not ours: a web page may be trying to reach us under its own name (DNS rebinding).
 

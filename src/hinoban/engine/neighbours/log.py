@@ -42,7 +42,7 @@ class WriteLog:
         after = 0
         while True:
             rows = self._database.query(
-                "SELECT number, sealed FROM neighbour_writes WHERE number > ? ORDER BY number LIMIT ?", (after, _PAGE)
+                "SELECT number, CAST(sealed AS BLOB) FROM neighbour_writes WHERE number > ? ORDER BY number LIMIT ?", (after, _PAGE)
             )
             if not rows:
                 return

@@ -9,8 +9,9 @@ import logging
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from hinoban.engine.neighbours import translate
 from hinoban.engine.neighbours.classify import OURS
 from hinoban.engine.neighbours.keys import Keys
 from hinoban.engine.neighbours.ledger import Ledger
@@ -56,6 +57,7 @@ class Street:
         self._outgoing = outgoing
         from moto.core import responses
         from moto.core.config import default_user_config
+        from moto.core.utils import method_names_from_class
         from moto.moto_api._internal import mock_random
         from moto.moto_server import werkzeug_app
 
@@ -66,7 +68,7 @@ class Street:
         # AmazonECSTaskExecutionRolePolicy and its like can be attached, as on AWS.
         default_user_config["iam"]["load_aws_managed_policies"] = True
         # moto looks through a class's members at every call: a tenth of a write's time.
-        setattr(responses, "method_names_from_class", functools.cache(responses.method_names_from_class))  # noqa: B010
+        setattr(responses, "method_names_from_class", functools.cache(method_names_from_class))  # noqa: B010
         self._make_app: Any = werkzeug_app.create_backend_app
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self._apps: dict[str, Any] = {}
@@ -79,6 +81,13 @@ class Street:
     def call(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body of moto's answer."""
         self._queues.waits = 0.0
+        if not translate.speaks_cbor(request.headers, request.path):
+            return self._call(request)
+        headers, body = translate.as_json(request.path, request.headers, request.body)
+        status, answered, body = self._call(structs.replace(request, path="/", headers=headers, body=body))
+        return status, *translate.as_cbor(self._service(request), request.path, status, answered, body)
+
+    def _call(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         environ = _environ(request)
         app = self._app(environ)
         status, headers = 500, []
@@ -122,19 +131,27 @@ class Street:
 
     def _app(self, environ: dict[str, Any]) -> Any:
         """The application of the service that the request's credential scope names; never moto's own control API."""
-        host = self._dispatcher.infer_service_region_host(environ, environ["PATH_INFO"]) or "s3.us-east-1.amazonaws.com"
-        backend = self._backends.get(host)
-        if backend is None:
-            found = self._dispatcher.get_backend_for_host(host)
-            if not found or found in ("moto_api", "instance_metadata"):
-                raise UnknownService(host)
-            backend = self._backends[host] = found
+        backend = self._backend(environ)
         if backend in OURS:
             raise OurService(backend)
         app = self._apps.get(backend)
         if app is None:
             app = self._apps[backend] = self._make_app(backend)
         return app
+
+    def _backend(self, environ: dict[str, Any]) -> str:
+        """moto's (and mostly botocore's) name of the service."""
+        host = self._dispatcher.infer_service_region_host(environ, environ["PATH_INFO"]) or "s3.us-east-1.amazonaws.com"
+        known = self._backends.get(host)
+        if known is None:
+            found = self._dispatcher.get_backend_for_host(host)
+            if not found or found in ("moto_api", "instance_metadata"):
+                raise UnknownService(host)
+            known = self._backends[host] = str(found)
+        return known
+
+    def _service(self, request: Request) -> str:
+        return self._backend(_environ(request))
 
     def _own_backends(self) -> None:
         """A region of a service is made when first asked for, be it by a read that nobody logs: what it comes with (a default VPC, say) has

@@ -191,6 +191,7 @@ class Neighbours:
 
     async def _live(self, started: asyncio.Future[None]) -> None:
         """One life of the child."""
+        process: asyncio.subprocess.Process | None = None
         try:
             await self._database.committed()
             process = await asyncio.create_subprocess_exec(
@@ -216,6 +217,8 @@ class Neighbours:
             if not started.done():
                 started.set_exception(errors.internal_failure())
                 started.exception()
+                if process is not None and process.returncode is None:
+                    process.kill()
             if self._starting is started:
                 self._starting = None
 
