@@ -60,7 +60,9 @@ class Shell:
             "AWS_CONFIG_FILE": os.devnull,
         }
 
-    def boto(self, service: str, key_id: str | None = None, secret: str | None = None, token: str | None = None) -> Any:
+    def boto(
+        self, service: str, key_id: str | None = None, secret: str | None = None, token: str | None = None, signature: str | None = None
+    ) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -68,7 +70,7 @@ class Shell:
             aws_access_key_id=key_id or self.key_id,
             aws_secret_access_key=secret or self.secret,
             aws_session_token=token,
-            config=Config(retries={"max_attempts": 0}, read_timeout=120, s3={"addressing_style": "path"}),
+            config=Config(retries={"max_attempts": 0}, read_timeout=120, s3={"addressing_style": "path"}, signature_version=signature),
         )
 
     async def aws(self, *words: str) -> Any:
@@ -252,7 +254,9 @@ async def test_cloudwatch_speaks_cbor_keys_of_iam_sign_and_urls_are_presigned(da
             shell.boto("s3", assumed["AccessKeyId"], assumed["SecretAccessKey"], "another").list_buckets()
         with pytest.raises(ClientError, match="signature"):
             shell.boto("s3", key["AccessKeyId"], "wrong").list_buckets()
-        s3 = shell.boto("s3")
+        old = shell.boto("s3").generate_presigned_url("get_object", {"Bucket": "health", "Key": "a"})
+        assert "Please use AWS4-HMAC-SHA256" in httpx.get(old).text
+        s3 = shell.boto("s3", signature="s3v4")
         put = s3.generate_presigned_url("put_object", {"Bucket": "health", "Key": "p q"})
         assert httpx.put(put, content=b"through a URL").status_code == 200
         get = s3.generate_presigned_url("get_object", {"Bucket": "health", "Key": "p q"})

@@ -106,6 +106,15 @@ def invalid_signature(text: str = SIGNATURE_MISMATCH) -> AwsError:
     return AwsError("InvalidSignatureException", text)
 
 
+def signature_version_2() -> AwsError:
+    """The query form of Signature Version 2, which S3 takes in no region opened since 2014; its text there, and what to do."""
+    return AwsError(
+        "InvalidRequest",
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. "
+        "(boto3: Config(signature_version='s3v4') where URLs are presigned.)",
+    )
+
+
 def access_denied(text: str) -> AwsError:
     """A presigned URL whose time is not now, in S3's words."""
     return AwsError("AccessDenied", text, 403)

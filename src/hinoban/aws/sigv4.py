@@ -32,6 +32,7 @@ from hinoban.aws.http import HttpRequest
 from hinoban.base.clock import Clock
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+VERSION_2 = "AWSAccessKeyId="
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 UNESCAPED = "-_.~"
 # Proxies and HTTP libraries change these on the way, so nobody signs them.
@@ -103,6 +104,8 @@ class Verifier:
         if header is None:
             if "X-Amz-Signature=" in request.query:
                 return self._verify_presigned(request, s3, key)
+            if VERSION_2 in request.query:
+                raise errors.signature_version_2()
             raise errors.missing_authentication()
         amz_date = request.headers.get("x-amz-date") or request.headers.get("date")
         beginning, separator, signature = header.rpartition("Signature=")

@@ -21,12 +21,15 @@ def claims_to_be_signed(request: HttpRequest) -> bool:
         or speaks_json(request)
         or "authorization" in request.headers
         or "X-Amz-Signature=" in request.query
+        or "AWSAccessKeyId=" in request.query
     )  # fmt: skip
 
 
 def speaks_s3(headers: Mapping[str, str], query: str) -> bool:
     """Whether the request is signed for S3, which has rules of its own: paths encoded once, bodies unsigned or in pieces, large."""
-    return "/s3/aws4_request" in headers.get("authorization", "") or ("X-Amz-Credential=" in query and "%2Fs3%2Faws4_request" in query)
+    return "/s3/aws4_request" in headers.get("authorization", "") or (
+        ("X-Amz-Credential=" in query and "%2Fs3%2Faws4_request" in query) or "AWSAccessKeyId=" in query
+    )
 
 
 def body_limit(headers: Mapping[str, str], query: str) -> int:
