@@ -25,7 +25,9 @@ class Operation:
     def __init__(self, service: "Service", name: str, definition: dict[str, Any]) -> None:
         self.name = name
         self.input_shape: str | None = definition.get("input", {}).get("shape")
+        self.output: dict[str, Any] | None = definition.get("output")
         self.output_shape: str | None = definition.get("output", {}).get("shape")
+        self.status: int = definition.get("http", {}).get("responseCode", 200)
         self.error_codes: tuple[str, ...] = tuple(error["shape"] for error in definition.get("errors", ()))
         self.check: Check = validate.compile_input(service.name, name, self.input_shape, service.shapes)
 
@@ -38,21 +40,23 @@ class Service:
         self.name = name
         self.shapes: dict[str, Any] = definition["shapes"]
         self.protocol: str = metadata["protocol"]
+        self.protocols: tuple[str, ...] = tuple(metadata.get("protocols") or (self.protocol,))
+        self.namespace: str = metadata.get("xmlNamespace", "")
         self.json_version: str = metadata.get("jsonVersion", "1.0")
         self.target_prefix: str = metadata.get("targetPrefix", "")
         self.signing_name: str = metadata.get("signingName") or metadata["endpointPrefix"]
-        self._definitions: dict[str, Any] = definition["operations"]
+        self.definitions: dict[str, Any] = definition["operations"]
         self._operations: dict[str, Operation] = {}
 
     def operation(self, name: str) -> Operation | None:
         """The operation of that name, compiled at its first use; None if AWS has none."""
         found = self._operations.get(name)
-        if found is None and name in self._definitions:
-            found = self._operations[name] = Operation(self, name, self._definitions[name])
+        if found is None and name in self.definitions:
+            found = self._operations[name] = Operation(self, name, self.definitions[name])
         return found
 
     def operation_names(self) -> list[str]:
-        return sorted(self._definitions)
+        return sorted(self.definitions)
 
     def error_text_member(self, code: str) -> str:
         """The member that carries an error's text: `message`, or `Message` where the model says so or there is no model of it."""

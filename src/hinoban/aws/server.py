@@ -14,6 +14,7 @@ from hinoban.aws.claims import claimed_key
 from hinoban.aws.errors import MAX_BODY, MAX_OBJECT, AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols import foreign, json
+from hinoban.aws.protocols.speech import Speech, other_than_json
 from hinoban.aws.sigv4 import TemporaryKey, Verified, Verifier
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
@@ -86,9 +87,9 @@ class Endpoint:
                 verified = await self._verify_made_here(request, self._neighbours, error)
             if self._neighbours is not None and self._is_elsewhere(request, verified):
                 return await self._neighbours.handle(request, verified)
-            model, operation_name = self._find(request, verified)
+            model, speech = self._find(request, verified)
             # From here to `settle` nothing is awaited: the answer is made of the state that the handler left.
-            answer = self._call(request, request_id, verified, model, operation_name)
+            answer = self._call(request, request_id, verified, model, speech)
             await self._settle()
             return answer
         except AwsError as error:
@@ -122,11 +123,28 @@ class Endpoint:
         service = verified.service
         if not service:
             return not foreign.speaks_json(request) or self._by_prefix(json.target(request.headers["x-amz-target"])[0]) is None
-        return service not in self._services and service not in self._own
+        if service in self._own:
+            return False
+        if service not in self._services:
+            return True
+        _, speech = self._spoken(request, verified)
+        return speech.operation not in self._services[service]
 
-    def _find(self, request: HttpRequest, verified: Verified) -> tuple[models.Service, str]:
+    def _find(self, request: HttpRequest, verified: Verified) -> tuple[models.Service, Speech]:
         if verified.service and verified.service not in self._services:
             raise errors.unknown_service(verified.service)
+        found, speech = self._spoken(request, verified)
+        if speech.operation not in self._services[found.name]:
+            make = errors.no_such_operation if found.operation(speech.operation) is None else errors.unknown_operation
+            raise make(found.name, speech.operation)
+        return found, speech
+
+    def _spoken(self, request: HttpRequest, verified: Verified) -> tuple[models.Service, Speech]:
+        """The service and what is asked of it, in whatever protocol."""
+        if verified.service and not foreign.speaks_json(request):
+            model = models.service(verified.service)
+            if (speech := other_than_json(request, model)) is not None:
+                return model, speech
         if request.method != "POST" or request.path not in ("/", ""):
             raise errors.not_an_api_call(request.method, request.path)
         prefix, operation = json.target(request.headers.get("x-amz-target"))
@@ -137,15 +155,13 @@ class Endpoint:
             if (meant := self._by_prefix(prefix)) is not None:
                 raise errors.invalid_signature(f"Credential should be scoped to correct service: '{meant.signing_name}'. ")
             raise errors.no_such_operation(verified.service or prefix, operation)
-        if operation not in self._services[found.name]:
-            make = errors.no_such_operation if found.operation(operation) is None else errors.unknown_operation
-            raise make(found.name, operation)
-        return found, operation
+        return found, Speech("json", operation)
 
     def _by_prefix(self, prefix: str) -> models.Service | None:
         return next((model for name in self._services if (model := models.service(name)).target_prefix == prefix), None)
 
-    def _call(self, request: HttpRequest, request_id: str, verified: Verified, model: models.Service, operation_name: str) -> HttpResponse:
+    def _call(self, request: HttpRequest, request_id: str, verified: Verified, model: models.Service, speech: Speech) -> HttpResponse:
+        operation_name = speech.operation
         call = Call(
             service=model.name,
             operation=operation_name,
@@ -161,22 +177,22 @@ class Endpoint:
         assert operation is not None, f"{model.name} has a handler for {operation_name}, which AWS does not have"
         params: Params | None = None
         try:
-            params = operation.check(json.decode(request.body))
+            params = operation.check(speech.decode(request, operation, model))
             if self._fault is not None and (fault := self._fault(call)) is not None:
                 raise fault
             result = self._services[model.name][operation_name](call, params)
-            body = json.encode(result) if result or operation.output_shape else b""
+            answer = speech.response(request_id, result, operation, model)
         except AwsError as error:
-            return self._failed(call, params, error, model)
+            return self._failed(call, params, error, model, speech)
         except Exception:
             _log.exception("%s:%s failed, request %s", model.name, operation_name, request_id)
-            return self._failed(call, params, errors.internal_failure(), model)
+            return self._failed(call, params, errors.internal_failure(), model, speech)
         self._audit(call, params, result)
-        return json.response(model.json_version, request_id, body)
+        return answer
 
-    def _failed(self, call: Call, params: Params | None, error: AwsError, model: models.Service) -> HttpResponse:
+    def _failed(self, call: Call, params: Params | None, error: AwsError, model: models.Service, speech: Speech) -> HttpResponse:
         self._audit(call, params, error)
-        return json.error_response(model.json_version, call.request_id, error, model.error_text_member(error.code))
+        return speech.error(call.request_id, error, model)
 
 
 def _refusal(request: HttpRequest, request_id: str, model: models.Service | None, error: AwsError) -> HttpResponse:
