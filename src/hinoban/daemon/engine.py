@@ -25,6 +25,7 @@ from hinoban.engine.ecs.decide.tasks import stop
 from hinoban.engine.ecs.loop import EcsLoop
 from hinoban.engine.ecs.model.clusters import Cluster
 from hinoban.engine.ecs.state import State
+from hinoban.engine.events.api import EventPatterns
 from hinoban.engine.faults import table as faults_room
 from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
@@ -84,7 +85,7 @@ class Engine:
         secrets = {credentials.access_key_id: (credentials.secret_access_key, caller)}
         self.verifier = Verifier(secrets.get, clock, enabled=auth, default_region=region, anybody=caller)
         self.endpoint = Endpoint(
-            {"ecs": operations, "logs": self.logs.operations()},
+            {"ecs": operations, "logs": self.logs.operations(), "events": EventPatterns().operations()},
             account=account,
             clock=clock,
             ids=ids,
