@@ -23,7 +23,7 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import channels_of
 from hinoban.watch.service import Watch
-from hinoban.watch.sources.journal import Journal
+from hinoban.watch.sources import SOURCES
 from hinoban.web import watch_api
 
 
@@ -52,7 +52,7 @@ async def _watch(settings: WatchSettings) -> None:
         config,
         open_file(Path(settings.directory) / "watch.db"),
         client,
-        Journal(client, clock),
+        SOURCES["journal"](client, clock),
         clock,
         SystemIds(),
         channels_of(config, clock, sys.stdout),

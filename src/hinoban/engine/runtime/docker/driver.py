@@ -55,7 +55,7 @@ class DockerDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(label="real containers (Docker)", images=True, own_network=True, memory="hard")
+        return Capabilities(memory="hard")
 
     async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         """Connect and adopt. Raises HinobanError where Docker does not answer."""
