@@ -23,7 +23,7 @@ from hinoban.engine.ecs.apply import Apply
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.ecs.decide.tasks import stop
 from hinoban.engine.ecs.loop import EcsLoop
-from hinoban.engine.ecs.model.clusters import Cluster
+from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.state import State
 from hinoban.engine.events.api import EventPatterns
 from hinoban.engine.faults import table as faults_room
@@ -38,7 +38,6 @@ from hinoban.store.database import Database, Durability
 
 MIGRATIONS = ("\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),)
 SHUTDOWN_REASON = "Hinoban is shutting down"
-DEFAULT_CLUSTER = "default"
 
 
 class Engine:
