@@ -21,7 +21,7 @@ ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
-_TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113", "logs": "Logs_20140328"}
+_TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113", "logs": "Logs_20140328", "events": "AWSEvents"}
 
 
 class Refused(Exception):

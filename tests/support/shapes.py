@@ -7,6 +7,8 @@ from hinoban.aws import models
 COMMON = frozenset(
     "AccessDeniedException InvalidSignatureException MissingAuthenticationTokenException UnrecognizedClientException "
     "SerializationException UnknownOperationException ThrottlingException InternalFailure IncompleteSignatureException "
+    # No model names it, captures of EventBridge do (facts/eventbridge.md §1).
+    "ValidationException "
     # RunTask's own answer for a deleted or unknown cluster and the like stand in its model; these stand in ECS's captures (facts/ecs.md §3.3).
     "ClientException InvalidParameterException".split()
 )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hinoban.base.errors import HinobanError
+from hinoban.base.places import default_state_dir
 
 T = TypeVar("T")
 
@@ -49,7 +50,6 @@ class Daemon(msgspec.Struct, frozen=True):
     url: str
     region: str
     account: str
-    feed: str | None = None
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -67,18 +67,9 @@ class Found(msgspec.Struct, frozen=True):
     keys: Keys | None
 
 
-def default_state(environ: Mapping[str, str]) -> Path:
-    """$HINOBAN_STATE, else $XDG_STATE_HOME/hinoban, else ~/.local/state/hinoban."""
-    if state := environ.get("HINOBAN_STATE"):
-        return Path(state).expanduser()
-    if base := environ.get("XDG_STATE_HOME"):
-        return Path(base) / "hinoban"
-    return Path.home() / ".local/state/hinoban"
-
-
 def state_of(target: Target, environ: Mapping[str, str]) -> Path:
     """The state directory a command means."""
-    return target.state.expanduser() if target.state else default_state(environ)
+    return target.state.expanduser() if target.state else default_state_dir(environ)
 
 
 def readable_state(target: Target, environ: Mapping[str, str]) -> Path:

@@ -166,9 +166,7 @@ def _watch(file: _File) -> WatchConfig:
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
         tz=_zone(file.watch.tz),
-        notify=NotifyConfig(
-            console=file.notify.console, webhooks=tuple(_webhook(index, hook) for index, hook in enumerate(file.notify.webhook))
-        ),
+        notify=NotifyConfig(console=file.notify.console, webhooks=_webhooks(file.notify.webhook)),
     )
 
 
@@ -194,6 +192,17 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
             cap=_or(policy.retry.cap, f"{path}.retry.cap", defaults.cap),
         )
     return Policy(match=policy.match, max_runtime=limit, stop_after=stop, retry=retry)
+
+
+def _webhooks(hooks: list[_Webhook]) -> tuple[Webhook, ...]:
+    """Each with a name of its own: by it the outbox knows which message is whose."""
+    names = ["console", *(hook.name for hook in hooks)]
+    for index, hook in enumerate(hooks):
+        if hook.name in names[: index + 1]:
+            raise ConfigError(
+                f"notify.webhook[{index}].name", f"{hook.name!r} is taken by another channel", "Give each webhook its own name."
+            )
+    return tuple(_webhook(index, hook) for index, hook in enumerate(hooks))
 
 
 def _webhook(index: int, hook: _Webhook) -> Webhook:

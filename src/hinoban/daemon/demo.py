@@ -91,7 +91,7 @@ class _Demo:
     async def run(self) -> int:
         files = examples()
         shutil.rmtree(DIRECTORY, ignore_errors=True)
-        DIRECTORY.mkdir()
+        DIRECTORY.mkdir(mode=0o700)
         settings = DIRECTORY / "hinoban.toml"
         docker = None if self._runtime == "process" else shutil.which("docker")
         with_image = docker is not None and demo_image.make(docker)

@@ -23,8 +23,9 @@ from hinoban.engine.ecs.apply import Apply
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.ecs.decide.tasks import stop
 from hinoban.engine.ecs.loop import EcsLoop
-from hinoban.engine.ecs.model.clusters import Cluster
+from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.state import State
+from hinoban.engine.events.api import EventPatterns
 from hinoban.engine.faults import table as faults_room
 from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
@@ -43,7 +44,6 @@ MIGRATIONS = (
     neighbours_log.MIGRATION,
 )
 SHUTDOWN_REASON = "Hinoban is shutting down"
-DEFAULT_CLUSTER = "default"
 
 
 class Engine:
@@ -91,7 +91,7 @@ class Engine:
         self.verifier = Verifier(secrets.get, clock, enabled=auth, default_region=region, anybody=caller)
         self.neighbours = Neighbours(self.database, directory, account, clock)
         self.endpoint = Endpoint(
-            {"ecs": operations, "logs": self.logs.operations()},
+            {"ecs": operations, "logs": self.logs.operations(), "events": EventPatterns().operations()},
             account=account,
             clock=clock,
             ids=ids,

@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -31,6 +30,7 @@ from hinoban.daemon.engine import Engine
 from hinoban.daemon.http import FrontDoor
 from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.options import UpOptions
+from hinoban.daemon.serving import Server
 from hinoban.daemon.state_dir import StateDirectory
 from hinoban.daemon.watch_child import WatchChild, WatchSettings
 from hinoban.engine.ecs.decide.capacity import UNITS_PER_VCPU
@@ -46,6 +46,8 @@ def run_up(options: UpOptions) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. HinobanError for what keeps it from starting."""
     clock = SystemClock()
     began = clock.now()
+    # Databases, sockets and logs are for their owner; what tasks make is theirs: a runtime gives them a umask of their own.
+    os.umask(0o077)
     config = with_options(configuration.load(options.config), options)
     directory = StateDirectory((options.state or default_state_dir(os.environ)).expanduser().absolute())
     directory.create()
@@ -113,14 +115,6 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: ours ends the tasks before the port."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Daemon:
@@ -191,7 +185,7 @@ class _Daemon:
             engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, engine.regions, watch.forward
         )
         door = FrontDoor(engine.endpoint, engine.verifier, api)
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 door,
                 loop="none",
@@ -216,7 +210,7 @@ class _Daemon:
         self._directory.withdraw()
         return await self._end(engine, watch, server, serving, work)
 
-    async def _end(self, engine: Engine, watch: WatchChild, server: _Server, serving: "asyncio.Task[object]", work: Group) -> int:
+    async def _end(self, engine: Engine, watch: WatchChild, server: Server, serving: "asyncio.Task[object]", work: Group) -> int:
         if self._failure is None and not self._options.keep:
             print("\nStopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short.", file=sys.stderr, flush=True)
             self._ending.clear()

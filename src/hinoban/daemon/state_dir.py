@@ -12,6 +12,8 @@ from hinoban.aws.sigv4 import Credentials
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 
+_LONGEST_SOCKET = 107  # bytes, Linux
+
 
 class StateDirectory:
     """One daemon's own folder, mode 0700, held by a lock for as long as the process lives."""
@@ -37,9 +39,24 @@ class StateDirectory:
         return self.path / "logs"
 
     def create(self) -> None:
-        """Make the folder where it is missing; only its owner may look into it."""
+        """Make the folder where it is missing; only its owner may look into it. One that holds other things is not taken from others."""
+        if len(os.fsencode(self.watch_socket)) > _LONGEST_SOCKET:
+            raise HinobanError(
+                f"Cannot use the state directory {self.path}",
+                f"a Unix socket in it would have more than {_LONGEST_SOCKET} bytes in its name",
+                "Choose a shorter one: hinoban up --state DIR",
+                exit_code=2,
+            )
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            open_to_others = self.path.stat().st_mode & 0o077
+            if open_to_others and not (self.path / "lock").exists() and any(self.path.iterdir()):
+                raise HinobanError(
+                    f"Cannot use the state directory {self.path}",
+                    "it holds other things and others may enter it; Hinoban would shut them out",
+                    "Choose an empty or a new one: hinoban up --state DIR",
+                    exit_code=2,
+                )
             self.path.chmod(0o700)
         except OSError as error:
             raise HinobanError(

@@ -45,7 +45,6 @@ class WatchChild:
         self._closing = False
         transport = httpx.AsyncHTTPTransport(uds=settings.socket, limits=httpx.Limits(max_keepalive_connections=4))
         self._client = httpx.AsyncClient(transport=transport, timeout=_ANSWER_WITHIN)
-        self.restarts = 0
 
     async def run(self) -> None:
         """Start the child whenever it is not there, sooner after a long life than after a short one."""
@@ -57,7 +56,6 @@ class WatchChild:
                 return
             failures = 0 if self._clock.now() - began > _STEADY_AFTER else failures + 1
             wait = _RESTART_AFTER[min(failures, len(_RESTART_AFTER) - 1)]
-            self.restarts += 1
             _log.error("The watch ended (%s); it is started again in %s s", code, wait)
             await self._clock.sleep_until(self._clock.now() + wait)
 

@@ -1,12 +1,10 @@
 """`hinoban watch`, the process of house 2: reads its settings from standard input, watches, and answers on a Unix socket."""
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,25 +17,19 @@ from hinoban.base.clock import SystemClock
 from hinoban.base.ids import SystemIds
 from hinoban.base.supervise import Group
 from hinoban.daemon.memory import collect_seldom
+from hinoban.daemon.serving import Server
 from hinoban.daemon.watch_child import WatchSettings
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import channels_of
 from hinoban.watch.service import Watch
-from hinoban.watch.sources.journal import Journal
+from hinoban.watch.sources import SOURCES
 from hinoban.web import watch_api
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: the watch ends when its standard input does."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def run() -> int:
     """Watch until standard input ends: whoever started us is gone or wants us gone."""
+    os.umask(0o077)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="hinoban watch: %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     line = sys.stdin.buffer.readline()
@@ -60,15 +52,14 @@ async def _watch(settings: WatchSettings) -> None:
         config,
         open_file(Path(settings.directory) / "watch.db"),
         client,
-        Journal(client, clock),
+        SOURCES["journal"](client, clock),
         clock,
         SystemIds(),
         channels_of(config, clock, sys.stdout),
     )
     failed: list[BaseException] = []
     work = Group(failed.append)
-    os.umask(0o077)
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             watch_api.create(watch, clock),
             uds=settings.socket,

@@ -16,8 +16,7 @@ from hinoban.watch.incidents import incident_id
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.notify.message import incident_row, why_json, why_text
-
-LogTail = Callable[[TaskChange], Sequence[str]]
+from hinoban.watch.notify.report import attempt_json
 
 
 class Answers:
@@ -49,7 +48,7 @@ class Answers:
         with self._engine.connect() as connection:
             return {"tasks": [task_json(row) for row in queries.runs(connection, family, limit)]}
 
-    def why(self, name: str, *, log_tail: LogTail | None = None, full: bool = False) -> dict[str, Any]:
+    def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
         """What happened to a task, incident, launch (whole or shortened ids) or to a family's last bad run, else its last run.
 
         Keys: `lines` (the text), `title`, the labels in lower case, `attempts`; `task` (ARN) and `incident` where there is one.
@@ -57,15 +56,11 @@ class Answers:
         with self._engine.connect() as connection:
             incident, row, launch = self._find(connection, name)
             detail: dict[str, Any] | None = None
-            change: TaskChange | None = None
             if row is not None:
                 seen = [one for raw in queries.timeline(connection, row) if isinstance(one := observation(raw), TaskChange)]
-                change = seen[-1] if seen else None
-                detail = change.detail if change is not None else None
+                detail = seen[-1].detail if seen else None
             log = queries.incident_log(connection, incident.id) if incident is not None else []
             background = background_of(connection, incident, row, detail, launch, self._zone)
-        if not log and log_tail is not None and change is not None:
-            log = list(log_tail(change))
         lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
         told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
         return {
@@ -178,17 +173,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "done": list(incident.done),
         "facts": finding.facts,
         "told": incident.told,
-        "attempts": [
-            {
-                "number": one.number,
-                "at": iso(one.at),
-                "started_by": one.started_by,
-                "outcome": one.outcome,
-                "task": one.task_arn,
-                "note": one.note,
-            }
-            for one in incident.attempts
-        ],
+        "attempts": [attempt_json(one) for one in incident.attempts],
         "row": list(incident_row(incident)),
     }
 

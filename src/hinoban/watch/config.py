@@ -62,5 +62,4 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     hold_refusals: int = 2
     notify: NotifyConfig = NotifyConfig()
     tz: str = "UTC"
-    lang: str = "en"
     log_lines: int = 20

@@ -29,6 +29,12 @@ class TaskChange(msgspec.Struct, frozen=True, kw_only=True):
     def family(self) -> str:
         return family_of(self.detail.get("taskDefinitionArn", ""))
 
+    @property
+    def service_owned(self) -> bool:
+        """Whether a service looks after the task (facts/ecs.md §3.7)."""
+        group, started_by = str(self.detail.get("group") or ""), str(self.detail.get("startedBy") or "")
+        return group.startswith("service:") or started_by.startswith("ecs-svc/")
+
 
 class Older(msgspec.Struct, frozen=True):
     """A task event that came together with a later one of the same task: of its matter nothing but its own bytes is of use any more."""

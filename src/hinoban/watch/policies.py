@@ -33,8 +33,7 @@ class Policies:
 
     def limits(self, change: TaskChange) -> Limits:
         """The default for tasks that no service owns; what a policy says, wins, also for a service's task."""
-        owned = str(change.detail.get("startedBy", "")).startswith("ecs-svc/") or str(change.detail.get("group", "")).startswith("service:")
-        max_runtime = None if owned else self._config.max_runtime
+        max_runtime = None if change.service_owned else self._config.max_runtime
         stop_after = None
         if self._policies:
             seen = task_view(change)

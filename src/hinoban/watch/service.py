@@ -15,7 +15,7 @@ from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
 from hinoban.base.units import iso
 from hinoban.watch import detect, incidents
-from hinoban.watch.answers import Answers, LogTail, one_incident
+from hinoban.watch.answers import Answers, one_incident
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.logs import LogKeeper
@@ -130,9 +130,9 @@ class Watch:
         """See Answers.incident."""
         return self.answers.incident(id_prefix)
 
-    def why(self, name: str, *, log_tail: LogTail | None = None, full: bool = False) -> dict[str, Any]:
+    def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
         """See Answers.why."""
-        return self.answers.why(name, log_tail=log_tail, full=full)
+        return self.answers.why(name, full=full)
 
     def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
         """See Answers.history."""

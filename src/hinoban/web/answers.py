@@ -55,6 +55,6 @@ def whole(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or int(text) > most:
+    if not text.isdecimal() or len(text) > 16 or int(text) > most:
         raise HinobanError(f"{name}={text} cannot be served", f"it must be a whole number from 0 to {most}", "Correct the query.")
     return int(text)

@@ -84,7 +84,7 @@ async def test_a_container_beyond_its_memory_ends_with_137_and_oom(docker_url, d
         await now.driver.start(wanted)
         end = await now.first(wanted.key, Exited)
         assert (end.exit_code, end.oom) == (137, True)
-        assert end.reason == "OutOfMemoryError: Container killed due to memory usage"
+        assert end.reason is None  # the words are ECS's, and the engine's to say
 
 
 async def test_an_image_that_nobody_has_is_a_failed_pull_with_its_times(docker_url, engine_id):

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from hinoban.base.errors import HinobanError
-from hinoban.cli.connection import Found, Keys, Target, default_state, find, open_daemon, open_source, readable_state
+from hinoban.base.places import default_state_dir
+from hinoban.cli.connection import Found, Keys, Target, find, open_daemon, open_source, readable_state
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ def test_options_win_over_the_environment_and_that_over_the_state_directory(stat
 
 
 def test_the_state_directory_follows_the_environment():
-    assert default_state({"HINOBAN_STATE": "/a"}) == Path("/a")
-    assert default_state({"XDG_STATE_HOME": "/b"}) == Path("/b/hinoban")
-    assert default_state({}) == Path.home() / ".local/state/hinoban"
+    assert default_state_dir({"HINOBAN_STATE": "/a"}) == Path("/a")
+    assert default_state_dir({"XDG_STATE_HOME": "/b"}) == Path("/b/hinoban")
+    assert default_state_dir({}) == Path.home() / ".local/state/hinoban"
 
 
 def test_the_demo_is_read_where_the_usual_state_remembers_nothing(tmp_path, monkeypatch):

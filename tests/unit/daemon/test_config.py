@@ -117,6 +117,8 @@ def test_an_unknown_key_is_an_error_with_a_near_miss(content: dict[str, Any], pa
         ({"policy": [{"retry": {"base": "x"}}]}, "policy[0].retry.base"),
         ({"notify": {"webhook": [{"url": "ftp://a", "secret": "x" * 16}]}}, "notify.webhook[0].url"),
         ({"notify": {"webhook": [{"url": "https://a", "secret": "short"}]}}, "notify.webhook[0].secret"),
+        ({"notify": {"webhook": [{"url": "https://a", "secret": "x" * 16}] * 2}}, "notify.webhook[1].name"),
+        ({"notify": {"webhook": [{"url": "https://a", "secret": "x" * 16, "name": "console"}]}}, "notify.webhook[0].name"),
         ({"notify": {"webhook": [{"url": "https://a"}]}}, "notify.webhook[0]"),
     ],
 )

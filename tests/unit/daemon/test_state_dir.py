@@ -40,6 +40,26 @@ def test_only_its_owner_may_look_into_it(directory: StateDirectory) -> None:
     assert mode(directory.path) == 0o700
 
 
+def test_a_folder_that_others_use_is_not_taken_from_them(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    StateDirectory(shared).create()
+    assert mode(shared) == 0o700
+    shared.chmod(0o755)
+    (shared / "theirs").write_text("")
+    with pytest.raises(HinobanError, match="holds other things"):
+        StateDirectory(shared).create()
+    assert mode(shared) == 0o755
+    (shared / "lock").write_text("")
+    StateDirectory(shared).create()
+    assert mode(shared) == 0o700
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HinobanError, match="shorter"):
+        StateDirectory(tmp_path / ("d" * 120)).create()
+
+
 def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HinobanError) as caught:

@@ -9,6 +9,7 @@ from hinoban.engine.ecs.decide.stop_reasons import LOG_GROUP_MISSING
 from hinoban.engine.ecs.decide.tasks import Command, RemoveTask, StartContainer, Step, StopContainer
 from hinoban.engine.ecs.model.task_definitions import TaskDefinition
 from hinoban.engine.ecs.model.tasks import Task
+from hinoban.engine.ecs.model.views import fault_subject
 from hinoban.engine.ecs.specs import CannotStart, container_spec, log_target
 from hinoban.engine.ecs.state import State
 from hinoban.engine.faults.table import Faults
@@ -85,16 +86,7 @@ class Apply:
                 self._logs.ensure_group(target.region, target.group)
             elif not command.again and not self._logs.group_exists(target.region, target.group):
                 raise CannotStart(LOG_GROUP_MISSING)
-            about = {
-                "region": task.region,
-                "cluster": task.cluster,
-                "family": task.family,
-                "revision": task.revision,
-                "startedBy": task.started_by,
-                "group": task.group,
-                "container": container.name,
-                "image": container.image,
-            }
+            about = {**fault_subject(task), "container": container.name, "image": container.image}
             # What may run already is not refused: the runtime would go on running what the task says never started.
             if not command.again and (put_in := self._faults.strike("start_error", about)) is not None:
                 raise CannotStart(put_in)

@@ -9,7 +9,7 @@ import msgspec
 from hinoban.base.clock import DAYS, HOURS, Clock
 from hinoban.base.ids import Ids
 from hinoban.engine.ecs.decide.capacity import Room
-from hinoban.engine.ecs.model.clusters import Cluster
+from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.model.task_definitions import TaskDefinition
 from hinoban.engine.ecs.model.tasks import Task
 from hinoban.engine.ecs.model.views import task_event, task_view
@@ -29,6 +29,7 @@ TOKENS = Table("launch_tokens", "region", "cluster", "token")
 
 _NOTHING = Room(0, 0)
 _TOKEN_OUTLIVES = 1 * HOURS
+_INACTIVE_CLUSTER = 1 * DAYS
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,12 +63,13 @@ class State:
         self._views: dict[str, msgspec.Raw] = {}
         self._expiries: list[tuple[float, str]] = []
         self._token_expiries: list[tuple[float, tuple[str, str, str]]] = []
+        self._cluster_expiries: list[tuple[float, tuple[str, str]]] = []
         self._load()
 
     def _load(self) -> None:
         for _, _, value in self._database.rows(CLUSTERS):
             cluster = msgspec.json.decode(value, type=Cluster)
-            self.clusters[(cluster.region, cluster.name)] = cluster
+            self._remember_cluster(cluster)
         for _, _, _, value in self._database.rows(DEFINITIONS):
             definition = msgspec.json.decode(value, type=TaskDefinition)
             self.families.setdefault((definition.region, definition.family), {})[definition.revision] = definition
@@ -78,8 +80,14 @@ class State:
 
     def put_cluster(self, cluster: Cluster) -> None:
         """Keep this cluster in place of the one of its name."""
-        self.clusters[(cluster.region, cluster.name)] = cluster
+        self._remember_cluster(cluster)
         self._database.put(CLUSTERS, (cluster.region, cluster.name), cluster)
+
+    def _remember_cluster(self, cluster: Cluster) -> None:
+        self.clusters[(cluster.region, cluster.name)] = cluster
+        # The default one stays deleted: without its row the next start would make it again (docs/decisions/0008).
+        if cluster.deleted_at is not None and cluster.name != DEFAULT_CLUSTER:
+            heapq.heappush(self._cluster_expiries, (cluster.deleted_at + _INACTIVE_CLUSTER, (cluster.region, cluster.name)))
 
     def put_definition(self, definition: TaskDefinition) -> None:
         """Keep this revision."""
@@ -168,9 +176,10 @@ class State:
         return min(latest, max(ends) + _TOKEN_OUTLIVES)
 
     def forget(self, now: float) -> float | None:
-        """Forget the tasks that stopped long enough ago and the tokens that protect no more; answers when the next one is due.
+        """Forget the tasks that stopped long enough ago, the tokens that protect no more and the clusters deleted a day ago; answers
+        when the next one is due.
 
-        A stopped task can be described for an hour, or `forget_after` (facts/ecs.md §7).
+        A stopped task can be described for an hour, or `forget_after`, an INACTIVE cluster "for a time" (facts/ecs.md §7).
         """
         while self._expiries and self._expiries[0][0] <= now:
             _, task_id = heapq.heappop(self._expiries)
@@ -181,8 +190,23 @@ class State:
             # The token may protect a later launch by now, which has an expiry of its own.
             if (answer := self._tokens.get(key)) is not None:
                 self._reconsider(key, answer, now)
-        dues = [heap[0][0] for heap in (self._expiries, self._token_expiries) if heap]
+        while self._cluster_expiries and self._cluster_expiries[0][0] <= now:
+            self._forget_cluster(heapq.heappop(self._cluster_expiries)[1], now)
+        dues = [heap[0][0] for heap in (self._expiries, self._token_expiries, self._cluster_expiries) if heap]
         return min(dues, default=None)
+
+    def _forget_cluster(self, key: tuple[str, str], now: float) -> None:
+        """Let a deleted cluster go, unless it was made again; one whose tasks can still be described waits for them."""
+        cluster = self.clusters.get(key)
+        if cluster is None or cluster.deleted_at is None or cluster.deleted_at + _INACTIVE_CLUSTER > now:
+            return
+        if self._in_cluster.get(key):
+            heapq.heappush(self._cluster_expiries, (now + _INACTIVE_CLUSTER, key))
+            return
+        del self.clusters[key]
+        self._in_cluster.pop(key, None)
+        self._counts.pop(key, None)
+        self._database.put(CLUSTERS, key, None)
 
     def _reconsider(self, key: tuple[str, str, str], answer: LaunchToken, now: float) -> None:
         """Let a token go that protects no more; look again when it may not."""
@@ -222,4 +246,5 @@ class State:
             kept.clear()
         self._expiries.clear()
         self._token_expiries.clear()
+        self._cluster_expiries.clear()
         self.used = _NOTHING

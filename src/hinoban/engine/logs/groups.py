@@ -93,8 +93,6 @@ class GroupOperations:
             "logGroupArn": arn,
             "deletionProtectionEnabled": group.deletion_protection,
         }
-        if group.retention_days is not None:
-            item["retentionInDays"] = group.retention_days
         if group.kms_key_id is not None:
             item["kmsKeyId"] = group.kms_key_id
         return item

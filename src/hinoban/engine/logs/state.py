@@ -5,6 +5,7 @@ row's deletion; directories that no row names (a crash in between) are removed a
 """
 
 import hashlib
+import heapq
 import os
 import shutil
 from collections import OrderedDict
@@ -31,21 +32,21 @@ LATE_MS = 5_000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept: bytes of one stream, of all streams, of one segment file."""
+    """How much is kept: bytes of one stream, of all streams, of one segment file; how many streams (each task brings its own)."""
 
     stream_bytes: int = 64 * MIB
     total_bytes: int = 2048 * MIB
+    streams: int = 100_000
     segment_bytes: int = SEGMENT_BYTES
 
 
 class Group(msgspec.Struct, omit_defaults=True):
-    """A log group's own fields; `created` in milliseconds, `retention_days` None: kept as long as there is room."""
+    """A log group's own fields; `created` in milliseconds."""
 
     created: int
     log_class: str = "STANDARD"
     kms_key_id: str | None = None
     deletion_protection: bool = False
-    retention_days: int | None = None
     tags: dict[str, str] = {}
 
 
@@ -69,6 +70,7 @@ class State:
         self._groups: dict[str, dict[str, Group]] = {}
         self._streams: dict[tuple[str, str], dict[str, Stream]] = {}
         self._total = 0
+        self._count = 0
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._read_rows()
 
@@ -96,6 +98,9 @@ class State:
         stream = Stream(self.now_ms(), f"{digest}-{number}")
         self._streams.setdefault((region, group), {})[name] = stream
         self._database.put(STREAMS, (region, group, name), stream)
+        self._count += 1
+        if self._count > self._limits.streams:
+            self._drop_streams()
         return stream
 
     def every_group(self) -> list[tuple[str, str]]:
@@ -106,16 +111,30 @@ class State:
         """Forget the group, its streams and their events."""
         del self._groups[region][name]
         self._database.put(GROUPS, (region, name), None)
+        self._delete_streams([(region, name, stream) for stream in self.streams(region, name)])
+        self._streams.pop((region, name), None)
+
+    def _delete_streams(self, names: Sequence[tuple[str, str, str]]) -> None:
         doomed = []
-        for stream_name, stream in self._streams.pop((region, name), {}).items():
-            self._database.put(STREAMS, (region, name, stream_name), None)
+        for region, group, name in names:
+            stream = self._streams[(region, group)].pop(name)
+            self._database.put(STREAMS, (region, group, name), None)
             files = self._loaded.pop(stream.directory, None) or self._load(stream)
             files.close()
             self._total -= files.size
+            self._count -= 1
             # A stream never written to has no directory: its name may be in use again when the commit is done.
             if (path := self._directory / stream.directory).exists():
                 doomed.append(path)
         self._database.after_commit(lambda: _remove(doomed))
+
+    def _drop_streams(self) -> None:
+        """Forget a hundredth of the streams: of the oldest, those written to longest ago (one that is silent may belong to a task yet)."""
+        share = max(1, self._limits.streams // 100)
+        every = ((place, name, stream) for place, streams in self._streams.items() for name, stream in streams.items())
+        oldest = heapq.nsmallest(2 * share, every, key=lambda one: one[2].created)
+        oldest.sort(key=lambda one: _written(self._directory / one[2].directory))
+        self._delete_streams([(*place, name) for place, name, _ in oldest[:share]])
 
     def files(self, stream: Stream) -> StreamFiles:
         """The stream's segments, opened if need be."""
@@ -155,6 +174,7 @@ class State:
         for region, group, name, value in self._database.rows(STREAMS):
             stream = self._streams.setdefault((region, group), {})[name] = msgspec.json.decode(value, type=Stream)
             known.add(stream.directory)
+        self._count = len(known)
         orphans = [path for path in self._directory.iterdir() if path.name not in known]
         _remove(orphans)
         self._total = sum(_size(path) for path in self._directory.iterdir())
@@ -178,6 +198,11 @@ def _size(directory: Path) -> int:
             return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".log"))
     except FileNotFoundError:
         return 0
+
+
+def _written(directory: Path) -> float:
+    """When a stream was last written to, in seconds; 0 where it never was."""
+    return max((path.stat().st_mtime for path in directory.glob("*.log")), default=0.0)
 
 
 def _remove(directories: Sequence[Path]) -> None:

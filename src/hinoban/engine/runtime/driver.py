@@ -110,13 +110,9 @@ Observation = Started | Exited | StartFailed | Output
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a driver can do, declared instead of found out.
 
-    `images`: an image is pulled and run (else only a command is). `own_network`: a task has an address of its own
-    (else all share the host's ports). `memory`: how a limit is kept. `label` is the words of `hinoban up`'s "runs as".
+    `memory`: how a limit is kept.
     """
 
-    label: str
-    images: bool
-    own_network: bool
     memory: str  # "hard" | "sampled" | "scripted"
 
 

@@ -238,7 +238,7 @@ class FakeDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(label="scripted fakes", images=True, own_network=True, memory="scripted")
+        return Capabilities(memory="scripted")
 
     async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         self.world.owner = self

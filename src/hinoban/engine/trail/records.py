@@ -17,7 +17,7 @@ from hinoban.base.ids import Ids
 from hinoban.base.units import iso_seconds
 from hinoban.engine.journal import Journal
 
-_READS = ("Describe", "List", "Get", "Filter")
+_READS = ("Describe", "List", "Get", "Filter", "Test")
 # Data events (facts/cloudtrail_sns_lambda.md §1.1: management events only): what is put into a log is not the trail's matter.
 _NOT_RECORDED = frozenset({"PutLogEvents"})
 _LONGEST_TEXT = 1024

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from hinoban.watch.detect.did_not_start import did_not_start
 from hinoban.watch.detect.failed_exit import failed_exit
 from hinoban.watch.detect.out_of_memory import out_of_memory
-from hinoban.watch.detect.overdue import DEFAULT_LIMIT, overdue, overdue_at, owned_by_service
+from hinoban.watch.detect.overdue import overdue
 from hinoban.watch.model import Detector, Finding, Observation
 
 BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = {
@@ -24,12 +24,9 @@ def findings(observation: Observation, now: float) -> tuple[Finding, ...]:
 
 __all__ = [
     "BY_EVENT",
-    "DEFAULT_LIMIT",
     "did_not_start",
     "failed_exit",
     "findings",
     "out_of_memory",
     "overdue",
-    "overdue_at",
-    "owned_by_service",
 ]

@@ -7,6 +7,7 @@ import msgspec
 
 from hinoban.base.text import one_line
 from hinoban.base.units import iso
+from hinoban.watch.incidents import Change
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
 from hinoban.watch.notify.wording import (
@@ -22,7 +23,6 @@ from hinoban.watch.notify.wording import (
     verdict_of,
 )
 
-Change = Literal["opened", "changed", "resolved", "quiet"]
 Severity = Literal["critical", "warning", "info"]
 
 SCHEMA = 1

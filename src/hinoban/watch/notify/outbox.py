@@ -1,16 +1,16 @@
 """Carries the outbox's rows to their channels: in order for each channel, tried again with growing delays, never lost over a restart.
 
 A row is claimed before it is sent; a claim that ran out is anyone's, so that a crash loses nothing (and may send twice: the delivery id
-is the same). A refused or too old message is dead, and the console says so.
+is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for 30 days.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy import Engine, delete, func, or_, select, update
 
-from hinoban.base.clock import MINUTES, SECONDS, Clock
+from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.ids import Ids, derived_id
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.history.schema import outbox
@@ -18,6 +18,7 @@ from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
 
 _FIRST_DELAY, _LONGEST_DELAY = 2 * SECONDS, 5 * MINUTES
 _CLAIM = 60 * SECONDS
+_KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
 _message = msgspec.json.Decoder(Message).decode
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Outbox:
         self._me = ids.hex32()
         self._dead_after = dead_after
         self._complain = complain
+        self._next_sweep = 0.0
 
     def take_over(self) -> None:
         """Free every claim. For the only watch of this history, as it begins: who claimed before is dead, and nobody shall wait for it."""
@@ -43,8 +45,18 @@ class Outbox:
 
     async def step(self, now: float) -> float | None:
         """Send, for each channel, what is due until one fails; when something is due next."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP_EVERY
+            self._sweep(now)
         moments = [due for name in self._channels if (due := await self._drain(name)) is not None]
-        return min(moments, default=None)
+        return min(moments, default=self._next_sweep)
+
+    def _sweep(self, now: float) -> None:
+        """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's."""
+        newest = select(func.max(outbox.c.id)).scalar_subquery()
+        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - _KEPT, outbox.c.id < newest)
+        with self._engine.begin() as connection:
+            connection.execute(old)
 
     async def _drain(self, name: str) -> float | None:
         while True:

@@ -56,6 +56,31 @@ async def test_events_of_a_stream_whose_row_a_crash_lost_are_removed_and_written
     assert all_texts(desk, "/g", "new") == ["a"]
 
 
+def test_streams_have_a_bound_and_those_written_to_longest_ago_go(tmp_path):
+    async def journey():
+        desk = Desk(tmp_path, Limits(streams=200))
+        for number in range(200):
+            desk.logs.append(REGION, "/g", f"s{number}", [(desk.now, "a")], 1)
+            desk.tick(0.001)
+        [first] = (desk.root / "logs").glob(f"{directory_of(desk, 's0')}/*.log")
+        os.utime(first, (4e9, 4e9))
+        for number in range(200, 203):
+            desk.logs.append(REGION, "/g", f"s{number}", [(desk.now, "a")], 1)
+        await desk.database.committed()
+        kept = set(desk.logs._state.streams(REGION, "/g"))
+        assert kept == {f"s{number}" for number in range(203)} - {"s1", "s2", "s3", "s4"}
+        assert len(list((desk.root / "logs").iterdir())) == len(kept)
+        desk.reopen()
+        assert set(desk.logs._state.streams(REGION, "/g")) == kept
+        desk.close()
+
+    asyncio.run(journey())
+
+
+def directory_of(desk, stream):
+    return desk.logs._state.streams(REGION, "/g")[stream].directory
+
+
 async def test_a_put_by_api_leaves_the_cursor_as_it_is(desk):
     desk.logs.append(REGION, "/g", "s", [(desk.now, "a")], 5)
     desk.put((desk.now, "b"))

@@ -137,7 +137,7 @@ def test_why_a_task_ran_out_of_memory() -> None:
 
 def test_why_a_task_is_overdue() -> None:
     change = Task("e41c03d9", "db-migrate:88").change(lastStatus="RUNNING", desiredStatus="RUNNING", startedBy="run-8790")
-    finding = overdue(change, MIDNIGHT + 26 * 3600 + 180)
+    finding = overdue(change, MIDNIGHT + 26 * 3600 + 180, 24 * 3600)
     assert finding is not None
     known = Background(caller=GH_ACTIONS, as_of=MIDNIGHT + 26 * 3600 + 300, cost="$0.40 so far, $0.37 a day")
     assert why_text(incident(finding, "inc-3c7d"), change.detail, zone=TOKYO, background=known) == block("""

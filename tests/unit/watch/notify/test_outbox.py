@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from hinoban.base.clock import DAYS
 from hinoban.base.ids import SeededIds
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.outbox import Outbox
@@ -25,6 +26,23 @@ class Pager:
 
     async def close(self) -> None:
         return
+
+
+async def test_what_was_sent_long_ago_is_forgotten_and_no_delivery_is_named_twice(tmp_path: Path) -> None:
+    pager = Pager()
+    pager.answers = True
+    world = World(tmp_path, channels=[pager])
+    for number in range(3):
+        world.aws.finish(world.aws.start(f"job-{number}", None), 3)
+    await world.watch.turn()
+    assert world.watch.status()["outbox"] == {"sent": 3}
+    await world.clock.advance(31 * DAYS)
+    await world.watch.outbox.step(world.clock.now())
+    assert world.watch.status()["outbox"] == {"sent": 1}
+    world.aws.finish(world.aws.start("job-4", None), 3)
+    await world.watch.turn()
+    assert world.watch.status()["outbox"] == {"sent": 2}
+    assert len(set(pager.deliveries)) == 4
 
 
 async def test_a_message_that_a_dead_watch_was_sending_waits_for_nobody(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import msgspec
 from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
-from hinoban.engine.ecs.api.names import DEFAULT_CLUSTER, active_cluster, check_tags, cluster_name, invalid_parameter, page
-from hinoban.engine.ecs.model.clusters import Cluster
+from hinoban.engine.ecs.api.names import active_cluster, check_tags, cluster_name, invalid_parameter, page
+from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.model.views import cluster_view
 from hinoban.engine.ecs.state import State
 
@@ -85,7 +85,7 @@ class Clusters:
         cluster = active_cluster(self._state, call, params)
         if any(not task.finished for task in self._state.cluster_tasks(call.region, cluster.name)):
             raise AwsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
-        deleted = msgspec.structs.replace(cluster, status="INACTIVE")
+        deleted = msgspec.structs.replace(cluster, status="INACTIVE", deleted_at=call.now)
         self._state.put_cluster(deleted)
         return {"cluster": self._view(deleted, [])}
 

@@ -20,7 +20,7 @@ from hinoban.engine.ecs.decide.placement import distribute
 from hinoban.engine.ecs.model.clusters import Cluster
 from hinoban.engine.ecs.model.task_definitions import TaskDefinition
 from hinoban.engine.ecs.model.tasks import Container, Dependency, Task
-from hinoban.engine.ecs.model.views import task_view
+from hinoban.engine.ecs.model.views import fault_subject, task_view
 from hinoban.engine.ecs.state import LaunchToken, State
 from hinoban.engine.faults.table import Faults
 
@@ -121,15 +121,7 @@ class Launcher:
 
     def _refusal(self, task: Task) -> str | None:
         """Why there is no room for this task now, in AWS's words; None where there is."""
-        about = {
-            "region": task.region,
-            "cluster": task.cluster,
-            "family": task.family,
-            "revision": task.revision,
-            "startedBy": task.started_by,
-            "group": task.group,
-        }
-        if (put_in := self._faults.strike("capacity", about)) is not None:
+        if (put_in := self._faults.strike("capacity", fault_subject(task))) is not None:
             return put_in
         fit = fits(self._room, self._state.used, Room(task.cpu_units, task.memory_mib))
         return None if fit else stop_reasons.NO_FARGATE_CAPACITY

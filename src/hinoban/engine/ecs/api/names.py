@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from hinoban.aws import arns
 from hinoban.aws.call import Call, Params
 from hinoban.aws.errors import AwsError
-from hinoban.engine.ecs.model.clusters import Cluster
+from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.state import State
 
 T = TypeVar("T")
 
-DEFAULT_CLUSTER = "default"
 _TASK_ID_LENGTHS = (32, 36)
 
 

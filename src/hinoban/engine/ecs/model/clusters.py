@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+DEFAULT_CLUSTER = "default"
+
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """A boundary for names and running tasks (facts/ecs.md §11.5)."""
@@ -17,3 +19,4 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     capacity_providers: tuple[str, ...] = ()
     default_strategy: tuple[dict[str, Any], ...] = ()
     tags: tuple[dict[str, Any], ...] = ()
+    deleted_at: float | None = None

@@ -18,8 +18,3 @@ class TaskDefinition(msgspec.Struct, frozen=True, kw_only=True):
     registered_by: str
     deregistered_at: float | None = None
     tags: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def containers(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.body["containerDefinitions"]
-        return found

@@ -121,6 +121,18 @@ def task_view(task: Task, *, tags: bool = False) -> dict[str, Any]:
     return view
 
 
+def fault_subject(task: Task) -> dict[str, Any]:
+    """What the pattern of a fault sees of a task."""
+    return {
+        "region": task.region,
+        "cluster": task.cluster,
+        "family": task.family,
+        "revision": task.revision,
+        "startedBy": task.started_by,
+        "group": task.group,
+    }
+
+
 def task_event(task: Task, event_id: str) -> dict[str, Any]:
     """The envelope of "ECS Task State Change": no healthStatus, no tags, no platformFamily; attachments are of type `eni`."""
     detail = _common(task)

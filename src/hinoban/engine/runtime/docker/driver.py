@@ -5,6 +5,7 @@ Docker keeps the truth (name, labels, exit, output); this keeps only what was to
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,6 +34,7 @@ _GOODBYE_SECONDS = 2  # from SIGTERM to SIGKILL when everything is taken down
 _CLOSE_SECONDS = 60.0
 _LOOKS = 2
 _CONFLICT = 409
+log = logging.getLogger(__name__)
 
 
 class DockerDriver:
@@ -53,7 +55,7 @@ class DockerDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(label="real containers (Docker)", images=True, own_network=True, memory="hard")
+        return Capabilities(memory="hard")
 
     async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         """Connect and adopt. Raises HinobanError where Docker does not answer."""
@@ -155,16 +157,22 @@ class DockerDriver:
                 continue
 
     async def _remove(self, tracked: Tracked, *, last: bool) -> None:
-        async with self._busy:
-            for attempt in self._patience.tries():
-                await attempt.turn()
-                try:
+        complained = False
+        for attempt in self._patience.tries():
+            await attempt.turn()
+            try:
+                async with self._busy:
                     await self._delete(tracked.runtime_id)
                     if last:
                         await self._networks.release(tracked.key.task_id)
-                    return
-                except Unreachable:
-                    continue
+                return
+            except Unreachable:
+                continue
+            except DockerError as error:
+                # Its file system may be busy for a while: told once, and tried again. What is over must not end what runs.
+                if not complained:
+                    log.warning("the container %s cannot be removed yet: %s", tracked.runtime_id[:12], error.message)
+                complained = True
 
     async def _delete(self, runtime_id: str, params: dict[str, str] | None = None) -> None:
         if not runtime_id:
@@ -193,7 +201,12 @@ class DockerDriver:
         tasks = {key.task_id for key in self._tracked}
         for entry in found:
             if PAUSE_LABEL in entry["Labels"] and entry["Labels"][TASK_LABEL] not in tasks:
-                self._group.start(self._delete(entry["Id"], {"force": "1"}), "remove a pause container")
+                self._group.start(self._drop_pause(entry["Id"]), "remove a pause container")
+
+    async def _drop_pause(self, runtime_id: str) -> None:
+        # One that stays now is found again by the next `open`, and goes at the latest with everything else.
+        with contextlib.suppress(Unreachable, DockerError):
+            await self._delete(runtime_id, {"force": "1"})
 
     async def _events(self) -> None:
         """Docker's events, each time they begin with a look at everything: they only say when to look, never what is."""

@@ -59,8 +59,8 @@ class TaskNetworks:
             except DockerError as error:
                 log.info("the network %s stays: %s", self._own, error.message)
 
-    async def hold(self, task_id: str) -> tuple[str, str | None]:
-        """The running pause container of a task, made if there is none: its id and its address."""
+    async def hold(self, task_id: str) -> str:
+        """The id of a task's running pause container, made if there is none."""
         async with self._locks.setdefault(task_id, asyncio.Lock()):
             name = pause_name(self._engine_id, task_id)
             body = pause_body(self._engine_id, task_id, await self._image(), self.bridge)
@@ -71,7 +71,7 @@ class TaskNetworks:
                     raise
             await self._api.call("POST", f"containers/{name}/start")
             inspected = await self._api.call("GET", f"containers/{name}/json")
-            return str(inspected["Id"]), address_of(inspected)
+            return str(inspected["Id"])
 
     async def address(self, pause_id: str) -> str | None:
         """The address of a task's pause container; None where it is gone."""

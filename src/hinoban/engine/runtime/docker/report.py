@@ -9,7 +9,6 @@ from hinoban.engine.runtime.docker.body import PORTS_LABEL, decode_ports
 from hinoban.engine.runtime.driver import ContainerKey, Exited, PortMapping, Started
 
 KILLED = 137  # 128 + SIGKILL
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"  # facts/ecs.md §2.3
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
@@ -88,7 +87,7 @@ def exited(key: ContainerKey, inspected: Mapping[str, Any]) -> Exited:
     code = int(state["ExitCode"])
     oom = bool(state.get("OOMKilled")) and code == KILLED
     error = str(state.get("Error") or "")
-    reason = OUT_OF_MEMORY if oom else f"DockerStateError: {error}" if error else None
+    reason = f"DockerStateError: {error}" if error and not oom else None
     # Docker notes the start after the process runs: a quick one can be over, by Docker's own words, before it began.
     at = max(seconds(state["FinishedAt"]), seconds(state["StartedAt"]))
     return Exited(key=key, at=at, exit_code=code, oom=oom, reason=reason)

@@ -129,8 +129,7 @@ class Starter:
     async def _network(self, spec: ContainerSpec) -> str:
         if spec.network_mode != "awsvpc" or not spec.shared_namespace:
             return self._networks.bridge
-        pause_id, _ = await self._networks.hold(spec.key.task_id)
-        return f"container:{pause_id}"
+        return f"container:{await self._networks.hold(spec.key.task_id)}"
 
     async def _launch(self, runtime_id: str) -> None:
         try:

@@ -13,7 +13,6 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self.greeted = False
         self._incoming = b""
         self._outgoing = bytearray()
 

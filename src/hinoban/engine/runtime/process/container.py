@@ -107,23 +107,51 @@ def _lines(path: str) -> list[dict[str, Any]]:
     return lines
 
 
-def delete_tree(path: str, parent: int | None = None) -> None:
-    """Remove a directory and what is in it, following no link; what is already gone is no error."""
+def delete_tree(path: str) -> None:
+    """Remove a directory and what is in it, however deep, following no link; what is already gone is no error."""
     try:
-        try:
-            here = os.open(path, _DIRECTORY, dir_fd=parent)
-        except PermissionError:
-            # A container locked itself out of its own directory; root never comes here, so no link can lead us astray.
-            os.chmod(path, 0o700, dir_fd=parent)
-            here = os.open(path, _DIRECTORY, dir_fd=parent)
+        top = _opened(path, None)
     except FileNotFoundError:
         return
     try:
-        for name in os.listdir(here):
-            if stat.S_ISDIR(os.lstat(name, dir_fd=here).st_mode):
-                delete_tree(name, here)
+        while names := os.listdir(top):
+            for name in names:
+                if _is_directory(name, top):
+                    _delete_raised(name, top)
+                else:
+                    os.unlink(name, dir_fd=top)
+    finally:
+        os.close(top)
+    os.rmdir(path)
+
+
+def _delete_raised(name: str, top: int) -> None:
+    """Remove one directory of `top`; the directories in it are moved to `top`, so that no depth can exhaust us."""
+    here = _opened(name, top)
+    try:
+        for inner in os.listdir(here):
+            if _is_directory(inner, here):
+                os.close(_opened(inner, here))  # opened only because that makes it ours to move
+                os.rename(inner, os.urandom(16).hex(), src_dir_fd=here, dst_dir_fd=top)
             else:
-                os.unlink(name, dir_fd=here)
+                os.unlink(inner, dir_fd=here)
     finally:
         os.close(here)
-    os.rmdir(path, dir_fd=parent)
+    os.rmdir(name, dir_fd=top)
+
+
+def _is_directory(name: str, parent: int) -> bool:
+    return stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode)
+
+
+def _opened(name: str, parent: int | None) -> int:
+    try:
+        here = os.open(name, _DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        # A container locked itself out of its own directory; root never comes here, so no link can lead us astray.
+        os.chmod(name, 0o700, dir_fd=parent)
+        here = os.open(name, _DIRECTORY, dir_fd=parent)
+    if os.geteuid() != 0:
+        # It may be closed to writing, and then nothing in it can be removed or moved.
+        os.fchmod(here, 0o700)
+    return here

@@ -80,7 +80,7 @@ class ProcessDriver:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(label="processes", images=False, own_network=False, memory=self._memory)
+        return Capabilities(memory=self._memory)
 
     async def open(self, cursors: dict[ContainerKey, int], expected: frozenset[ContainerKey] = frozenset()) -> None:
         self._expected = expected

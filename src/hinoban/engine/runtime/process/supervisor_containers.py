@@ -300,13 +300,21 @@ class Containers:
 
     def remove(self, container: Container) -> None:
         self._free(container)
-        delete_tree(container.private)
-        delete_tree(container.directory)
+        self._delete(container.private)
+        self._delete(container.directory)
         del self.all[container.key]
         self._uids.give_back(container.task)
         with contextlib.suppress(OSError):
             # The last container of its task takes the task's directory with it.
             os.rmdir(os.path.dirname(container.directory))
+
+    @staticmethod
+    def _delete(path: str) -> None:
+        """What a container left must not end the others: a tree that cannot be removed stays, and the log names it."""
+        try:
+            delete_tree(path)
+        except OSError:
+            log.exception("%s cannot be removed and stays", path)
 
     def end_all(self) -> None:
         for container in self.running.values():
@@ -319,7 +327,7 @@ class Containers:
             else:
                 os.waitpid(pid, 0)
         for container in self.all.values():
-            delete_tree(container.private)
+            self._delete(container.private)
 
 
 def _work_directory() -> str:

@@ -94,3 +94,16 @@ async def test_pages_of_clusters(bench: Bench) -> None:
 async def test_what_cannot_be_created(bench: Bench, params: dict[str, object]) -> None:
     with pytest.raises(Refused, match="InvalidParameterException"):
         await bench.call("CreateCluster", **params)
+
+
+async def test_a_deleted_cluster_is_forgotten_after_a_day_unless_it_was_made_again(bench: Bench) -> None:
+    for name in ("once", "again", "default"):
+        await bench.call("CreateCluster", clusterName=name)
+        await bench.call("DeleteCluster", cluster=name)
+    await bench.call("CreateCluster", clusterName="again")
+    await bench.clock.advance(23 * 3600)
+    assert len((await bench.call("DescribeClusters", clusters=["once", "again", "default"]))["clusters"]) == 3
+    await bench.clock.advance(2 * 3600)
+    answer = await bench.call("DescribeClusters", clusters=["once", "again", "default"])
+    assert [failure["arn"] for failure in answer["failures"]] == [STEM + "once"]
+    assert [cluster["status"] for cluster in answer["clusters"]] == ["ACTIVE", "INACTIVE"]

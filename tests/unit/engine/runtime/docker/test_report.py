@@ -46,7 +46,7 @@ def test_the_exit_code_and_time_are_dockers():
 
 
 def test_out_of_memory_is_told_only_with_137():
-    assert report.exited(KEY, inspected(ExitCode=137, OOMKilled=True)) == Exited(KEY, 1795300664.0, 137, True, report.OUT_OF_MEMORY)
+    assert report.exited(KEY, inspected(ExitCode=137, OOMKilled=True)) == Exited(KEY, 1795300664.0, 137, True)
     assert not report.exited(KEY, inspected(ExitCode=1, OOMKilled=True)).oom
     assert not report.exited(KEY, inspected(ExitCode=137)).oom
 

@@ -52,6 +52,22 @@ async def watcher(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     made.task.cancel()
 
 
+async def test_what_one_container_leaves_behind_never_ends_the_others(watcher: Watcher, tmp_path: Path) -> None:
+    deep = SHELL.script("i=0; while [ $i -lt 1200 ]; do mkdir d && cd d || exit 9; i=$((i+1)); done; chmod 0 ../d; exit 0")
+    lasting = SHELL.script("exec sleep 60")
+    await watcher.driver.start(lasting)
+    await watcher.started(lasting.key)
+    await watcher.driver.start(deep)
+    assert (await watcher.ended(deep.key)).exit_code == 0
+    supervisor = supervisor_pid(tmp_path)
+    await watcher.driver.remove(deep.key)
+    after = SHELL.script("exit 4")
+    await watcher.driver.start(after)
+    assert (await watcher.ended(after.key)).exit_code == 4
+    assert supervisor_pid(tmp_path) == supervisor
+    assert not (tmp_path / wire.DIRECTORY / wire.CONTAINERS / deep.key.task_id).exists()
+
+
 async def test_two_hundred_containers_at_once_each_tell_their_own_code_and_output(watcher: Watcher) -> None:
     containers = [SHELL.script(f"echo out {number}; exec sleep 0.2; exit") for number in range(200)]
     for container in containers:
