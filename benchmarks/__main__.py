@@ -6,7 +6,7 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, failed, table
 
-MEASUREMENTS = ("cold_start", "burst", "sustained", "describe", "docker_start", "history", "flat_cost")
+MEASUREMENTS = ("cold_start", "burst", "sustained", "describe", "docker_start", "history", "flat_cost", "neighbours")
 
 
 def main(names: list[str]) -> int:

@@ -17,6 +17,7 @@ SUBJECTS = {
     "engine/logs/reading.py": ("FilterLogEvents with `filterPattern`",),
     "engine/runtime/docker/body.py": ("Docker: memory of a task with several containers",),
     "engine/trail/records.py": ("CloudTrail records",),
+    "aws/sigv4.py": ("S3: the signatures of a streamed body's pieces",),
     "watch/logs.py": ("a container without `logConfiguration`",),
 }
 """What each file that differs differs in: the beginning of its row, one for each comment."""

@@ -32,8 +32,8 @@ from hinoban.engine.journal import Journal
 from hinoban.engine.logs import state as logs_state
 from hinoban.engine.logs.service import Logs
 from hinoban.engine.neighbours import log as neighbours_log
-from hinoban.engine.neighbours.classify import OURS
 from hinoban.engine.neighbours.process import Neighbours
+from hinoban.engine.neighbours.wire import OURS
 from hinoban.engine.runtime.driver import Driver
 from hinoban.engine.runtime.images import ImageRule
 from hinoban.engine.trail.records import Trail

@@ -4,9 +4,9 @@ Source: "AWS query protocol" (Smithy); lists are `member.N` or, flattened, `N`; 
 """
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 from hinoban.aws import errors
 from hinoban.aws.errors import AwsError
@@ -159,7 +159,7 @@ def _element(tag: str, value: Any, name: str, shapes: Shapes) -> str:
 def _safe(text: str) -> str:
     """Escaped; a carriage return as its number, since XML reads it as a line's end, and what XML cannot hold as a question mark."""
     legal = "".join(letter if letter >= " " or letter in "\t\n\r" else "?" for letter in text).replace("\ufffe", "?").replace("\uffff", "?")
-    return escape(legal, {"\r": "&#13;"})
+    return escape(legal, quote=False).replace("\r", "&#13;")
 
 
 def _xml(text: str, request_id: str, status: int) -> HttpResponse:

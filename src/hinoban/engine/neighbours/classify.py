@@ -2,9 +2,6 @@
 
 import re
 
-# Services that moto has too: they are ours, also what we do not have of them yet, and moto's are never reached from outside.
-OURS = frozenset({"ecs", "events", "eventbridge", "scheduler", "logs", "cloudtrail"})
-
 # What an operation's name begins with when it only reads. Wrongly called a write, a read costs a row in the log and nothing else.
 _READS = re.compile(
     r"(Admin)?(Get|List|Describe|Head)|BatchGet|Lookup|Search|Query|Scan|Select|Preview|Simulate|Validate|Test|Verify|Estimate|Check|Decode"

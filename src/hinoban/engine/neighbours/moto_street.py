@@ -12,12 +12,12 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct, structs
 
 from hinoban.engine.neighbours import translate
-from hinoban.engine.neighbours.classify import OURS
 from hinoban.engine.neighbours.keys import Keys
 from hinoban.engine.neighbours.ledger import Ledger
 from hinoban.engine.neighbours.moto_queues import Queues
 from hinoban.engine.neighbours.outgoing import Outgoing
 from hinoban.engine.neighbours.replayable import Replayable
+from hinoban.engine.neighbours.wire import OURS
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "server", "date", "te", "trailer", "upgrade"})
 

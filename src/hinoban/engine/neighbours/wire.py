@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Struct
 
 LENGTH = 4
+# Services that moto has too: they are ours, also what we do not have of them yet, and moto's are never reached from outside.
+OURS = frozenset({"ecs", "events", "eventbridge", "scheduler", "logs", "cloudtrail"})
 
 
 class Settings(Struct, frozen=True, tag="settings"):
