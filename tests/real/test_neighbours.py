@@ -284,6 +284,17 @@ async def test_ours_stay_ours_and_the_unknown_is_named(daemons: Make) -> None:
     s3 = shell.boto("s3")
     with pytest.raises(ClientError, match=r"NoSuchBucket|NoSuchKey|does not exist"):
         await asyncio.to_thread(lambda: s3.get_object(Bucket="moto-api", Key="data.json"))
+    # A reset empties the street too.
+    ssm = shell.boto("ssm")
+    await asyncio.to_thread(lambda: ssm.put_parameter(Name="/a", Value="1", Type="String"))
+    client = Client(shell.url, Credentials(shell.key_id, shell.secret), shell.region, clock=SystemClock())
+    await client.post("reset", {})
+    await client.close()
+    assert rows(daemon) == 0
+    with pytest.raises(ClientError, match=r"ParameterNotFound"):
+        await asyncio.to_thread(lambda: ssm.get_parameter(Name="/a"))
+    with pytest.raises(ClientError, match=r"InvalidClientTokenId"):
+        await asyncio.to_thread(lambda: shell.boto("sts", "AKIDNOBODY").get_caller_identity())
 
 
 async def test_ten_thousand_writes_are_replayed_and_damage_is_skipped_loudly(daemons: Make, capsys: pytest.CaptureFixture[str]) -> None:

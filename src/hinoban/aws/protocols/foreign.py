@@ -14,6 +14,22 @@ def speaks_json(request: HttpRequest) -> bool:
     return "x-amz-target" in request.headers
 
 
+# Whoever signs badly is told so in the words of the protocol's own time ("Common Errors" of IAM; "Error Responses" of S3): code, status.
+_IN_QUERY = {
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
+    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
+    "IncompleteSignatureException": ("IncompleteSignature", 400),
+}
+_IN_S3 = {
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "UnrecognizedClientException": ("InvalidAccessKeyId", 403),
+    "MissingAuthenticationTokenException": ("AccessDenied", 403),
+    "IncompleteSignatureException": ("AuthorizationHeaderMalformed", 400),
+    "RequestEntityTooLargeException": ("EntityTooLarge", 400),
+}
+
+
 def claims_to_be_signed(request: HttpRequest) -> bool:
     """Whether it looks like an API call at all: signed in some way, or at least posted or aimed."""
     return (
@@ -39,14 +55,15 @@ def body_limit(headers: Mapping[str, str], query: str) -> int:
 
 def error_response(request: HttpRequest, request_id: str, error: AwsError) -> HttpResponse:
     """The error in the shape that the request's protocol has."""
-    inner = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        error, inner = _in_words_of(_IN_QUERY, error)
         return _xml(
             f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>",
             request_id,
             error,
         )
     if speaks_s3(request.headers, request.query):
+        error, inner = _in_words_of(_IN_S3, error)
         return _xml(f"<Error>{inner}<RequestId>{request_id}</RequestId></Error>", request_id, error)
     body = json.encode({"__type": error.code, "message": error.message, **error.fields})
     headers = [
@@ -56,6 +73,11 @@ def error_response(request: HttpRequest, request_id: str, error: AwsError) -> Ht
         ("content-length", str(len(body))),
     ]
     return HttpResponse(error.status, headers, body)
+
+
+def _in_words_of(words: Mapping[str, tuple[str, int]], error: AwsError) -> tuple[AwsError, str]:
+    code, status = words.get(error.code, (error.code, error.status))
+    return AwsError(code, error.message, status), f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>"
 
 
 def _xml(text: str, request_id: str, error: AwsError) -> HttpResponse:
