@@ -282,3 +282,59 @@ def test_version_and_bad_options(desk):
     assert desk.run("version").stdout.startswith("hinoban 0.")
     assert desk.run("up", "--runtime", "magic").exit_code == 2
     assert desk.run("run", "hello", "-e", "NOVALUE").exit_code == 2
+
+
+def two_containers(desk, *codes):
+    """A family of two essential containers whose task ends with these codes."""
+    one = "c" * 32
+    containers = [{"name": name, "image": "x", "essential": True} for name in ("proxy", "app")]
+    desk.daemon.define(containerDefinitions=containers)
+    desk.daemon.launches = [launched(one)]
+    ended = [{"name": name, "exitCode": code} for name, code in zip(("proxy", "app"), codes, strict=False)]
+    desk.daemon.lives[one] = [stopped(one, 0, containers=ended)]
+    desk.daemon.log[(DEFAULT_GROUP, f"hello/app/{one}")] = ["done"]
+
+
+@pytest.mark.parametrize(("codes", "code"), [((143, 0), 0), ((143, 3), 3), ((0, 137), 0)])
+def test_waiting_for_several_essential_containers_ends_as_the_one_that_ended_the_task(desk, codes, code):
+    two_containers(desk, *codes)
+    assert desk.run("run", "hello", "--wait").exit_code == code
+
+
+def test_waiting_with_json_prints_one_object_at_the_end_and_the_log_beside_it(desk):
+    two_containers(desk, 143, 3)
+    result = desk.run("run", "hello", "--wait", "-o", "json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["exitCode"], told["failures"]) == (3, 3, [])
+    assert [one["lastStatus"] for one in told["tasks"]] == ["STOPPED"]
+    assert "app | done" in result.stderr
+
+
+def test_waiting_with_json_tells_the_retried_task_too(desk):
+    desk.daemon.define()
+    two = "d" * 32
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    desk.daemon.pages["incidents"] = incident(desk, {"number": 2, "outcome": "running", "task": task_arn(two)})
+    desk.daemon.lives[two] = [stopped(two, 0)]
+    told = json.loads(desk.run("run", "hello", "--wait", "--retry", "-o", "json").stdout)
+    assert ([one["taskArn"] for one in told["tasks"]], told["failures"], told["exitCode"]) == ([task_arn(two)], [NO_ROOM], 0)
+
+
+def test_an_override_asks_which_of_several_essential_containers_it_is_for(desk):
+    two_containers(desk, 0, 0)
+    unclear = desk.run("run", "hello", "-e", "A=1")
+    assert unclear.exit_code == 2 and "--container NAME" in unclear.stderr and "RunTask" not in [name for name, _ in desk.daemon.asked]
+    assert desk.run("run", "hello", "--container", "none", "--", "ls").exit_code == 2
+    assert desk.run("run", "hello", "-e", "A=1", "--container", "app").exit_code == 0
+    [changes] = desk.daemon.params_of("RunTask")["overrides"]["containerOverrides"]
+    assert changes == {"name": "app", "environment": [{"name": "A", "value": "1"}]}
+
+
+def test_open_incidents_alone_can_be_listed_without_naming_list(desk):
+    desk.daemon.pages["incidents"] = incident(desk)
+    assert desk.run("incidents", "--open").exit_code == 0
+    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
+
+
+def test_the_version_is_an_option_too(desk):
+    assert desk.run("--version").stdout == desk.run("version").stdout
