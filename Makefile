@@ -18,7 +18,7 @@ test: $(READY) ## the whole suite (docker tests are skipped, with a reason, wher
 	@$(PYTEST)
 
 fast: $(READY) ## unit tests only, under 20 s
-	@$(PYTEST) -m "not docker" -q tests/unit
+	@$(PYTEST) -m "not docker and not slow" -q tests/unit
 
 check: $(READY) ## format, lint, types, import contracts, docs freshness
 	@$(BIN)/ruff format --check .

@@ -34,7 +34,8 @@ CLI_JSON = """## JSON
 
 | command | fields |
 |---|---|
-| `run` | `tasks`, `failures`: as RunTask answers |
+| `run` | `tasks`, `failures`: as RunTask answers; with `--wait` once at the end: the tasks as they ended, and `exitCode`; \
+log lines go to stderr |
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |

@@ -98,6 +98,64 @@ async def test_a_refused_launch_by_hand_is_told_and_left_alone(street: Open) -> 
     assert len(here.said()) == 1
 
 
+async def test_a_partly_refused_launch_is_not_healed_by_the_tasks_of_its_own_call(street: Open) -> None:
+    here = await street(room=Room(1024, 4096))
+    await here.bench.define("fan", "run_for=3s")
+    answer = await here.bench.run("fan", count=5)
+    assert (len(answer["tasks"]), len(answer["failures"])) == (4, 1)
+    await here.pass_time(60)
+    assert here.incident()["state"] == "open"
+    await here.bench.run_one("fan")
+    await here.pass_time(10)
+    assert (here.incident()["state"], here.incident()["done"]) == ("resolved", ["A later run ended well."])
+
+
+async def test_a_run_launched_just_before_a_refusal_does_not_heal_it(street: Open) -> None:
+    here = await street()
+    await here.bench.define("job", "run_for=3s")
+    await here.bench.run_one("job")
+    await here.put_in(what="capacity", times=1)
+    await here.bench.run("job")
+    await here.pass_time(60)
+    assert here.incident()["state"] == "open"
+
+
+async def test_a_refused_launch_of_three_is_healed_by_three_runs(street: Open) -> None:
+    here = await street()
+    await here.bench.define("job", "run_for=1s")
+    await here.put_in(what="capacity", times=3)
+    assert (await here.bench.run("job", count=3))["tasks"] == []
+    for state in ("open", "open", "resolved"):
+        await here.pass_time(2)
+        await here.bench.run_one("job")
+        await here.pass_time(5)
+        assert here.incident()["state"] == state
+
+
+async def test_a_run_by_hand_that_heals_a_held_refusal_ends_its_retries(street: Open) -> None:
+    here = await street()
+    await here.bench.define("job", "run_for=1s")
+    await here.put_in(what="capacity", times=1)
+    await here.bench.run("job", **RETRIED)
+    await here.pass_time(2)
+    await here.bench.run_one("job")
+    await here.pass_time(300, step=5)
+    assert (here.incident()["state"], [one["outcome"] for one in here.incident()["attempts"]]) == ("resolved", ["refused"])
+    assert sum(here.bench.runs.values()) == 1
+    assert len(here.said()) == 1
+
+
+async def test_a_good_run_does_not_settle_a_task_that_is_overdue(street: Open) -> None:
+    here = await street(WatchConfig(max_runtime=10))
+    await here.bench.define("stuck", "run_for=forever")
+    await here.bench.run_one("stuck")
+    await here.pass_time(15)
+    await here.bench.define("stuck", "run_for=1s")
+    await here.bench.run_one("stuck")
+    await here.pass_time(10)
+    assert here.incident()["state"] == "open"
+
+
 async def test_an_image_that_cannot_be_pulled_is_no_retry_and_says_why(street: Open) -> None:
     here = await street()
     await here.bench.define("web", "start_error='CannotPullContainerError: pull image manifest has been retried 1 time(s): not found'")

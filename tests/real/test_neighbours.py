@@ -453,3 +453,92 @@ async def test_a_neighbours_process_that_dies_is_replaced_and_nothing_is_lost(da
     await daemon.kill()
     second.wait(20)
     await daemon.start()
+
+
+def make_of_everything(shell: Shell) -> None:
+    """One thing or two of many services, chosen for their dice: keys, certificates, passwords, sets, lazily made defaults."""
+    ec2, kms = shell.boto("ec2"), shell.boto("kms")
+    for kind in ("rsa", "ed25519"):
+        ec2.create_key_pair(KeyName=kind, KeyType=kind)
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")
+    kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")
+    kms.create_alias(AliasName="alias/app", TargetKeyId=key)
+    shell.boto("acm").request_certificate(DomainName="example.com")
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+    shell.boto("elbv2").create_load_balancer(Name="front", Subnets=subnets)
+    shell.boto("dynamodb").create_table(
+        TableName="t",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    shell.boto("dynamodb").put_item(TableName="t", Item={"id": {"S": "1"}})
+    shell.boto("kinesis").create_stream(StreamName="s", ShardCount=2)
+    shell.boto("kinesis").put_record(StreamName="s", Data=b"x", PartitionKey="k")
+    shell.boto("ecr").create_repository(repositoryName="app")
+    shell.boto("rds").create_db_instance(DBInstanceIdentifier="db", DBInstanceClass="db.t3.micro", Engine="postgres", AllocatedStorage=20,
+                                         MasterUsername="u", MasterUserPassword="long enough")  # fmt: skip
+    pool = shell.boto("cognito-idp").create_user_pool(PoolName="p")["UserPool"]["Id"]
+    shell.boto("cognito-idp").create_user_pool_client(UserPoolId=pool, ClientName="c", GenerateSecret=True)
+    template = {"Resources": {"Q": {"Type": "AWS::SQS::Queue"}, "T": {"Type": "AWS::SNS::Topic"}, "B": {"Type": "AWS::S3::Bucket"}}}
+    shell.boto("cloudformation").create_stack(StackName="stack", TemplateBody=json.dumps(template))
+    shell.boto("route53").create_hosted_zone(Name="example.com", CallerReference="1")
+    shell.boto("efs").create_file_system(CreationToken="1")
+    s3 = shell.boto("s3")
+    s3.create_bucket(Bucket="versions", CreateBucketConfiguration={"LocationConstraint": shell.region})
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"one", b"two"):
+        s3.put_object(Bucket="versions", Key="k", Body=body)
+    upload = s3.create_multipart_upload(Bucket="versions", Key="large")["UploadId"]
+    part = s3.upload_part(Bucket="versions", Key="large", UploadId=upload, PartNumber=1, Body=b"x" * (5 << 20))["ETag"]
+    s3.complete_multipart_upload(
+        Bucket="versions", Key="large", UploadId=upload, MultipartUpload={"Parts": [{"ETag": part, "PartNumber": 1}]}
+    )
+    iam = shell.boto("iam")
+    iam.create_role(RoleName="sfn", AssumeRolePolicyDocument=TRUST)
+    machine = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+    shell.boto("stepfunctions").create_state_machine(name="m", definition=json.dumps(machine), roleArn="arn:aws:iam::123456789012:role/sfn")
+    iam.create_instance_profile(InstanceProfileName="profile")
+    fifo = shell.boto("sqs").create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})
+    shell.boto("sqs").send_message(QueueUrl=fifo["QueueUrl"], MessageBody="1", MessageGroupId="g")
+
+
+def look_at_everything(shell: Shell) -> dict[str, Any]:
+    s3 = shell.boto("s3")
+    calls = {
+        "ec2": ("describe_key_pairs", "describe_vpcs", "describe_instances", "describe_network_interfaces", "describe_volumes"),
+        "kms": ("list_keys", "list_aliases"),
+        "acm": ("list_certificates",),
+        "elbv2": ("describe_load_balancers",),
+        "dynamodb": ("list_tables",),
+        "ecr": ("describe_repositories",),
+        "rds": ("describe_db_instances",),
+        "cloudformation": ("describe_stacks",),
+        "route53": ("list_hosted_zones",),
+        "efs": ("describe_file_systems",),
+        "stepfunctions": ("list_state_machines",),
+        "iam": ("list_roles", "list_instance_profiles"),
+        "s3": ("list_buckets",),
+        "sns": ("list_topics",),
+    }
+    found = {f"{service}:{name}": bare(getattr(shell.boto(service), name)()) for service, names in calls.items() for name in names}
+    found["versions"] = [
+        (one["VersionId"], one["ETag"], one["LastModified"]) for one in s3.list_object_versions(Bucket="versions")["Versions"]
+    ]
+    found["stream"] = bare(shell.boto("kinesis").describe_stream(StreamName="s"))
+    found["item"] = shell.boto("dynamodb").get_item(TableName="t", Key={"id": {"S": "1"}})["Item"]
+    return found
+
+
+async def test_many_services_answer_the_same_in_the_next_life(daemons: Make) -> None:
+    daemon = daemons(*OPTIONS)
+    await daemon.start()
+    shell = Shell(daemon)
+    await asyncio.to_thread(make_of_everything, shell)
+    before = await asyncio.to_thread(look_at_everything, shell)
+    after = await asyncio.to_thread(look_at_everything, await reborn(daemon))
+    assert [(before[name], after[name]) for name in before if after[name] != before[name]] == []
+    assert "answered otherwise" not in daemon.output, daemon.output

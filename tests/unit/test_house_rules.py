@@ -48,6 +48,7 @@ def lint_imports(house: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=house, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "line", "contract"), BREACHES, ids=[f"{file}: {line.splitlines()[-1].strip()}" for file, line, _ in BREACHES]
 )

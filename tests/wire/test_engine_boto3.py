@@ -240,6 +240,13 @@ def test_the_json_api_is_signed_as_aws_calls_are_and_gets_the_body(port: int) ->
     assert ask(port, "POST", "/_hinoban/v1/faults?x=1", body + b" ", headers)[0] == 400
 
 
+def test_a_signature_for_another_service_does_not_open_the_json_api(port: int) -> None:
+    url = f"http://127.0.0.1:{port}/_hinoban/v1/reset"
+    headers = sign("POST", url, {}, b"{}", CREDENTIALS, REGION, "ecs", SystemClock().now())
+    status, body = ask(port, "POST", "/_hinoban/v1/reset", b"{}", headers)
+    assert (status, b"scoped to correct service: 'hinoban'" in body) == (400, True)
+
+
 def test_health_needs_no_signature(port: int) -> None:
     status, body = ask(port, "GET", "/health")
     assert (status, b'"status":"ok"' in body) == (200, True)

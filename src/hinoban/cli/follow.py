@@ -1,9 +1,12 @@
 """Log lines of tasks, read only through GetLogEvents, and tasks followed until they end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
+
 from hinoban.aws.errors import AwsError
+from hinoban.aws.exits import deciding_exit
 from hinoban.cli.connection import Source
 from hinoban.cli.definition_file import essential_containers
 from hinoban.cli.shell import Shell, print_line, say
@@ -12,6 +15,16 @@ from hinoban.cli.tasks import Task, family_revision, short, task_id
 POLL_SECONDS = 0.3
 NEVER_STARTED = 125
 UNKNOWN_END = 1
+
+Put = Callable[[str], None]
+"""Where log lines go: print_line, or say where stdout is kept for JSON."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The exit code that stands for a task, and the task as it was last described (None where ECS has forgotten it)."""
+
+    code: int
+    task: Task | None = None
 
 
 class LogStream:
@@ -80,31 +93,31 @@ async def describe_task(source: Source, cluster: str, arn: str) -> Task | None:
     return tasks[0] if tasks else None
 
 
-async def print_new(source: Source, streams: list[LogStream], label: str = "") -> None:
+async def print_new(source: Source, streams: list[LogStream], label: str = "", put: Put = print_line) -> None:
     """Print what the streams have that was not read; the container's name stands before a line where there are several."""
     for stream in streams:
         mark = f"{label}{stream.container} | " if label or len(streams) > 1 else ""
         async for event in stream.read(source):
-            print_line(mark + event["message"])
+            put(mark + event["message"])
 
 
-async def follow_task(shell: Shell, source: Source, cluster: str, arn: str, label: str = "") -> int:
-    """Print a task's log lines until it has stopped; the exit code that it stands for."""
+async def follow_task(shell: Shell, source: Source, cluster: str, arn: str, label: str = "", put: Put = print_line) -> Ended:
+    """Print a task's log lines until it has stopped; how it ended."""
     streams: list[LogStream] | None = None
     definition: dict[str, Any] = {}
     while True:
         task = await describe_task(source, cluster, arn)
         if task is None:
             say(f"Task {short(arn)} is no longer described; hinoban why {short(arn)} may know its end.")
-            return UNKNOWN_END
+            return Ended(UNKNOWN_END)
         if not definition:
             definition = await describe_definition(source, task["taskDefinitionArn"])
         if streams is None or task["lastStatus"] != "STOPPED":
             known = {stream.name: stream for stream in streams or []}
             streams = [known.get(stream.name, stream) for stream in streams_of(task, definition)]
-        await print_new(source, streams, label)
+        await print_new(source, streams, label, put)
         if task["lastStatus"] == "STOPPED":
-            return tell_end(task, definition)
+            return Ended(tell_end(task, definition), task)
         await shell.pause(POLL_SECONDS)
 
 
@@ -116,10 +129,16 @@ def tell_end(task: Task, definition: dict[str, Any]) -> int:
     if task.get("stopCode") == "TaskFailedToStart":
         say(f"Task {name} never started. {words}")
         return NEVER_STARTED
-    codes = {one["name"]: one.get("exitCode") for one in task.get("containers", [])}
-    code = next((codes[one] for one in essential_containers(definition) if codes.get(one) is not None), None)
+    code = exit_code(task, definition)
     if code is None:
         say(f"Task {name} stopped, its exit code is unknown. {words}")
         return UNKNOWN_END
     say(f"Task {name} stopped with exit code {code}.{'' if code == 0 else f' {words}'}")
-    return int(code)
+    return code
+
+
+def exit_code(task: Task, definition: dict[str, Any]) -> int | None:
+    """The exit code of the essential container that ended the task; None where none is known."""
+    essential = essential_containers(definition)
+    found = {one["name"]: one for one in task.get("containers", [])}
+    return deciding_exit(found[name] for name in essential if name in found)

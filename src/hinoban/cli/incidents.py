@@ -33,13 +33,14 @@ app = typer.Typer(help="List incidents, show one, or take one on.", invoke_witho
 @app.callback()
 def begin(
     ctx: typer.Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Only open ones.")] = False,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
 ) -> None:
     """List incidents, the newest first. Works without a daemon too."""
     if ctx.invoked_subcommand is None:
-        _list(ctx, only_open=False, limit=50, output=output, target=Target(port, state))
+        _list(ctx, only_open=only_open, limit=50, output=output, target=Target(port, state))
 
 
 @app.command("list")

@@ -10,7 +10,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.cli.connection import Source, Target
 from hinoban.cli.follow import POLL_SECONDS, LogStream, describe_definition, describe_task, streams_of
 from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_line, say, shell_of, with_source
-from hinoban.cli.tasks import Task, all_tasks, every, no_such_task, pick
+from hinoban.cli.tasks import LEAST, Task, all_tasks, every, is_of, no_such_task, pick
 
 _encode = msgspec.json.encode
 
@@ -85,12 +85,6 @@ async def _of_ecs(source: Source, name: str) -> Task | None:
     return next((task for task in tasks if is_of(name, str(task["taskDefinitionArn"]))), None) or pick(tasks, name)
 
 
-def is_of(name: str, definition_arn: str) -> bool:
-    """Whether `name` is the definition's family, or family:revision."""
-    definition = definition_arn.rpartition("/")[2]
-    return name in (definition, definition.partition(":")[0])
-
-
 async def _of_watch(source: Source, name: str, tail: int | None) -> Log:
     """The family's newest task, or the task that `why` finds: its definition says where it wrote."""
     family, _, revision = name.partition(":")
@@ -114,13 +108,13 @@ async def _of_watch(source: Source, name: str, tail: int | None) -> Log:
 
 async def _by_name(source: Source, name: str, tail: int | None) -> list[LogStream]:
     """Streams called `<family or prefix>/<container>/<task id>` of that task, or of the family's newest task."""
-    wanted = name.rpartition("/")[2]
+    wanted, family = name.rpartition("/")[2], name if name.startswith("arn:") else name.partition(":")[0]
     found: dict[str, list[tuple[int, LogStream]]] = {}
     for group in await every(source, "logs", "DescribeLogGroups", {}, "logGroups"):
         group_name = group["logGroupName"]
         for stream in await every(source, "logs", "DescribeLogStreams", {"logGroupName": group_name}, "logStreams"):
             parts = str(stream["logStreamName"]).split("/")
-            if len(parts) >= 3 and (parts[-1].startswith(wanted) or parts[0] == name):
+            if len(parts) >= 3 and ((len(wanted) >= LEAST and parts[-1].startswith(wanted)) or parts[0] == family):
                 entry = (stream["creationTime"], LogStream(parts[-2], group_name, stream["logStreamName"], tail=tail))
                 found.setdefault(parts[-1], []).append(entry)
     if not found:

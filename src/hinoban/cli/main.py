@@ -1,5 +1,7 @@
 """The command line: names the commands. Each lives in its group's file and imports what is heavy only when it runs."""
 
+from typing import Annotated
+
 import typer
 
 from hinoban.cli import daemon, env, incidents, logs, run, tasks, why
@@ -15,8 +17,17 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        daemon.version()
+        raise typer.Exit
+
+
 @app.callback()
-def begin(ctx: typer.Context) -> None:
+def begin(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print Hinoban's version.", is_eager=True, callback=_print_version)] = False,
+) -> None:
     """Runs Amazon ECS task definitions on this machine and sees to it that no failure goes unseen."""
     if ctx.obj is None:
         ctx.obj = system_shell()

@@ -5,9 +5,9 @@ from typing import Any
 
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.cli.connection import OnlineSource
-from hinoban.cli.follow import NEVER_STARTED, follow_task
+from hinoban.cli.follow import NEVER_STARTED, Ended, Put, follow_task
 from hinoban.cli.incidents import opened_at
-from hinoban.cli.shell import Shell, say
+from hinoban.cli.shell import Shell, print_line, say
 from hinoban.cli.tasks import short
 
 POLL_SECONDS = 1.0
@@ -15,19 +15,21 @@ PATIENCE_SECONDS = 30.0
 PENDING = ("waiting", "launched", "running", "in doubt")
 
 
-async def follow_retries(shell: Shell, source: OnlineSource, family: str, cluster: str, *, since: float, otherwise: int) -> int:
-    """The exit code of the retried run; `otherwise` where no retry came, or none is planned any more.
+async def follow_retries(
+    shell: Shell, source: OnlineSource, family: str, cluster: str, *, since: float, otherwise: Ended, put: Put = print_line
+) -> Ended:
+    """How the retried run ended; `otherwise` where no retry came, or none is planned any more.
 
     The incident is the family's newest one opened since the launch. It is given half a minute to appear, and between two attempts.
     """
     try:
-        return await _follow(shell, source, family, cluster, since, otherwise)
+        return await _follow(shell, source, family, cluster, since, otherwise, put)
     except asyncio.CancelledError:
         say(f"Left to the watch, which goes on retrying. See: hinoban why {family}")
         raise
 
 
-async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, code: int) -> int:
+async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, ended: Ended, put: Put) -> Ended:
     told: set[tuple[int, str]] = set()
     followed: set[str] = set()
     last_news = shell.clock.now()
@@ -39,10 +41,10 @@ async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str,
             if arn and arn not in followed:
                 followed.add(arn)
                 say(f"Attempt {number}: task {short(arn)} was launched.")
-                code = await follow_task(shell, source, cluster, arn)
+                ended = await follow_task(shell, source, cluster, arn, put=put)
                 last_news = shell.clock.now()
-                if code != NEVER_STARTED:
-                    return code
+                if ended.code != NEVER_STARTED:
+                    return ended
             elif (number, outcome) not in told and (words := _words(attempt, shell.clock.now())):
                 told.add((number, outcome))
                 last_news = shell.clock.now()
@@ -51,7 +53,7 @@ async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str,
             last_news = shell.clock.now()
         if (incident and incident["state"] == "resolved") or shell.clock.now() - last_news > PATIENCE_SECONDS:
             say(f"No further attempt is planned. See: hinoban why {family}")
-            return code
+            return ended
         await shell.pause(POLL_SECONDS)
 
 

@@ -10,7 +10,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.errors import HinobanError
 from hinoban.cli.connection import OnlineSource, Target
 from hinoban.cli.definition_file import essential_containers, load, says_the_same
-from hinoban.cli.follow import NEVER_STARTED, describe_definition, follow_task
+from hinoban.cli.follow import NEVER_STARTED, Ended, Put, describe_definition, follow_task
 from hinoban.cli.retries import follow_retries
 from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, say, shell_of, with_daemon
 from hinoban.cli.tasks import short
@@ -33,6 +33,9 @@ def run_command(
     variables: Annotated[
         list[str] | None, typer.Option("-e", "--env", help="A variable of the essential container.", metavar="NAME=VALUE")
     ] = None,
+    container: Annotated[
+        str | None, typer.Option("--container", help="The container that -e and the command are for, where several are essential.")
+    ] = None,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
@@ -45,23 +48,29 @@ def run_command(
 
     async def work(source: OnlineSource) -> int:
         definition = await registered(source, what)
-        params = request(definition, cluster=cluster, count=count, variables=variables or [], command=command or [], retry=retry)
+        params = request(definition, cluster=cluster, count=count, retry=retry)
+        if variables or command:
+            params["overrides"] = {"containerOverrides": [override(definition, container, variables or [], command or [])]}
         launched_at = shell.clock.now()
         answer = await source.call("ecs", "RunTask", params)
         tasks, failures = answer.get("tasks", []), answer.get("failures", [])
-        if output is Format.JSON:
+        if output is Format.JSON and not wait:
             print_json({"tasks": tasks, "failures": failures})
         for failure in failures:
             say(f"Refused: {': '.join(str(failure[key]) for key in ('arn', 'reason', 'detail') if failure.get(key))}")
         if not wait:
             return _tell_launch(tasks, failures, definition["family"], retry=retry, output=output)
-        code = REFUSED if failures else 0
-        if tasks:
-            code = await _follow_all(shell, source, cluster, [task["taskArn"] for task in tasks]) or code
-        if retry and (failures or code == NEVER_STARTED):
+        put = say if output is Format.JSON else print_line
+        ends = await _follow_all(shell, source, cluster, [task["taskArn"] for task in tasks], put)
+        last = next((end for end in ends if end.code), Ended(REFUSED if failures else 0))
+        if retry and (failures or last.code == NEVER_STARTED):
             say("The watch will retry it; waiting for that (Ctrl-C leaves it to the watch).")
-            return await follow_retries(shell, source, definition["family"], cluster, since=launched_at, otherwise=code)
-        return code
+            last = await follow_retries(shell, source, definition["family"], cluster, since=launched_at, otherwise=last, put=put)
+            ends.append(last)
+        if output is Format.JSON:
+            final = {task["taskArn"]: task for task in (*tasks, *(end.task for end in ends if end.task))}
+            print_json({"tasks": list(final.values()), "failures": failures, "exitCode": last.code})
+        return last.code
 
     with_daemon(ctx, Target(port, state), output, work)
 
@@ -88,10 +97,8 @@ async def registered(source: OnlineSource, what: str) -> dict[str, Any]:
     return definition
 
 
-def request(
-    definition: dict[str, Any], *, cluster: str, count: int, variables: list[str], command: list[str], retry: bool
-) -> dict[str, Any]:
-    """The RunTask request. Overrides go to the first essential container."""
+def request(definition: dict[str, Any], *, cluster: str, count: int, retry: bool) -> dict[str, Any]:
+    """The RunTask request, without overrides."""
     params: dict[str, Any] = {
         "cluster": cluster,
         "taskDefinition": definition["taskDefinitionArn"],
@@ -103,18 +110,28 @@ def request(
         params["networkConfiguration"] = NETWORK
     if retry:
         params["tags"] = [RETRY_TAG]
-    if variables or command:
-        names = essential_containers(definition)
-        if not names:
-            raise HinobanError("Nothing to override", "no container is essential", "Mark one as essential.", exit_code=2)
-        override: dict[str, Any] = {"name": names[0]}
-        if command:
-            override["command"] = command
-        if variables:
-            pairs = [variable.partition("=") for variable in variables]
-            override["environment"] = [{"name": name, "value": value} for name, _, value in pairs]
-        params["overrides"] = {"containerOverrides": [override]}
     return params
+
+
+def override(definition: dict[str, Any], container: str | None, variables: list[str], command: list[str]) -> dict[str, Any]:
+    """The override of the container named, else of the only essential one; HinobanError where that is not clear."""
+    every = [one["name"] for one in definition["containerDefinitions"]]
+    names = [container] if container is not None else essential_containers(definition)
+    if len(names) != 1 or names[0] not in every:
+        why = f"it has no container {container}" if container else f"several of its containers are essential: {', '.join(names)}"
+        raise HinobanError(
+            f"Which container of {definition['family']} -e or the command is for is not clear",
+            why,
+            f"Name one of {', '.join(every)}: --container NAME",
+            exit_code=2,
+        )
+    changes: dict[str, Any] = {"name": names[0]}
+    if command:
+        changes["command"] = command
+    if variables:
+        pairs = [variable.partition("=") for variable in variables]
+        changes["environment"] = [{"name": name, "value": value} for name, _, value in pairs]
+    return changes
 
 
 def _tell_launch(tasks: list[dict[str, Any]], failures: list[Any], family: str, *, retry: bool, output: Format) -> int:
@@ -126,13 +143,12 @@ def _tell_launch(tasks: list[dict[str, Any]], failures: list[Any], family: str, 
     return REFUSED if failures else 0
 
 
-async def _follow_all(shell: Shell, source: OnlineSource, cluster: str, arns: list[str]) -> int:
-    """Follow the tasks together; the exit code is the first that is not 0, in the order of the launch."""
+async def _follow_all(shell: Shell, source: OnlineSource, cluster: str, arns: list[str], put: Put) -> list[Ended]:
+    """Follow the tasks together; how each ended, in the order of the launch."""
     labels = [f"{short(arn)} " if len(arns) > 1 else "" for arn in arns]
     try:
-        work = (follow_task(shell, source, cluster, arn, label) for arn, label in zip(arns, labels, strict=True))
-        codes = await asyncio.gather(*work)
+        work = (follow_task(shell, source, cluster, arn, label, put) for arn, label in zip(arns, labels, strict=True))
+        return list(await asyncio.gather(*work))
     except asyncio.CancelledError:
         say(f"Left running: {', '.join(short(arn) for arn in arns)} (stop with: hinoban stop {short(arns[0])})")
         raise
-    return next((code for code in codes if code), 0)

@@ -10,6 +10,8 @@ from hinoban.cli.connection import OnlineSource, Source, Target
 from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_table, say, shell_of, with_daemon
 
 SHORT = 8
+LEAST = 4
+"""How much of an id must be written at least."""
 DESCRIBE = 100
 HEAD = ("TASK", "FAMILY:REV", "STATUS", "SINCE", "EXIT", "REASON")
 
@@ -41,7 +43,9 @@ def ps(
 
 def stop(
     ctx: typer.Context,
-    task: Annotated[str, typer.Argument(help="The task's id or ARN; it may be shortened.")],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK|FAMILY[:REV]", help="A task's id or ARN (may be shortened), or a family: its only task.")
+    ],
     reason: Annotated[str | None, typer.Option("--reason", help="Kept as the task's stopped reason.")] = None,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
@@ -50,15 +54,19 @@ def stop(
     """Stop a task: SIGTERM now, SIGKILL after its stop timeout."""
 
     async def work(source: OnlineSource) -> None:
-        found = pick(await all_tasks(source, ("RUNNING",)), task)
-        if found is None:
-            raise no_such_task(task, "no running task has that id")
-        params = {"cluster": found["clusterArn"], "task": found["taskArn"]}
-        answer = await source.call("ecs", "StopTask", params if reason is None else params | {"reason": reason})
+        found = to_stop(await all_tasks(source, ("RUNNING", "STOPPED")), task)
+        ended = found["lastStatus"] == "STOPPED"
+        if not ended:
+            params = {"cluster": found["clusterArn"], "task": found["taskArn"]} | ({} if reason is None else {"reason": reason})
+            found = (await source.call("ecs", "StopTask", params))["task"]
+        name = f"{short(found['taskArn'])} ({family_revision(found)})"
         if output is Format.JSON:
-            print_json({"task": answer["task"]})
+            print_json({"task": found})
+        elif ended:
+            codes = _codes(found)
+            say(f"{name} is already stopped, {'exit ' + codes if codes else 'without an exit code'}.")
         else:
-            say(f"Stopping {short(found['taskArn'])} ({family_revision(found)}).")
+            say(f"Stopping {name}.")
 
     with_daemon(ctx, Target(port, state), output, work)
 
@@ -90,13 +98,37 @@ async def every(source: Source, service: str, operation: str, params: dict[str, 
 
 
 def pick(tasks: list[Task], text: str) -> Task | None:
-    """The one task whose id begins so; HinobanError where several do."""
-    wanted = text.rpartition("/")[2]
-    found = [task for task in tasks if task_id(task["taskArn"]).startswith(wanted)]
+    """The one task whose id begins so, with four characters at the least; HinobanError where several do."""
+    wanted = text.rpartition("/")[2].lower()
+    found = [task for task in tasks if task_id(task["taskArn"]).startswith(wanted)] if len(wanted) >= LEAST else []
     if len(found) > 1:
         ids = ", ".join(short(task["taskArn"]) for task in found[:5])
         raise HinobanError(f"{text} names {len(found)} tasks", f"all of these begin so: {ids}", "Write more of the id.", exit_code=2)
     return found[0] if found else None
+
+
+def to_stop(tasks: list[Task], text: str) -> Task:
+    """The task meant: the only one of a family that has not stopped, or the one whose id begins so; HinobanError where it is not one."""
+    of_family = [task for task in tasks if is_of(text, task["taskDefinitionArn"])]
+    live = [task for task in of_family if task["lastStatus"] != "STOPPED"]
+    if len(live) > 1:
+        ids = ", ".join(f"{short(task['taskArn'])} ({family_revision(task)})" for task in live[:5])
+        raise HinobanError(f"{text} has {len(live)} running tasks", f"it may be any of {ids}", "Stop one by its id.", exit_code=2)
+    if live:
+        return live[0]
+    if of_family:
+        raise no_such_task(text, f"no task of it runs; the last was {short(of_family[0]['taskArn'])}")
+    found = pick(tasks, text)
+    if found is None:
+        least = f"; an id has {LEAST} characters at the least" if len(text) < LEAST else ""
+        raise no_such_task(text, f"no task has that id, and none is of that family{least}")
+    return found
+
+
+def is_of(name: str, definition_arn: str) -> bool:
+    """Whether `name` is the definition's family, or family:revision."""
+    definition = definition_arn.rpartition("/")[2]
+    return name in (definition, definition.partition(":")[0])
 
 
 def no_such_task(text: str, why: str) -> HinobanError:
@@ -116,15 +148,18 @@ def family_revision(task: Task) -> str:
     return str(task["taskDefinitionArn"]).rpartition("/")[2]
 
 
+def _codes(task: Task) -> str:
+    return ",".join(str(container["exitCode"]) for container in task.get("containers", []) if "exitCode" in container)
+
+
 def _row(task: Task, now: float) -> tuple[str, ...]:
     since = task.get("stoppedAt") or task.get("startedAt") or task.get("createdAt") or now
-    codes = [str(container["exitCode"]) for container in task.get("containers", []) if "exitCode" in container]
     reasons = [task.get("stoppedReason", ""), *(container.get("reason", "") for container in task.get("containers", []))]
     return (
         short(task["taskArn"]),
         family_revision(task),
         task["lastStatus"],
         format_duration(now - float(since)),
-        ",".join(codes) or "-",
+        _codes(task) or "-",
         " · ".join(dict.fromkeys(reason for reason in reasons if reason)),
     )

@@ -9,7 +9,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.text import one_line
 from hinoban.cli.connection import Source, Target
 from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, shell_of, with_source
-from hinoban.cli.tasks import Task, all_tasks, family_revision, pick, short
+from hinoban.cli.tasks import Task, all_tasks, family_revision, is_of, pick, short
 
 PATIENCE = 3
 """How often the watch is asked again, a second apart, about a task that only ECS knows so far."""
@@ -17,7 +17,9 @@ PATIENCE = 3
 
 def why(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A task, an incident, a launch (ids may be shortened), or a family: its last bad run.")],
+    name: Annotated[
+        str, typer.Argument(help="A task, an incident, a launch (ids may be shortened), or a family (:REV): its last bad run.")
+    ],
     full: Annotated[bool, typer.Option("--full", help="All lines, not twelve at the most.")] = False,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
@@ -42,9 +44,12 @@ async def ask(shell: Shell, source: Source, name: str, asked: dict[str, Any]) ->
     try:
         return await source.get("why", asked)
     except HinobanError as error:
+        if (known := await _of_revision(source, name)) is not None:
+            return await source.get("why", asked | {"name": known})
         task = await _described(source, name)
         if task is None:
             raise
+        asked = asked | {"name": task["taskArn"]}
         for _ in range(PATIENCE):
             await shell.pause(1.0)
             try:
@@ -54,12 +59,26 @@ async def ask(shell: Shell, source: Source, name: str, asked: dict[str, Any]) ->
         return _as_ecs_says(task, error)
 
 
-async def _described(source: Source, name: str) -> Task | None:
-    wanted = name.rpartition("/")[2].lower()
-    if len(wanted) < 3 or not all(one in "0123456789abcdef-" for one in wanted):
+async def _of_revision(source: Source, name: str) -> str | None:
+    """What `family:revision` means to the watch: the revision's last incident, else its last task."""
+    family, colon, revision = name.partition(":")
+    if not colon or not revision.isdecimal():
         return None
     try:
-        return pick(await all_tasks(source, ("RUNNING", "STOPPED")), wanted)
+        incidents = (await source.get("incidents", {"limit": 1000})).get("incidents", [])
+        rows = (await source.get("history", {"family": family, "limit": 1000})).get("tasks", [])
+    except HinobanError:
+        return None
+    found = [one["id"] for one in incidents if one["family"] == family and str(one["revision"]) == revision]
+    found += [row["arn"] for row in rows if str(row["revision"]) == revision]
+    return found[0] if found else None
+
+
+async def _described(source: Source, name: str) -> Task | None:
+    """The newest task of the family that ECS knows, or the one whose id begins so."""
+    try:
+        tasks = await all_tasks(source, ("RUNNING", "STOPPED"))
+        return next((task for task in tasks if is_of(name, task["taskDefinitionArn"])), None) or pick(tasks, name)
     except (AwsError, HinobanError):
         return None
 

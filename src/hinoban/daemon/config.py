@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from hinoban.aws.event_patterns import BadPattern, compile_pattern
+from hinoban.aws.event_patterns import BadPattern, compile_pattern, unknown_name
 from hinoban.base.errors import ConfigError
 from hinoban.base.units import parse_duration
+from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.runtime.images import ImageRule
 from hinoban.watch.config import NotifyConfig, Policy, RetryRule, WatchConfig, Webhook
@@ -177,6 +178,8 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
     except BadPattern as error:
         where, _, why = str(error).partition(": ")
         raise ConfigError(where, why, "config.example.toml shows a pattern.") from error
+    if (unknown := unknown_name(policy.match, POLICY, f"{path}.match")) is not None:
+        raise ConfigError(unknown.path, "is a field that no event has, so the policy would never apply", unknown.todo)
     limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
     stop = None if policy.stop_after is None else duration(f"{path}.stop_after", policy.stop_after)
     if stop is not None and limit is not None and stop < limit:

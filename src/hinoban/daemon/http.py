@@ -7,6 +7,7 @@ import msgspec
 
 from hinoban import __version__
 from hinoban.aws import errors
+from hinoban.aws.client import API_SERVICE
 from hinoban.aws.errors import AwsError
 from hinoban.aws.hosts import host_allowed
 from hinoban.aws.http import HttpRequest, HttpResponse
@@ -67,7 +68,9 @@ class FrontDoor:
 
     async def _serve_api(self, request: HttpRequest, scope: Scope, send: Send) -> None:
         try:
-            self._verifier.verify(request)
+            verified = self._verifier.verify(request)
+            if verified.service not in ("", API_SERVICE):
+                raise errors.invalid_signature(f"Credential should be scoped to correct service: '{API_SERVICE}'. ")
         except AwsError as error:
             await _send(send, _json(error.status, {"__type": error.code, "message": error.message}))
             return

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from hinoban.base.clock import SECONDS
 from hinoban.base.ids import derived_id
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
@@ -129,7 +130,7 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
         return resolved(noted, "STOPPED", "Its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
-    good = sum(1 for one in noted.attempts if one.number > 1 and one.outcome == "exit 0")
+    good = _good_retries(noted) + len(noted.made_up)
     if outcome == "exit 0" and good >= incident.missing and incident.finding.detector == "did_not_start":
         return resolved(noted, "RECOVERED", recovered_words(noted), now)
     return Step(noted)
@@ -137,8 +138,17 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
 
 def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
     """The end: told aloud only to those who were told that it began, else as one quiet line."""
+    # An attempt that still waits is not made any more: the ledger takes its row away with this.
+    attempts = tuple(one for one in incident.attempts if one.outcome != "waiting")
     ended = msgspec.structs.replace(
-        incident, state="resolved", verdict=verdict, resolved_at=now, changed_at=now, held_until=None, done=(*incident.done, why)
+        incident,
+        state="resolved",
+        verdict=verdict,
+        resolved_at=now,
+        changed_at=now,
+        held_until=None,
+        attempts=attempts,
+        done=(*incident.done, why),
     )
     return _told(ended, "resolved" if incident.told else "quiet")
 
@@ -173,19 +183,34 @@ def reopened(incident: Incident, now: float) -> Step:
 
 
 def healed_by(incident: Incident, change: TaskChange, started_by: str | None) -> bool:
-    """Whether this run, which ended well, settles the incident: same family and place, begun after the failure, same kind of starter.
+    """Whether this run, which ended well, stands for what failed: same family and place, launched after the failure, same kind of starter.
 
-    A run that did not start is made up for by anyone's run; a failure of the program only by a run of the same starter.
-    `started_by` is the run's starter, for a retry the starter of what it retries.
+    A run that did not start is made up for by anyone's run, but not by a task of the same call; a failure of the program only by a run
+    of the same starter; an overdue task by nothing but its own end. `started_by` is the run's starter, for a retry the starter of what
+    it retries. CloudTrail's moments are whole seconds: of what happened in the same second nobody can say that it came later.
     """
     finding = incident.finding
-    if incident.state == "resolved" or (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
+    if incident.state == "resolved" or finding.detector == "overdue":
+        return False
+    if (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
         return False
     if finding.cluster != str(change.detail.get("clusterArn", "")).rpartition("/")[2] or change.task_arn == finding.task_arn:
         return False
-    if change_started(change) <= finding.at - float(finding.facts.get("ran_seconds") or 0):
+    if change.task_arn in finding.facts.get("launched", ()):
+        return False
+    created = change_started(change)
+    if created <= finding.at if finding.task_arn is not None else created < finding.at + 1 * SECONDS:
         return False
     return finding.detector == "did_not_start" or starter_class(finding.started_by) == starter_class(started_by)
+
+
+def healed(incident: Incident, change: TaskChange, now: float) -> Step:
+    """A run that `healed_by` approved: the end, once as many ended well as did not come to be."""
+    noted = msgspec.structs.replace(incident, made_up=tuple(dict.fromkeys((*incident.made_up, change.task_arn))))
+    if incident.finding.detector == "did_not_start" and len(noted.made_up) + _good_retries(noted) < incident.missing:
+        return Step(noted)
+    words = "A later run ended well." if incident.missing == 1 else f"Later runs ended well, {incident.missing} in all."
+    return resolved(noted, incident.verdict, words, now)
 
 
 def change_started(change: TaskChange) -> float:
@@ -200,6 +225,10 @@ def starter_class(started_by: str | None) -> str:
     if text.startswith(("events-rule/", "chronos-schedule/")):
         return text
     return "service" if text.startswith("ecs-svc/") else "hand"
+
+
+def _good_retries(incident: Incident) -> int:
+    return sum(1 for one in incident.attempts if one.number > 1 and one.outcome == "exit 0")
 
 
 def _ended(attempt: Attempt) -> bool:

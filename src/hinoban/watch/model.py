@@ -167,6 +167,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """A transient failure under retry is not told before this moment."""
     missing: int = 1
     """How many tasks did not come to be: RECOVERED once retries brought as many to a good end."""
+    made_up: tuple[str, ...] = ()
+    """The later runs, not our retries, that ended well in place of missing ones: ARNs."""
 
 
 def family_of(task_definition: str) -> str:

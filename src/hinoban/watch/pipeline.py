@@ -125,8 +125,8 @@ class Pipeline:
         if well:
             starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
             for incident in self.ledger.open_of_family(connection, change.family):
-                if incidents.healed_by(incident, change, starter):
-                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, "A later run ended well.", now), now)
+                if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
+                    self.ledger.put(connection, incidents.healed(incident, change, now), now)
 
     def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, now: float) -> None:
         named = incidents.incident_id(f"task:{change.task_arn}")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hinoban.aws.errors import AwsError
+from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso, local_day_time
 from hinoban.cli.shell import fitting
 from hinoban.daemon.config import local_zone
@@ -148,13 +149,33 @@ def test_ps_shows_running_tasks_and_with_a_the_stopped_ones_too(desk):
 
 
 def test_a_task_is_stopped_by_its_shortened_id(desk):
-    desk.daemon.lives = {"e1" + "0" * 30: [task("e1" + "0" * 30)], "e2" + "0" * 30: [task("e2" + "0" * 30)]}
-    assert desk.run("stop", "e1", "--reason", "why not").exit_code == 0
+    desk.daemon.lives = {"eee1" + "0" * 28: [task("eee1" + "0" * 28)], "eeee2" + "0" * 27: [task("eeee2" + "0" * 27)]}
+    desk.daemon.lives["eeee3" + "0" * 27] = [task("eeee3" + "0" * 27, "other:1")]
+    assert desk.run("stop", "eee1", "--reason", "why not").exit_code == 0
     stopping = desk.daemon.params_of("StopTask")
-    assert stopping["task"].endswith("e1" + "0" * 30) and stopping["reason"] == "why not"
-    several = desk.run("stop", "e")
-    assert several.exit_code == 2 and several.stderr.splitlines()[0] == "e names 2 tasks"
-    assert desk.run("stop", "zz").stderr.splitlines()[0] == "No task zz"
+    assert stopping["task"].endswith("eee1" + "0" * 28) and stopping["reason"] == "why not"
+    several = desk.run("stop", "eeee")
+    assert several.exit_code == 2 and several.stderr.splitlines()[0] == "eeee names 2 tasks"
+    assert desk.run("stop", "zzzz").stderr.splitlines()[0] == "No task zzzz"
+    assert "4 characters at the least" in desk.run("stop", "eee").stderr
+
+
+def test_the_only_running_task_of_a_family_is_stopped_by_its_name(desk):
+    desk.daemon.lives = {one * 32: [task(one * 32, family)] for one, family in (("a", "w:4"), ("b", "w:5"), ("c", "only:1"))}
+    desk.daemon.lives["d" * 32] = [stopped("d" * 32, 0, taskDefinitionArn=DEFINITION + "only:1")]
+    assert desk.run("stop", "w:4").stderr == "Stopping aaaaaaaa (w:4).\n"
+    assert desk.run("stop", "only").stderr == "Stopping cccccccc (only:1).\n"
+    several = desk.run("stop", "w")
+    assert several.exit_code == 2 and "aaaaaaaa (w:4)" in several.stderr and "bbbbbbbb (w:5)" in several.stderr
+
+
+def test_stopping_a_stopped_task_says_so_and_is_no_error(desk):
+    desk.daemon.lives = {"d" * 32: [stopped("d" * 32, 143)]}
+    again = desk.run("stop", "dddd")
+    assert (again.exit_code, again.stderr) == (0, "dddddddd (hello:1) is already stopped, exit 143.\n")
+    assert json.loads(desk.run("stop", "dddd", "-o", "json").stdout)["task"]["lastStatus"] == "STOPPED"
+    assert "StopTask" not in [name for name, _ in desk.daemon.asked]
+    assert "no task of it runs; the last was dddddddd" in desk.run("stop", "hello").stderr
 
 
 def test_logs_are_read_from_the_awslogs_stream_of_the_definition(desk):
@@ -163,7 +184,7 @@ def test_logs_are_read_from_the_awslogs_stream_of_the_definition(desk):
     desk.daemon.define(containerDefinitions=[{"name": "app", "logConfiguration": {"logDriver": "awslogs", "options": options}}])
     desk.daemon.lives[one] = [stopped(one, 0)]
     desk.daemon.log[("/ecs/hello", f"p/app/{one}")] = ["1", "2", "3"]
-    assert desk.run("logs", "aaa").stdout == "1\n2\n3\n"
+    assert desk.run("logs", "aaaa").stdout == "1\n2\n3\n"
     assert desk.run("logs", "hello", "--tail", "2").stdout == "2\n3\n"
     assert json.loads(desk.run("logs", "hello", "--tail", "1", "-o", "json").stdout) == {"timestamp": 2, "container": "app", "message": "3"}
     assert desk.run("logs", "hello", "--container", "other").exit_code == 1
@@ -174,8 +195,8 @@ def test_logs_are_found_by_their_stream_when_nobody_knows_the_task(desk):
     for task_id in ("1" * 32, "2" * 32):
         desk.daemon.log[(DEFAULT_GROUP, f"hello/app/{task_id}")] = [task_id[0]]
         desk.daemon.log[(DEFAULT_GROUP, f"hello/side/{task_id}")] = ["beside"]
-    assert desk.run("logs", "111").stdout == "app | 1\nside | beside\n"
-    assert desk.run("logs", "hello").stdout == "app | 2\nside | beside\n"
+    assert desk.run("logs", "1111").stdout == "app | 1\nside | beside\n"
+    assert desk.run("logs", "hello").stdout == desk.run("logs", "hello:1").stdout == "app | 2\nside | beside\n"
     assert desk.run("logs", "unheard").exit_code == 1
 
 
@@ -192,11 +213,33 @@ def test_logs_of_a_task_that_ecs_forgot_are_found_through_the_watch(desk):
 
 
 def test_why_asks_ecs_about_a_task_that_the_watch_has_not_seen(desk):
-    one = "ab1" + "0" * 29
+    one = "abc1" + "0" * 28
     desk.daemon.lives[one] = [task(one)]
-    assert desk.run("why", "ab1").stdout.splitlines()[0] == "hello:1 · task ab100000 · RUNNING"
+    for name in ("abc1", "hello", "hello:1"):
+        assert desk.run("why", name).stdout.splitlines()[0] == "hello:1 · task abc10000 · RUNNING"
     unheard = desk.run("why", "hallo")
     assert unheard.exit_code == 1 and len(unheard.stderr.splitlines()) == 3
+    assert desk.run("why", "abc").exit_code == 1
+
+
+def test_why_understands_a_revision_as_tables_print_it(desk):
+    told = {"lines": ["told"]}
+
+    def get(path, query):
+        if path == "why" and query["name"] not in ("inc-1", task_arn("b" * 32)):
+            raise HinobanError("Nothing is known", "of that name", "Ask for another.")
+        return told if path == "why" else answers[path]
+
+    async def answer(path, query=None):
+        desk.daemon.asked.append((path, query))
+        return get(path, query)
+
+    desk.daemon.get = answer
+    answers = {"incidents": incident(desk), "history": {"tasks": [{"arn": task_arn("b" * 32), "revision": 4}]}}
+    assert desk.run("why", "hello:3").stdout == "told\n" and desk.daemon.asked[-1] == ("why", {"name": "inc-1"})
+    assert desk.run("why", "hello:4", "--full").stdout == "told\n"
+    assert desk.daemon.asked[-1] == ("why", {"name": task_arn("b" * 32), "full": "true"})
+    assert desk.run("why", "hello:5").exit_code == 1
 
 
 def test_a_table_is_cut_to_the_width_of_a_terminal():
@@ -282,3 +325,59 @@ def test_version_and_bad_options(desk):
     assert desk.run("version").stdout.startswith("hinoban 0.")
     assert desk.run("up", "--runtime", "magic").exit_code == 2
     assert desk.run("run", "hello", "-e", "NOVALUE").exit_code == 2
+
+
+def two_containers(desk, *codes):
+    """A family of two essential containers whose task ends with these codes."""
+    one = "c" * 32
+    containers = [{"name": name, "image": "x", "essential": True} for name in ("proxy", "app")]
+    desk.daemon.define(containerDefinitions=containers)
+    desk.daemon.launches = [launched(one)]
+    ended = [{"name": name, "exitCode": code} for name, code in zip(("proxy", "app"), codes, strict=False)]
+    desk.daemon.lives[one] = [stopped(one, 0, containers=ended)]
+    desk.daemon.log[(DEFAULT_GROUP, f"hello/app/{one}")] = ["done"]
+
+
+@pytest.mark.parametrize(("codes", "code"), [((143, 0), 0), ((143, 3), 3), ((0, 137), 0)])
+def test_waiting_for_several_essential_containers_ends_as_the_one_that_ended_the_task(desk, codes, code):
+    two_containers(desk, *codes)
+    assert desk.run("run", "hello", "--wait").exit_code == code
+
+
+def test_waiting_with_json_prints_one_object_at_the_end_and_the_log_beside_it(desk):
+    two_containers(desk, 143, 3)
+    result = desk.run("run", "hello", "--wait", "-o", "json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["exitCode"], told["failures"]) == (3, 3, [])
+    assert [one["lastStatus"] for one in told["tasks"]] == ["STOPPED"]
+    assert "app | done" in result.stderr
+
+
+def test_waiting_with_json_tells_the_retried_task_too(desk):
+    desk.daemon.define()
+    two = "d" * 32
+    desk.daemon.launches = [launched(failures=[NO_ROOM])]
+    desk.daemon.pages["incidents"] = incident(desk, {"number": 2, "outcome": "running", "task": task_arn(two)})
+    desk.daemon.lives[two] = [stopped(two, 0)]
+    told = json.loads(desk.run("run", "hello", "--wait", "--retry", "-o", "json").stdout)
+    assert ([one["taskArn"] for one in told["tasks"]], told["failures"], told["exitCode"]) == ([task_arn(two)], [NO_ROOM], 0)
+
+
+def test_an_override_asks_which_of_several_essential_containers_it_is_for(desk):
+    two_containers(desk, 0, 0)
+    unclear = desk.run("run", "hello", "-e", "A=1")
+    assert unclear.exit_code == 2 and "--container NAME" in unclear.stderr and "RunTask" not in [name for name, _ in desk.daemon.asked]
+    assert desk.run("run", "hello", "--container", "none", "--", "ls").exit_code == 2
+    assert desk.run("run", "hello", "-e", "A=1", "--container", "app").exit_code == 0
+    [changes] = desk.daemon.params_of("RunTask")["overrides"]["containerOverrides"]
+    assert changes == {"name": "app", "environment": [{"name": "A", "value": "1"}]}
+
+
+def test_open_incidents_alone_can_be_listed_without_naming_list(desk):
+    desk.daemon.pages["incidents"] = incident(desk)
+    assert desk.run("incidents", "--open").exit_code == 0
+    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
+
+
+def test_the_version_is_an_option_too(desk):
+    assert desk.run("--version").stdout == desk.run("version").stdout

@@ -93,6 +93,27 @@ def test_an_unknown_key_is_an_error_with_a_near_miss(content: dict[str, Any], pa
 
 
 @pytest.mark.parametrize(
+    "match, path, todo",
+    [
+        ({"detial": {"group": ["x"]}}, "policy[1].match.detial", "Did you mean 'detail'?"),
+        ({"detail": {"gruop": ["x"]}}, "policy[1].match.detail.gruop", "Did you mean 'group'?"),
+        ({"detail": {"evntName": ["RunTask"]}}, "policy[1].match.detail.evntName", "Did you mean 'eventName'?"),
+        ({"hinoban": {"famly": ["x"]}}, "policy[1].match.hinoban.famly", "Did you mean 'family'?"),
+        ({"hinoban": {"zzz": ["x"]}}, "policy[1].match.hinoban.zzz", "Allowed here: family, cluster, started_by, tags, $or."),
+        ({"$or": [{"source": ["x"]}, {"soruce": ["x"]}]}, "policy[1].match.$or[1].soruce", "Did you mean 'source'?"),
+    ],
+)
+def test_a_policy_that_could_never_apply_is_an_error(match: dict[str, Any], path: str, todo: str) -> None:
+    assert refused({"policy": [{}, {"match": match}]}) == (path, "is a field that no event has, so the policy would never apply", todo)
+
+
+def test_a_policy_may_name_whatever_its_events_have() -> None:
+    tags = {"hinoban": {"tags": {"hinoban:retry": ["on-start-failure"]}}}
+    for match in ({}, tags, {"detail-type": ["x"], "detail": {"containers": {"exitCode": [1]}, "userIdentity": {"arn": ["a"]}}}):
+        assert config.parse({"policy": [{"match": match}]}).watch.policies[0].match == match
+
+
+@pytest.mark.parametrize(
     "content, path",
     [
         ({"engine": {"port": 70000}}, "engine.port"),

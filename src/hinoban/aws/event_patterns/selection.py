@@ -24,34 +24,36 @@ def matches(scope: Scope, fields: Mapping[str, Field]) -> bool:
 def _fits(scope: Scope, fields: Mapping[str, Field], *, chosen: bool) -> bool:
     """Whether each field has a leaf within the scope or is absent there. Without `chosen`, at least one must have a leaf: an element
     that nothing was chosen from is not the one that absent fields are absent in."""
-    left: list[tuple[str, Field, list[Elements]]] = []
+    left: list[_Spread] = []
     for path, field in fields.items():
         leaves = scope.leaves.get(path)
-        if leaves is not None and field.passes(leaves):
-            chosen = True
-            continue
+        passes = leaves is not None and field.passes(leaves)
         arrays = [array for array in scope.arrays if path in array.paths] if scope.arrays else []
-        if arrays:
-            # A leaf beside the arrays that does not match is there all the same.
-            left.append((path, Field(field.exact, field.tests, False) if leaves else field, arrays))
-        elif leaves is not None or not field.absent:
+        chosen = chosen or passes
+        if arrays and not (passes and all(not other.absent for other in fields.values())):
+            # A leaf beside the arrays is there, whether it matches or not: the field is not absent any more.
+            left.append((path, Field(field.exact, field.tests, False) if leaves else field, arrays, passes))
+        elif not passes and (leaves is not None or not field.absent):
             return False
     if not left:
         return chosen
-    if all(len(arrays) == 1 for _, _, arrays in left):
-        return _spread([(path, field, arrays[0]) for path, field, arrays in left])
+    if all(len(arrays) == 1 and not beside for _, _, arrays, beside in left):
+        return _spread([(path, field, arrays[0]) for path, field, arrays, _ in left])
     return any(_spread([piece for pieces in way for piece in pieces]) for way in islice(product(*map(_ways, left)), MOST_WAYS))
 
 
 _Piece = tuple[str, Field, Elements]
+_Spread = tuple[str, Field, list[Elements], bool]
+"""A field of a path, the arrays that have leaves of it, and whether a leaf beside them matches."""
 
 
-def _ways(one: tuple[str, Field, list[Elements]]) -> list[list[_Piece]]:
-    """Where a field may find its leaf: in one of the arrays, or in none of them when it may be absent."""
-    path, field, arrays = one
-    if len(arrays) == 1:
+def _ways(one: _Spread) -> list[list[_Piece]]:
+    """Where a field may find its leaf: beside the arrays, in one of them, or in none when it may be absent."""
+    path, field, arrays, beside = one
+    if len(arrays) == 1 and not beside:
         return [[(path, field, arrays[0])]]
-    ways = [[(path, Field(field.exact, field.tests, False), array)] for array in arrays]
+    ways: list[list[_Piece]] = [[]] if beside else []
+    ways += [[(path, Field(field.exact, field.tests, False), array)] for array in arrays]
     if field.absent:
         ways.append([(path, _ABSENT, array) for array in arrays])
     return ways

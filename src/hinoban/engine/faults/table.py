@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from hinoban.aws.event_patterns import BadPattern, Matcher, compile_pattern
+from hinoban.aws.event_patterns import BadPattern, Matcher, Names, compile_pattern, unknown_name
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.store.database import Database, Table
@@ -18,6 +18,10 @@ _DEFAULT_REASONS: dict[str, str] = {
     "capacity": "Capacity is unavailable at this time. Please try again later or in a different availability zone",
     "start_error": "ResourceInitializationError: put in by a fault of Hinoban",
 }
+
+_OF_A_TASK = ("region", "cluster", "family", "revision", "startedBy", "group")
+_KNOWN: dict[str, Names] = {"capacity": dict.fromkeys(_OF_A_TASK), "start_error": dict.fromkeys((*_OF_A_TASK, "container", "image"))}
+"""What a pattern may ask about, for each kind: a launch has no container yet."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +39,17 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     struck: int = 0
 
 
+class Listed(Fault, frozen=True, kw_only=True):
+    """A rule as it is shown; `left` is how often it may still strike: 0 is spent, None without end."""
+
+    left: int | None
+
+
+def _listed(fault: Fault) -> Listed:
+    left = None if fault.times is None else max(0, fault.times - fault.struck)
+    return Listed(**msgspec.structs.asdict(fault), left=left)
+
+
 class Faults:
     """The rules in force, kept over a restart."""
 
@@ -46,13 +61,13 @@ class Faults:
             fault = msgspec.json.decode(value, type=Fault)
             self._rules[fault.id] = (fault, compile_pattern(fault.match))
 
-    def add(self, bodies: list[Any]) -> list[Fault]:
+    def add(self, bodies: list[Any]) -> list[Listed]:
         """Put rules in force; a bad one is refused with all the others, HinobanError says why."""
         added = [self._checked(body, index) for index, body in enumerate(bodies)]
         for fault, matcher in added:
             self._rules[fault.id] = (fault, matcher)
             self._database.put(FAULTS, (fault.id,), fault)
-        return [fault for fault, _ in added]
+        return [_listed(fault) for fault, _ in added]
 
     def _checked(self, body: Any, index: int) -> tuple[Fault, Matcher]:
         try:
@@ -62,11 +77,18 @@ class Faults:
             raise HinobanError(
                 f"faults[{index}] is not a fault", str(error), 'Write e.g. {"what": "capacity", "match": {"family": ["job"]}, "times": 2}.'
             ) from error
+        if (unknown := unknown_name(fault.match, _KNOWN[fault.what], f"faults[{index}].match")) is not None:
+            names = ", ".join(unknown.allowed)
+            raise HinobanError(
+                f"{unknown.path} is not known of what {fault.what} strikes",
+                f"the fault would never strike; a match may name {names}",
+                f"Did you mean {unknown.near!r}?" if unknown.near else "Write one of them.",
+            )
         return msgspec.structs.replace(fault, id=self._ids.uuid(), struck=0), matcher
 
-    def list(self) -> list[Fault]:
-        """The rules in force, oldest first, with how often each struck."""
-        return [fault for fault, _ in self._rules.values()]
+    def list(self) -> list[Listed]:
+        """Every rule that was not cleared, oldest first, spent ones too: with how often each struck, and how often it still may."""
+        return [_listed(fault) for fault, _ in self._rules.values()]
 
     def clear(self) -> None:
         """Take every rule out of force."""

@@ -4,6 +4,7 @@
 and what it uses look for them. This process runs nothing else.
 """
 
+import abc
 import contextlib
 import datetime as datetime_module
 import hashlib
@@ -119,11 +120,27 @@ class Replayable:
         setattr(os, "urandom", self.urandom)  # noqa: B010
         setattr(random, "_urandom", self.urandom)  # noqa: B010
 
-        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+        self._install_keys()
+
+    def _install_keys(self) -> None:
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
         make_rsa, make_ec = rsa.generate_private_key, ec.generate_private_key
         setattr(rsa, "generate_private_key", lambda *given, **named: self._key(lambda: make_rsa(*given, **named)))  # noqa: B010
         setattr(ec, "generate_private_key", lambda *given, **named: self._key(lambda: make_ec(*given, **named)))  # noqa: B010
+
+        make, taped = ed25519.Ed25519PrivateKey, self._key
+
+        class Meta(abc.ABCMeta):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, make)
+
+        class Taped(make, metaclass=Meta):  # type: ignore[misc, valid-type]  # a class that is known at run time only
+            @classmethod
+            def generate(cls) -> Any:
+                return taped(make.generate)
+
+        setattr(ed25519, "Ed25519PrivateKey", Taped)  # noqa: B010
 
 
 def _stream(secret: bytes) -> Callable[[int], bytes]:

@@ -21,7 +21,13 @@ def _refused(launch: Launch) -> Finding | None:
         explanation = explain_launch_failure(launch.failures, launch)
     else:
         return None
-    return about_launch(launch, "did_not_start", VERDICT, explanation, facts={"count": launch.count, "refused": launch.refused})
+    facts = {
+        "count": launch.count,
+        "refused": launch.refused,
+        "launched": list(launch.task_arns) or None,
+        "error_code": launch.error_code,
+    }
+    return about_launch(launch, "did_not_start", VERDICT, explanation, facts=facts)
 
 
 def _failed_to_start(change: TaskChange) -> Finding | None:

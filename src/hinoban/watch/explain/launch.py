@@ -1,11 +1,10 @@
 """Explains why RunTask launched nothing, or less than was asked for: reasons in failures[] and thrown errors (facts/ecs.md §3.2, §3.3)."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from hinoban.watch.explain.catalogue import Match, find
-from hinoban.watch.explain.filling import facts_of_launch, fill, with_names
-from hinoban.watch.explain.stop import unknown
+from hinoban.watch.explain.catalogue import find
+from hinoban.watch.explain.filling import facts_of_launch
+from hinoban.watch.explain.stop import explained, unknown
 from hinoban.watch.model import Explanation, Launch, LaunchFailure
 
 _LIST = "Look at what runs: aws ecs list-tasks --cluster {cluster}"
@@ -17,7 +16,7 @@ def explain_launch_failure(reasons: Sequence[LaunchFailure], launch: Launch, *, 
     facts = facts_of_launch(launch)
     matches = [match for failure in reasons if (match := find("launch_failure", failure.reason)) is not None]
     match = next((one for one in matches if one.entry.retryable), matches[0] if matches else None)
-    return unknown(said, _LIST, facts) if match is None else _explanation(match, said, facts, lang)
+    return unknown(said, _LIST, facts) if match is None else explained(match, said, facts, lang)
 
 
 def explain_launch_error(code: str, message: str, launch: Launch, *, lang: str = "en") -> Explanation:
@@ -25,7 +24,7 @@ def explain_launch_error(code: str, message: str, launch: Launch, *, lang: str =
     said = (f"RunTask {code}: {message}" if message else f"RunTask {code}",)
     facts = facts_of_launch(launch)
     match = find("launch_error", message, error_code=code)
-    return unknown(said, _LIST, facts) if match is None else _explanation(match, said, facts, lang)
+    return unknown(said, _LIST, facts) if match is None else explained(match, said, facts, lang)
 
 
 def said_of_failures(reasons: Sequence[LaunchFailure]) -> tuple[str, ...]:
@@ -42,15 +41,4 @@ def said_of_failures(reasons: Sequence[LaunchFailure]) -> tuple[str, ...]:
     return tuple(
         f"RunTask failures[{first}]: {words}" + (f" (and {count - 1} more of it)" if count > 1 else "")
         for words, (first, count) in seen.items()
-    )
-
-
-def _explanation(match: Match, said: tuple[str, ...], facts: dict[str, Any], lang: str) -> Explanation:
-    text, merged = match.entry.text(lang), with_names(facts, match.names)
-    return Explanation(
-        code=match.entry.code,
-        cause=fill(text.cause, merged),
-        next=fill(text.next, merged),
-        said=said,
-        retryable=match.entry.retryable,
     )

@@ -18,12 +18,20 @@ UNKNOWN_CODE = "unknown"
 
 def explain_stop(detail: Mapping[str, Any], *, lang: str = "en") -> Explanation:
     """Why the task of this detail (an event's, or DescribeTasks' with ISO times) stopped. Never raises, whatever the texts are."""
-    match, container, facts = _decide(detail)
-    merged = with_names({**facts_of_task(detail, container), **facts}, match.names if match else {})
+    match, container, more = _decide(detail)
+    facts = {**facts_of_task(detail, container), **more}
     said = said_of_stop(detail)
     if match is None:
-        return unknown(said, "Look at the task while ECS remembers it (one hour): " + _DESCRIBE, merged)
-    text = match.entry.text(lang)
+        return unknown(said, "Look at the task while ECS remembers it (one hour): " + _DESCRIBE, facts)
+    return explained(match, said, facts, lang)
+
+
+_DESCRIBE = "aws ecs describe-tasks --cluster {cluster} --tasks {task_id}"
+
+
+def explained(match: Match, said: tuple[str, ...], facts: dict[str, Any], lang: str) -> Explanation:
+    """An entry's words, filled with what is known."""
+    text, merged = match.entry.text(lang), with_names(facts, match.names)
     return Explanation(
         code=match.entry.code,
         cause=fill(text.cause, merged),
@@ -31,9 +39,6 @@ def explain_stop(detail: Mapping[str, Any], *, lang: str = "en") -> Explanation:
         said=said,
         retryable=match.entry.retryable,
     )
-
-
-_DESCRIBE = "aws ecs describe-tasks --cluster {cluster} --tasks {task_id}"
 
 
 def unknown(said: Sequence[str], then: str, facts: Mapping[str, Any]) -> Explanation:

@@ -109,6 +109,9 @@ class Ledger:
         if incident.state == "resolved":
             known.pop(incident.id, None)
             self._by_family.get(incident.finding.family, set()).discard(incident.id)
+            for retry in self.retries_of(connection, incident.id):
+                if retry.state == "waiting":
+                    self.put_retry(connection, msgspec.structs.replace(retry, state="stood down"))
         else:
             known[incident.id] = incident
             self._by_family.setdefault(incident.finding.family, set()).add(incident.id)

@@ -85,6 +85,9 @@ class RetryRunner:
             retry, state="launching", launching_since=retry.launching_since or now, calls=retry.calls + 1, due_at=now
         )
         with self._pipeline.transaction() as connection:
+            known = self._pipeline.ledger.incident(connection, retry.incident_id)
+            if retry.calls == 1 and known is not None and known.state == "resolved":
+                return  # while we looked
             self._pipeline.ledger.put_retry(connection, retry)
         await self._call(retry)
 

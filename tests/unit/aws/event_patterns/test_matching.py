@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hinoban.aws.event_patterns import compile_pattern, compile_text
+from hinoban.aws.event_patterns.events import MOST_NESTED
 
 Case = tuple[str, Any, Any, bool]
 
@@ -196,6 +197,8 @@ EVENTS: list[Case] = [
     ("or within different elements", {"c": {"n": [1], "$or": [{"a": [1]}, {"b": [1]}]}}, {"c": [{"n": 1}, {"n": 2, "a": 1}]}, False),
     ("one path in two arrays: the first", {"a": {"b": {"c": [1]}}}, {"a": [{"b": {"c": 1}}], "a.b": [{"c": 2}]}, True),
     ("one path in two arrays: the second", {"a": {"b": {"c": [2]}}}, {"a": [{"b": {"c": 1}}], "a.b": [{"c": 2}]}, True),
+    ("one path beside and within an array: within", {"a.b": [1], "a.c": [{"exists": False}]}, {"a.b": 1, "a": [{"b": 1}, {"c": 1}]}, True),
+    ("one path beside and within an array: beside", {"a.b": [1], "a.c": [{"exists": False}]}, {"a.b": 1, "a": [{"b": 2}, {"c": 1}]}, False),
     ("one path in two arrays: absent from both", {"a": {"b": {"c": [3, {"exists": False}]}}}, {"a": [{"b": {"c": 1}}], "a.b": [{"c": 2}]}, False),
 ]  # fmt: skip
 
@@ -250,6 +253,15 @@ def test_arrays_within_arrays_without_end_are_let_be() -> None:
     for _ in range(5000):
         crushed = [crushed]
     assert compile_pattern({"a": ["x"]})({"a": crushed})
+
+
+async def test_arrays_are_looked_into_as_deep_as_we_say() -> None:
+    for depth in (MOST_NESTED, MOST_NESTED + 1):
+        deep: Any = {"b": 1, "c": 2}
+        for _ in range(depth):
+            deep = {"a": [{"b": 0}, deep]}
+        path = "a." * depth
+        assert compile_pattern({f"{path}b": [1], f"{path}c": [2]})(deep) is (depth == MOST_NESTED)
 
 
 def test_many_arrays_cost_no_more_than_their_sum() -> None:

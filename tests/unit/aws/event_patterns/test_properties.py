@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,6 +112,7 @@ def test_a_pattern_reads_the_same_as_text_and_as_a_document(event: dict[str, Any
         assert compile_text(msgspec.json.encode(pattern).decode())(event) is compile_pattern(pattern)(event)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(pattern=ALMOST_PATTERNS | st.dictionaries(WORDS, ALMOST_PATTERNS, min_size=1, max_size=2), event=JSON)
 def test_nothing_but_its_own_errors_comes_out_of_the_compiler(pattern: Any, event: Any) -> None:
@@ -126,6 +128,7 @@ def test_nothing_but_its_own_errors_comes_out_of_the_compiler(pattern: Any, even
     assert told[0] == told[1] or pattern == {}
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(text=st.text('{}[]":,\\ \n0123456789.eE+-truefalsn*$oré', max_size=40) | st.text(max_size=20))
 def test_no_text_upsets_the_reader(text: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -212,4 +213,5 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 EngineMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+EngineMachine.TestCase.pytestmark = [pytest.mark.slow]
 test_the_engine_keeps_its_promises = EngineMachine.TestCase

@@ -7,8 +7,10 @@ import pytest
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import SeededIds
-from hinoban.engine.faults.table import MIGRATION, Faults
+from hinoban.engine.ecs.model.views import fault_subject
+from hinoban.engine.faults.table import _KNOWN, MIGRATION, Faults
 from hinoban.store.database import Database
+from tests.support.tasks import a_task
 
 ABOUT = {"family": "job", "cluster": "default", "region": "ap-northeast-1"}
 
@@ -36,7 +38,7 @@ async def test_a_fault_strikes_what_it_matches_as_often_as_it_says(tmp_path: Pat
     desk.reopen()
     assert desk.faults.strike("capacity", ABOUT) == "because"
     assert desk.faults.strike("capacity", ABOUT) is None
-    assert [fault.struck for fault in desk.faults.list()] == [2]
+    assert [(fault.struck, fault.left) for fault in desk.faults.list()] == [(2, 0)]
     desk.reopen()
     assert desk.faults.strike("capacity", ABOUT) is None
     desk.database.close()
@@ -64,3 +66,29 @@ async def test_a_bad_one_is_refused_with_all_the_others(tmp_path: Path, body: An
     assert "faults[1]" in caught.value.what + caught.value.why
     assert desk.faults.list() == []
     desk.database.close()
+
+
+@pytest.mark.parametrize(
+    "what, match, path, todo",
+    [
+        ("capacity", {"famly": ["job"]}, "faults[1].match.famly", "Did you mean 'family'?"),
+        ("start_error", {"started_by": ["x"]}, "faults[1].match.started_by", "Did you mean 'startedBy'?"),
+        ("start_error", {"detail": {"group": ["x"]}}, "faults[1].match.detail", "Write one of them."),
+        ("capacity", {"$or": [{"family": ["a"]}, {"imagee": ["b"]}]}, "faults[1].match.$or[1].imagee", "Write one of them."),
+        ("start_error", {"$or": [{"family": ["a"]}, {"imagee": ["b"]}]}, "faults[1].match.$or[1].imagee", "Did you mean 'image'?"),
+        ("capacity", {"container": ["app"]}, "faults[1].match.container", "Write one of them."),
+    ],
+)
+async def test_a_match_that_could_never_strike_is_refused(tmp_path: Path, what: str, match: dict[str, Any], path: str, todo: str) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(HinobanError) as caught:
+        desk.faults.add([{"what": "capacity"}, {"what": what, "match": match}])
+    assert (caught.value.what.split(" ")[0], caught.value.todo) == (path, todo)
+    assert "region, cluster, family, revision, startedBy, group" in caught.value.why
+    assert desk.faults.list() == []
+    desk.database.close()
+
+
+def test_every_field_that_a_fault_may_name_is_there_to_be_matched() -> None:
+    assert set(_KNOWN["capacity"]) == set(fault_subject(a_task()))
+    assert set(_KNOWN["start_error"]) == {*fault_subject(a_task()), "container", "image"}

@@ -135,4 +135,5 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.pytestmark = [pytest.mark.slow]
 TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

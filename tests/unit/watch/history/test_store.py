@@ -37,6 +37,7 @@ def content(engine: Engine) -> dict[str, object]:
     return {"tasks": flat, "timelines": told, "launches": called}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_order_with_any_duplicates_in_any_batches_gives_the_same_history(data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,8 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
 @given(st.lists(FATES, max_size=6), st.integers(0, 4), st.lists(ACTIONS, min_size=1, max_size=12), st.integers(1, 3))
 def test_each_refused_run_is_launched_at_most_once(fates: list[str], refusals: int, actions: list[tuple[str, int]], count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from hinoban.engine.runtime.docker.logs import Line, since
 from hinoban.engine.runtime.docker.network import TaskNetworks
 from hinoban.engine.runtime.docker.outbox import Outbox
 from hinoban.engine.runtime.docker.patience import Patience
-from hinoban.engine.runtime.docker.pull import NOT_FOUND, Images
+from hinoban.engine.runtime.docker.pull import NOT_FOUND, Images, Pulled
 from hinoban.engine.runtime.docker.report import exited, has_ended, has_run, started, vanished
 from hinoban.engine.runtime.driver import Exited, Output
 
@@ -34,12 +34,9 @@ class Follower:
         """A container of an earlier life that ran or still runs."""
         async with busy:
             inspected = await self.inspect(tracked.runtime_id)
-            digest = await self._digest_of(inspected) if inspected else None
-        await self.report(tracked, inspected, digest=digest)
+        await self.report(tracked, inspected)
 
-    async def report(
-        self, tracked: Tracked, inspected: dict[str, Any] | None, *, digest: str | None, pulled: tuple[float, float] | None = None
-    ) -> None:
+    async def report(self, tracked: Tracked, inspected: dict[str, Any] | None, *, pulled: Pulled = None) -> None:
         """Tell that it started, then all until its end."""
         tracked.phase = Phase.LIVE
         tracked.signalable.set()
@@ -47,7 +44,7 @@ class Follower:
             await self._end(tracked, vanished(tracked.key, self._clock.now()))
             return
         if has_run(inspected):
-            address = await self._shared_address(inspected)
+            address, digest = await self._shared_address(inspected), await self._digest_of(inspected)
             observation = started(tracked.key, inspected, digest=digest, address=address, pulled=pulled)
             tracked.told.append(observation)
             await self._outbox.put(observation)

@@ -19,13 +19,11 @@ ALWAYS = "always"
 _MARKS_MISSING = ("manifest unknown", "not found", "no such image", "manifest for ", "name unknown")
 _MARKS_DENIED = ("pull access denied", "requested access to the resource is denied", "unauthorized", "no basic auth credentials")
 _DEFAULT_REGISTRY = "docker.io"
+_KNOWN = 1000
 
 
-class Image(msgspec.Struct, frozen=True):
-    """An image that is here, and when it was pulled for the container that asked (None: it was here)."""
-
-    digest: str
-    pulled: tuple[float, float] | None = None
+Pulled = tuple[float, float] | None
+"""When an image was pulled for the container that asked; None: it was here."""
 
 
 class PullError(Exception):
@@ -89,10 +87,10 @@ class Images:
         self._known: dict[str, str] = {}
         self._pulls: dict[str, asyncio.Task[str | BaseException | None]] = {}
 
-    async def ensure(self, image: str, stopping: asyncio.Future[None] | None = None) -> Image:
-        """The image, pulled if the policy asks for it. Raises PullError, also when `stopping` comes before the pull's end."""
-        if self._policy != ALWAYS and (digest := await self._digest(image)) is not None:
-            return Image(digest)
+    async def ensure(self, image: str, stopping: asyncio.Future[None] | None = None) -> Pulled:
+        """Have the image here, pulled if the policy asks for it. Raises PullError, also when `stopping` comes before the pull's end."""
+        if self._policy != ALWAYS and await self._digest(image) is not None:
+            return None
         begun = self._clock.now()
         pull = self._pull(image)
         # Waited for without ending it: a container that is stopped meanwhile does not end the pull of the others.
@@ -106,12 +104,15 @@ class Images:
             raise trouble
         if trouble is not None:
             raise PullError(pull_reason(image, trouble), pulled)
-        if (digest := await self._digest(image)) is None:
+        if await self._digest(image) is None:
             raise PullError(pull_reason(image, "not found after the pull"), pulled)
-        return Image(digest, pulled)
+        return pulled
 
     async def digest_by_id(self, image_id: str) -> str | None:
-        """The registry's digest of an image that a container was made from; None where it is gone."""
+        """The registry's digest of the image that a container was made from; None where it is gone.
+
+        Never asked by name: somebody may have built another image of that name meanwhile.
+        """
         return await self._digest(image_id)
 
     def forget(self, image: str) -> None:
@@ -128,6 +129,8 @@ class Images:
             if error.status in (NOT_FOUND, BAD_NAME):
                 return None
             raise
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
         self._known[image] = digest = image_digest(inspected)
         return digest
 

@@ -17,7 +17,7 @@ from hinoban.engine.runtime.docker.follower import Follower
 from hinoban.engine.runtime.docker.network import TaskNetworks
 from hinoban.engine.runtime.docker.outbox import Outbox
 from hinoban.engine.runtime.docker.patience import Patience
-from hinoban.engine.runtime.docker.pull import IN_PULL, NOT_FOUND, Image, Images, PullError
+from hinoban.engine.runtime.docker.pull import IN_PULL, NOT_FOUND, Images, Pulled, PullError
 from hinoban.engine.runtime.docker.report import has_run
 from hinoban.engine.runtime.driver import ContainerSpec, StartFailed
 
@@ -54,10 +54,9 @@ class Starter:
 
     async def run(self, tracked: Tracked, spec: ContainerSpec, busy: asyncio.Semaphore, *, adopted: bool) -> None:
         """Start it and follow it to its end, or tell that it failed. `adopted`: Docker has it already, and may have started it."""
-        pulled: tuple[float, float] | None = None
+        pulled: Pulled = None
         try:
-            image = await self._image(tracked, spec)
-            pulled = image.pulled
+            pulled = await self._image(tracked, spec)
             async with busy:
                 if tracked.stopping.done():
                     raise _Refused(_BEFORE_PULL if pulled is None else IN_PULL)
@@ -67,9 +66,9 @@ class Starter:
         except _Refused as error:
             await self._fail(tracked, str(error), pulled)
         else:
-            await self._follower.report(tracked, inspected, digest=image.digest, pulled=pulled)
+            await self._follower.report(tracked, inspected, pulled=pulled)
 
-    async def _image(self, tracked: Tracked, spec: ContainerSpec) -> Image:
+    async def _image(self, tracked: Tracked, spec: ContainerSpec) -> Pulled:
         if tracked.stopping.done():
             raise _Refused(_BEFORE_PULL)
         for attempt in self._patience.tries():
@@ -139,7 +138,7 @@ class Starter:
                 raise _Gone from error
             raise _Refused(f"CannotStartContainerError: API error ({error.status}): {error.message.strip()}") from error
 
-    async def _fail(self, tracked: Tracked, reason: str, pulled: tuple[float, float] | None) -> None:
+    async def _fail(self, tracked: Tracked, reason: str, pulled: Pulled) -> None:
         tracked.phase = Phase.FAILED
         tracked.signalable.set()
         failed = StartFailed(tracked.key, self._clock.now(), reason, *(pulled or (None, None)))

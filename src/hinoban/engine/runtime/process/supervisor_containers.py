@@ -342,9 +342,7 @@ def _work_directory() -> str:
         if os.path.isdir(path) and not os.path.islink(path) and os.stat(path).st_uid == 0:
             return path
         os.unlink(kept)
-    base = "/var/tmp"
-    number = int.from_bytes(os.urandom(5), "big")
-    path = f"{base}/hinoban-{number:010x}"
+    path = f"/var/tmp/hinoban-{os.urandom(5).hex()}"
     os.mkdir(path, 0o711)
     os.chmod(path, 0o711)
     os.symlink(path, kept)

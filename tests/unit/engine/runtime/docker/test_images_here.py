@@ -34,7 +34,7 @@ class StubDocker:
         image = path.removeprefix("images/").removesuffix("/json")
         if image not in self.here:
             raise DockerError(404, f"No such image: {image}")
-        return {"Id": "sha256:1", "RepoDigests": []}
+        return {"Id": image if image.startswith("sha256:") else "sha256:old", "RepoDigests": []}
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, params: dict[str, str]):
@@ -52,19 +52,29 @@ def images(docker: StubDocker, policy: str = MISSING) -> Images:
 async def test_an_image_that_is_here_is_not_pulled_and_looked_up_once():
     docker = StubDocker("job:1")
     known = images(docker)
-    assert (await known.ensure("job:1")).pulled is None
-    assert (await known.ensure("job:1")).digest == "sha256:1"
+    assert await known.ensure("job:1") is None
+    assert await known.ensure("job:1") is None
     assert docker.calls == ["GET images/job:1/json"]
     known.forget("job:1")
     await known.ensure("job:1")
     assert len(docker.calls) == 2
 
 
+async def test_the_digest_is_that_of_the_image_that_runs_whatever_its_name_means_by_now():
+    docker = StubDocker("job:1", "sha256:old", "sha256:new")
+    known = images(docker)
+    await known.ensure("job:1")
+    for image_id in ("sha256:old", "sha256:new", "sha256:old"):
+        assert await known.digest_by_id(image_id) == image_id
+    assert docker.calls.count("GET images/sha256:old/json") == 1
+    assert await known.digest_by_id("sha256:gone") is None
+
+
 async def test_one_pull_serves_all_who_wait_for_it():
     docker = StubDocker()
     known = images(docker)
     got = await asyncio.gather(*(known.ensure("job:1") for _ in range(5)))
-    assert [each.pulled for each in got] == [(100.0, 100.0)] * 5
+    assert got == [(100.0, 100.0)] * 5
     assert [call for call in docker.calls if call.startswith("pull")] == ["pull job:1"]
 
 
@@ -92,5 +102,5 @@ async def test_a_container_stopped_while_it_waits_ends_its_wait_and_not_the_pull
         await known.ensure("job:1", stopping)
     assert ended.value.reason == IN_PULL
     docker.open.set()
-    assert (await known.ensure("job:1")).pulled is not None
+    assert await known.ensure("job:1") is not None
     assert docker.calls.count("pull job:1") == 1

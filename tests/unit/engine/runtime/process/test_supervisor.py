@@ -19,6 +19,7 @@ from hinoban.engine.runtime.process.driver import ProcessDriver
 from tests.contract.runtime.conftest import ShellScenarios
 from tests.contract.runtime.scenarios import WAIT_SECONDS, Watcher, spec
 
+pytestmark = pytest.mark.slow  # real processes
 SHELL = ShellScenarios()
 
 
