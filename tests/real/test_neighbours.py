@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import pprint
 import shutil
 import sqlite3
 import subprocess
@@ -540,5 +541,6 @@ async def test_many_services_answer_the_same_in_the_next_life(daemons: Make) -> 
     await asyncio.to_thread(make_of_everything, shell)
     before = await asyncio.to_thread(look_at_everything, shell)
     after = await asyncio.to_thread(look_at_everything, await reborn(daemon))
-    assert [(before[name], after[name]) for name in before if after[name] != before[name]] == []
+    for name in before:
+        assert pprint.pformat(after[name]) == pprint.pformat(before[name])
     assert "answered otherwise" not in daemon.output, daemon.output
