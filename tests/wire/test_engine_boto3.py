@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -223,6 +224,18 @@ def test_a_host_that_is_not_ours(port: int) -> None:
         assert status == 403
         assert b"AccessDeniedException" in body
         assert b"evil.example.com" in body
+
+
+def test_the_json_apis_refusals_have_its_own_shape(port: int) -> None:
+    for path, headers, status, code in (
+        ("/_hinoban/v1/reset", {}, 400, "MissingAuthenticationTokenException"),
+        ("/_hinoban/v1/reset", {"Host": "evil.example.com"}, 403, "AccessDeniedException"),
+        ("/_hinoban/v1/reset", {"Content-Length": str(TOO_LARGE)}, 413, "RequestEntityTooLargeException"),
+    ):
+        answered, body = ask(port, "POST", path, b"{}", headers)
+        error = json.loads(body)
+        assert (answered, error["error"], set(error)) == (status, code, {"error", "what", "why", "todo"})
+        assert all(error.values())
 
 
 def test_an_unsigned_request(port: int) -> None:

@@ -179,16 +179,15 @@ class ApiError(HinobanError):
         self.fields = fields
 
 
-def decode_api_error(status: int, body: bytes) -> HinobanError | AwsError:
-    """An error answer below /_hinoban/v1/; AwsError when it is about the signature."""
+def decode_api_error(status: int, body: bytes) -> ApiError:
+    """An error answer below /_hinoban/v1/. What is not in its shape is somebody else's, whose words are the reason then."""
     try:
         fields = _object(body)
     except AwsError:
         fields = {}
-    if "__type" in fields:
-        return decode_error(status, body)
-    code, what = str(fields.pop("error", "UnknownError")), str(fields.pop("what", f"Hinoban answered with HTTP status {status}"))
-    why, todo = str(fields.pop("why", code)), str(fields.pop("todo", "Look at the daemon's log."))
+    foreign = decode_error(status, body)
+    code, what = str(fields.pop("error", foreign.code)), str(fields.pop("what", f"The endpoint answered with HTTP status {status}"))
+    why, todo = str(fields.pop("why", foreign.message or code)), str(fields.pop("todo", "Look at the daemon's log."))
     return ApiError(code, status, what, why, todo, fields)
 
 

@@ -45,8 +45,9 @@ def format_duration(seconds: float) -> str:
     seconds = max(0.0, seconds)
     if 0 < seconds < 0.1:
         return f"{max(1, round(seconds * 1000))} ms"
-    if seconds < 10 and round(seconds, 1) != int(seconds):
-        return f"{seconds:.1f} s"
+    tenths = round(seconds, 1)
+    if tenths < 10 and tenths != int(tenths):
+        return f"{tenths:.1f} s"
     whole = int(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"

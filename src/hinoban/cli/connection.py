@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+import typer
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.places import default_state_dir
@@ -22,8 +23,10 @@ PROBE_SECONDS = 2.0
 
 
 class Source(Protocol):
-    """What answers a command: `call` is the AWS API, `get` and `post` are paths below /_hinoban/v1/."""
+    """What answers a command: `call` is the AWS API in `region`, `get` and `post` are paths below /_hinoban/v1/."""
 
+    @property
+    def region(self) -> str: ...
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]: ...
     async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]: ...
     async def close(self) -> None: ...
@@ -68,8 +71,14 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def state_of(target: Target, environ: Mapping[str, str]) -> Path:
-    """The state directory a command means."""
-    return target.state.expanduser() if target.state else default_state_dir(environ)
+    """The state directory a command means; where only a port is given, the usual one whose daemon listens there."""
+    if target.state is not None:
+        return target.state.expanduser()
+    usual = default_state_dir(environ)
+    if target.port is None:
+        return usual
+    builtin = default_state_dir({name: value for name, value in environ.items() if name != "HINOBAN_STATE"})
+    return next((state for state in (usual, builtin) if _listens_on(state, target.port)), usual)
 
 
 def readable_state(target: Target, environ: Mapping[str, str]) -> Path:
@@ -104,10 +113,12 @@ def running(target: Target, environ: Mapping[str, str]) -> tuple[Daemon, Keys]:
     state = state_of(target, environ)
     daemon = _read(state / "daemon.json", Daemon)
     keys = _read(state / "credentials.json", Keys)
+    if target.port is not None and (daemon is None or daemon.port != target.port):
+        why = f"{state} belongs to a daemon on port {daemon.port}" if daemon else f"{state} names no daemon"
+        todo = f"Its keys are in its --state directory: give --state DIR      (where none runs: hinoban up --port {target.port})"
+        raise HinobanError(f"Nothing says how to sign for a daemon on port {target.port}", why, todo, exit_code=NO_DAEMON)
     if daemon is None or keys is None:
         raise no_daemon(str(state), "that state directory names no daemon")
-    if target.port is not None and target.port != daemon.port:
-        raise no_daemon(f"port {target.port}", f"{state} belongs to a daemon on port {daemon.port}")
     return daemon, keys
 
 
@@ -139,6 +150,7 @@ async def open_source(target: Target, environ: Mapping[str, str]) -> Source:
     from hinoban.daemon.offline import open_offline
 
     source: Source = open_offline(state)
+    typer.echo(f"No daemon answers; reading {state} as it was last seen.", err=True)
     return source
 
 
@@ -171,6 +183,11 @@ def no_daemon(where: str, why: str) -> HinobanError:
 
 def system_environ() -> Mapping[str, str]:
     return os.environ
+
+
+def _listens_on(state: Path, port: int) -> bool:
+    daemon = _read(state / "daemon.json", Daemon)
+    return daemon is not None and daemon.port == port
 
 
 def _own_keys(environ: Mapping[str, str]) -> Keys | None:

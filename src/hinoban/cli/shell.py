@@ -20,6 +20,7 @@ from hinoban.base.clock import Clock, SystemClock
 from hinoban.base.errors import HinobanError
 from hinoban.base.text import one_line
 from hinoban.cli.connection import OnlineSource, Source, Target, open_daemon, open_source, system_environ
+from hinoban.cli.next_steps import next_step
 
 _LEAST = 20
 
@@ -72,10 +73,7 @@ def with_daemon(
 
     async def whole() -> int | None:
         source = await shell.open_daemon(target, shell.environ)
-        try:
-            return await work(source)
-        finally:
-            await source.close()
+        return await _on(source, output, work(source))
 
     run(whole, output)
 
@@ -86,12 +84,24 @@ def with_source(ctx: typer.Context, target: Target, output: Format, work: Callab
 
     async def whole() -> int | None:
         source = await shell.open_source(target, shell.environ)
-        try:
-            return await work(source)
-        finally:
-            await source.close()
+        return await _on(source, output, work(source))
 
     run(whole, output)
+
+
+async def _on(source: Source, output: Format, work: Coroutine[Any, Any, int | None]) -> int | None:
+    """Do the work that uses a source, and close the source; an AWS error is told with its next step."""
+    try:
+        return await work
+    except AwsError as error:
+        todo = next_step(error, source.region)
+        if output is Format.JSON:
+            print_json({"error": {"what": error.code, "why": error.message, "todo": todo}})
+        else:
+            say(f"An error occurred ({error.code}): {error.message}\n{todo}")
+        return 1
+    finally:
+        await source.close()
 
 
 def run(work: Callable[[], Coroutine[Any, Any, int | None]], output: Format = Format.TABLE) -> None:
@@ -107,12 +117,6 @@ def guarded(work: Callable[[], int | None], output: Format = Format.TABLE) -> No
     except HinobanError as error:
         tell_error(error, output)
         code = error.exit_code
-    except AwsError as error:
-        if output is Format.JSON:
-            print_json({"error": {"what": error.code, "why": error.message, "todo": ""}})
-        else:
-            say(f"An error occurred ({error.code}): {error.message}")
-        code = 1
     except KeyboardInterrupt:
         say("")
         code = 130

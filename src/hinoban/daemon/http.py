@@ -50,7 +50,7 @@ class FrontDoor:
                 return
             body = await _body(headers, receive, body_limit(headers, query))
         except AwsError as error:
-            await _send(send, _json(error.status, {"__type": error.code, "message": error.message}))
+            await _send(send, _refused(path, error))
             return
         client = scope.get("client")
         request = HttpRequest(
@@ -72,7 +72,7 @@ class FrontDoor:
             if verified.service not in ("", API_SERVICE):
                 raise errors.invalid_signature(f"Credential should be scoped to correct service: '{API_SERVICE}'. ")
         except AwsError as error:
-            await _send(send, _json(error.status, {"__type": error.code, "message": error.message}))
+            await _send(send, _refused(request.path, error))
             return
         await self._api(scope, _replay(request.body), send)
 
@@ -105,6 +105,14 @@ async def _body(headers: dict[str, str], receive: Receive, limit: int) -> bytes:
         if size > limit:
             raise errors.too_large(limit)
     return b"".join(parts)
+
+
+def _refused(path: str, error: AwsError) -> HttpResponse:
+    """An answer before anybody was asked: below `/_hinoban/` in the JSON API's shape (docs/json-api.md), else in AWS's."""
+    if not path.startswith(API):
+        return _json(error.status, {"__type": error.code, "message": error.message})
+    what, todo = "The request is not accepted", "docs/json-api.md says how to ask."
+    return _json(error.status, {"error": error.code, "what": what, "why": error.message, "todo": todo})
 
 
 def _json(status: int, value: Any) -> HttpResponse:

@@ -211,10 +211,11 @@ class _Daemon:
         return await self._end(engine, watch, server, serving, work)
 
     async def _end(self, engine: Engine, watch: WatchChild, server: Server, serving: "asyncio.Task[object]", work: Group) -> int:
-        if self._failure is None and not self._options.keep:
-            print("\nStopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short.", file=sys.stderr, flush=True)
+        if self._failure is None:
+            if not self._options.keep:
+                print("\nStopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short.", file=sys.stderr, flush=True)
             self._ending.clear()
-            ending = work.start(engine.end_tasks(_END_WITHIN), "ending tasks")
+            ending = work.start(self._wind_down(engine, watch), "ending tasks")
             again = work.start(self._ending.wait(), "second Ctrl-C")
             await asyncio.wait({ending, again}, return_when=asyncio.FIRST_COMPLETED)
         await watch.close()
@@ -232,6 +233,13 @@ class _Daemon:
             logging.getLogger(__name__).critical("Hinoban had to stop", exc_info=self._failure)
             return 1
         return 0
+
+    async def _wind_down(self, engine: Engine, watch: WatchChild) -> None:
+        """End the tasks, unless they are kept, and let the watch see their end: without a daemon it is all that `why` has."""
+        if not self._options.keep:
+            await engine.end_tasks(_END_WITHIN)
+        await engine.database.committed()
+        await watch.catch_up(engine.journal.newest)
 
     def _fail(self, error: BaseException) -> None:
         """Something that must not fail has failed: what memory holds cannot be trusted any more."""

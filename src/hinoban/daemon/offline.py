@@ -32,7 +32,7 @@ class Offline:
 
     def __init__(self, directory: StateDirectory, region: str, account: str) -> None:
         self._directory = directory
-        self._region = region
+        self.region = region
         self._account = account
         self._clock = SystemClock()
         self._database: Database | None = None
@@ -67,7 +67,7 @@ class Offline:
         call = Call(
             service=service,
             operation=operation,
-            region=self._region,
+            region=self.region,
             account=self._account,
             request_id="offline",
             now=self._clock.now(),

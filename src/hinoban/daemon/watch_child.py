@@ -20,6 +20,8 @@ _RESTART_AFTER = (0.2 * SECONDS, 1 * SECONDS, 5 * SECONDS, 15 * SECONDS)
 _STEADY_AFTER = 60 * SECONDS
 _LAST_WORDS = 5 * SECONDS
 _ANSWER_WITHIN = 30 * SECONDS
+_CATCH_UP_WITHIN, _TELL_WITHIN = 5 * SECONDS, 1 * SECONDS
+_ASK_AGAIN = 0.02 * SECONDS
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,23 @@ class WatchChild:
             }
             return 503, msgspec.json.encode(problem)
         return answer.status_code, answer.content
+
+    async def catch_up(self, newest: int) -> None:
+        """Return when the watch has read the feed up to `newest` and has told what it had to tell; bounded, as it reads the rest when
+        it is started again."""
+        began = self._clock.now()
+        read_at: float | None = None
+        while self._process is not None and self._process.returncode is None:
+            code, answer = await self.forward("GET", "/_hinoban/v1/status", "", b"")
+            now = self._clock.now()
+            status: dict[str, Any] = msgspec.json.decode(answer) if code == 200 else {}
+            if read_at is None and status.get("cursor", -1) >= newest:
+                read_at = now
+            if read_at is not None and (not status.get("outbox", {}).get("queued") or now - read_at > _TELL_WITHIN):
+                return
+            if now - began > _CATCH_UP_WITHIN:
+                return
+            await self._clock.sleep_until(now + _ASK_AGAIN)
 
     async def close(self) -> None:
         """Let the child finish what it is at, then end it."""

@@ -63,7 +63,7 @@ class Watch:
         self.logs = LogKeeper(engine, client, config.log_lines)
         with engine.connect() as connection:
             self._cursor: Cursor | None = self.pipeline.ledger.cursor(connection, source.name)
-        self._reached = False
+        self._asked = self._reached = False
         self._loops: list[Loop] = []
 
     async def run(self) -> None:
@@ -97,10 +97,10 @@ class Watch:
         except (HinobanError, AwsError) as error:
             if self._reached:
                 log.warning("the feed: %s", error)
-            self._reached = False
+            self._asked, self._reached = True, False
             return self._clock.now() + POLL_AGAIN
         self.pipeline.take(self._source.name, batch, self._clock.now())
-        self._cursor, self._reached = batch.cursor, True
+        self._cursor, self._asked, self._reached = batch.cursor, True, True
         if batch.events:
             self._wake()
         up_to_date = batch.cursor.seq >= batch.cursor.newest
@@ -115,6 +115,8 @@ class Watch:
     def behind(self) -> str | None:
         """Why the feed is behind, so that nothing may be launched or stopped; None where it is not."""
         cursor = self._cursor
+        if not self._asked:
+            return "starting"
         if cursor is None or not self._reached:
             return "the feed has not answered"
         if cursor.seq < cursor.newest:

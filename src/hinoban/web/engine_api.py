@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hinoban.web.answers import body, route, whole
+from hinoban.web.answers import PREFIX, application, body, route, whole
 
 _MOST_LINES = 10_000
 _LONGEST_WAIT = 60
@@ -100,14 +100,13 @@ def create(
         status, answer = await forward(request.method, request.url.path, request.url.query, await request.body())
         return Response(answer, status_code=status, media_type="application/json")
 
-    prefix = "/_hinoban/v1"
-    return Starlette(
-        routes=[
-            Route(f"{prefix}/feed", route(get_feed)),
-            Route(f"{prefix}/faults", route(list_faults), methods=["GET"]),
-            Route(f"{prefix}/faults", route(add_faults), methods=["POST"]),
-            Route(f"{prefix}/faults", route(clear_faults), methods=["DELETE"]),
-            Route(f"{prefix}/reset", route(do_reset), methods=["POST"]),
-            Route(prefix + "/{rest:path}", to_watch, methods=["GET", "POST", "DELETE"]),
+    return application(
+        [
+            Route(f"{PREFIX}/feed", route(get_feed)),
+            Route(f"{PREFIX}/faults", route(list_faults), methods=["GET"]),
+            Route(f"{PREFIX}/faults", route(add_faults), methods=["POST"]),
+            Route(f"{PREFIX}/faults", route(clear_faults), methods=["DELETE"]),
+            Route(f"{PREFIX}/reset", route(do_reset), methods=["POST"]),
+            Route(PREFIX + "/{rest:path}", to_watch, methods=["GET", "POST", "DELETE"]),
         ]
     )

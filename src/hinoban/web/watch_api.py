@@ -1,17 +1,18 @@
 """The watch's part of the JSON API, served on its Unix socket: incidents, why, history, status."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
 from hinoban.base.clock import Clock
-from hinoban.base.errors import HinobanError
 from hinoban.base.units import parse_duration
-from hinoban.web.answers import body, route, whole
+from hinoban.watch.model import IncidentState
+from hinoban.web.answers import PREFIX, BadRequest, application, body, one_of, route, whole
 
 _MOST_ROWS = 10_000
+_STATES: tuple[str, ...] = get_args(IncidentState)
 
 
 class WatchQueries(Protocol):
@@ -34,7 +35,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
     """The application; it is reached only through the engine's front door."""
 
     async def incidents(request: Request) -> Any:
-        return watch.incidents(request.query_params.get("state"), whole(request, "limit", 100, _MOST_ROWS))
+        return watch.incidents(one_of(request, "state", _STATES), whole(request, "limit", 100, _MOST_ROWS))
 
     async def incident(request: Request) -> Any:
         return watch.incident(request.path_params["id"])
@@ -46,7 +47,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             try:
                 until = clock.now() + parse_duration(str(given["for"]))
             except ValueError as error:
-                raise HinobanError("The incident cannot be acknowledged", str(error), "Write e.g. --for 24h") from error
+                raise BadRequest("The incident cannot be acknowledged", str(error), 'Write e.g. {"for": "24h"}.') from error
         return watch.ack(request.path_params["id"], until, str(given.get("by") or "unknown"))
 
     async def why(request: Request) -> Any:
@@ -59,14 +60,13 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
     async def status(request: Request) -> Any:
         return watch.status()
 
-    prefix = "/_hinoban/v1"
-    return Starlette(
-        routes=[
-            Route(f"{prefix}/incidents", route(incidents)),
-            Route(prefix + "/incidents/{id}", route(incident, status=404)),
-            Route(prefix + "/incidents/{id}/ack", route(ack, status=404), methods=["POST"]),
-            Route(f"{prefix}/why", route(why, status=404)),
-            Route(f"{prefix}/history", route(history)),
-            Route(f"{prefix}/status", route(status)),
+    return application(
+        [
+            Route(f"{PREFIX}/incidents", route(incidents)),
+            Route(PREFIX + "/incidents/{id}", route(incident, status=404)),
+            Route(PREFIX + "/incidents/{id}/ack", route(ack, status=404), methods=["POST"]),
+            Route(f"{PREFIX}/why", route(why, status=404)),
+            Route(f"{PREFIX}/history", route(history)),
+            Route(f"{PREFIX}/status", route(status)),
         ]
     )

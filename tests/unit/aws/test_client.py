@@ -144,6 +144,16 @@ async def test_an_error_of_the_json_api_keeps_its_three_parts() -> None:
     assert error.fields == {"oldest": 4}
 
 
+async def test_an_error_below_the_json_api_that_is_not_in_its_shape_keeps_its_words() -> None:
+    for content, code, why in (
+        (b'{"__type":"com.amazonaws#AccessDenied","message":"no"}', "AccessDenied", "no"),
+        (b"<html>Bad Gateway</html>", "UnknownError", "<html>Bad Gateway</html>"),
+    ):
+        with pytest.raises(ApiError) as caught:
+            await client(lambda request, content=content: httpx.Response(502, content=content)).get("status")
+        assert (caught.value.code, caught.value.status, caught.value.why) == (code, 502, why)
+
+
 async def test_a_feeds_answer_is_its_lines_and_headers() -> None:
     caller = client(lambda request: httpx.Response(200, headers={"x-hinoban-last": "2"}, content=b'{"seq":1}\n{"seq":2}\n\n{"seq":3}'))
     headers, lines = await caller.feed("feed", {"after": 0}, wait=20)

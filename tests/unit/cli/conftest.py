@@ -42,6 +42,8 @@ def stopped(task_id: str, code: int | None, **more: Any) -> dict[str, Any]:
 class FakeDaemon:
     """Answers from lists; a RunTask takes the next of `launches`, DescribeTasks walks through a task's `lives`."""
 
+    region = "ap-northeast-1"
+
     def __init__(self) -> None:
         self.definitions: dict[str, dict[str, Any]] = {}
         self.lives: dict[str, list[dict[str, Any]]] = {}

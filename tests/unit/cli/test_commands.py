@@ -291,17 +291,33 @@ def test_port_and_state_name_the_daemon(desk, tmp_path):
     assert (desk.targets[0].port, desk.targets[0].state) == (4999, tmp_path)
 
 
-def test_an_aws_error_is_told_as_the_aws_cli_does(desk):
+@pytest.mark.parametrize(
+    ("code", "message", "step"),
+    [
+        ("ClusterNotFoundException", "Cluster not found.", "in eu-west-1: aws ecs create-cluster"),
+        ("ClientException", "TaskDefinition not found.", "Register it in eu-west-1: hinoban run FILE.json"),
+        ("InvalidParameterException", "Task definition does not support launch_type FARGATE.", '"requiresCompatibilities": ["FARGATE"]'),
+        ("UnrecognizedClientException", "The security token included in the request is invalid.", "--state DIR"),
+        ("ServerException", "Something else.", "Correct what it names"),
+    ],
+)
+def test_an_aws_error_is_told_as_the_aws_cli_does_with_a_next_step(desk, code, message, step):
     def refuse(params):
-        raise AwsError("ClusterNotFoundException", "Cluster not found.")
+        raise AwsError(code, message)
 
     desk.daemon.define()
+    desk.daemon.region = "eu-west-1"
     desk.daemon.RunTask = refuse
     result = desk.run("run", "hello")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "An error occurred (ClusterNotFoundException): Cluster not found.\n"
+    assert result.stderr.splitlines()[0] == f"An error occurred ({code}): {message}" and step in result.stderr.splitlines()[1]
     told = json.loads(desk.run("run", "hello", "-o", "json").stdout)["error"]
-    assert told == {"what": "ClusterNotFoundException", "why": "Cluster not found.", "todo": ""}
+    assert (told["what"], told["why"]) == (code, message) and step in told["todo"]
+
+
+def test_an_unknown_family_is_told_where_to_register_it(desk):
+    result = desk.run("run", "unheard")
+    assert result.exit_code == 1 and "Register it in ap-northeast-1" in result.stderr
 
 
 def test_interrupting_a_wait_ends_with_130(desk):

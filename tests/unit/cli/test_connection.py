@@ -7,7 +7,7 @@ import pytest
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.places import default_state_dir
-from hinoban.cli.connection import Found, Keys, Target, find, open_daemon, open_source, readable_state
+from hinoban.cli.connection import Found, Keys, Target, find, open_daemon, open_source, readable_state, state_of
 
 
 @pytest.fixture
@@ -65,3 +65,23 @@ def test_a_damaged_state_file_is_named(state):
     (state / "daemon.json").write_text("{")
     with pytest.raises(HinobanError, match=r"daemon\.json"):
         find(Target(state=state), {})
+
+
+def test_a_port_alone_finds_the_state_directory_whose_daemon_listens_there(state, tmp_path):
+    usual = tmp_path / "hinoban"
+    usual.mkdir()
+    (usual / "daemon.json").write_bytes((state / "daemon.json").read_bytes().replace(b"9", b"8"))
+    environ = {"HINOBAN_STATE": str(usual), "XDG_STATE_HOME": str(state.parent)}
+    assert state_of(Target(port=9), environ) == usual
+    state.rename(tmp_path / "kept")
+    environ = {"HINOBAN_STATE": str(tmp_path / "kept"), "XDG_STATE_HOME": str(tmp_path)}
+    assert state_of(Target(), environ) == state_of(Target(port=9), environ) == tmp_path / "kept"
+    assert state_of(Target(port=8), environ) == usual
+    assert state_of(Target(port=7), environ) == tmp_path / "kept"
+
+
+async def test_reading_a_state_folder_instead_of_a_daemon_is_said(state, capsys):
+    (state / "watch.db").touch()
+    source = await open_source(Target(state=state), {})
+    await source.close()
+    assert capsys.readouterr().err == f"No daemon answers; reading {state} as it was last seen.\n"

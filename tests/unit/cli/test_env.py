@@ -76,3 +76,10 @@ def test_a_state_without_a_daemon_or_another_port_is_said(tmp_path, state):
     assert caught.value.exit_code == 3
     with pytest.raises(HinobanError):
         exported(Target(port=1, state=state), {})
+    with pytest.raises(HinobanError) as caught:
+        exported(Target(port=1), {"HINOBAN_STATE": str(state)})
+    assert caught.value.exit_code == 3 and "in its --state directory: give --state DIR" in caught.value.todo
+
+
+def test_a_port_is_enough_where_the_usual_state_names_its_daemon(state):
+    assert f"export HINOBAN_STATE={state}" in exported(Target(port=4566), {"HINOBAN_STATE": str(state)})

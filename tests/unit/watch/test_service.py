@@ -52,7 +52,7 @@ async def test_an_acknowledged_incident_is_quiet_until_its_time_is_up(tmp_path: 
 
 async def test_status_says_how_far_behind_it_is(tmp_path: Path) -> None:
     world = World(tmp_path)
-    assert world.watch.status()["behind"] == "the feed has not answered"
+    assert world.watch.status()["behind"] == "starting"
     world.aws.start("job", None)
     await world.turns()
     status = world.watch.status()

@@ -8,6 +8,7 @@ from hinoban.base.units import format_mib
 from hinoban.watch.model import Launch, family_of, revision_of, task_id_of
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_THE_CONTAINER = re.compile(r"\b([Cc])ontainer \{container\}")
 
 _UNKNOWN = {
     "family": "FAMILY",
@@ -35,6 +36,8 @@ def fill(template: str, facts: Mapping[str, Any]) -> str:
         known = facts.get(name)
         return str(known) if known not in (None, "") else _UNKNOWN.get(name, "unknown")
 
+    if facts.get("container") in (None, ""):
+        template = _THE_CONTAINER.sub(lambda found: "A container" if found[1] == "C" else "a container", template)
     return _PLACEHOLDER.sub(value, template)
 
 

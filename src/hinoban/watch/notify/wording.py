@@ -23,7 +23,7 @@ _SHORT = {
 
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
-    "failed_exit": "Not retried: no on_exit policy.",
+    "failed_exit": "Not retried: a program that has run is not run again by itself.",
     "overdue": "Not stopped: no stop_after.",
 }
 

@@ -110,3 +110,8 @@ def test_no_text_whatever_raises(reason: str, code: str | None, container_reason
     assert explain_stop({"stoppedReason": "CannotPullContainerError: " + reason, "stopCode": code}).code
     assert explain_launch_failure([LaunchFailure(reason)], launch()).code
     assert explain_launch_error(container_reason, reason, launch()).code
+
+
+def test_a_container_whose_name_is_not_known_is_spoken_of_as_one() -> None:
+    detail = {"stopCode": "TaskFailedToStart", "stoppedReason": "CannotStartContainerError: Bind for 0.0.0.0:80: port is already allocated"}
+    assert explain_stop(detail).cause.startswith("A port that a container wants on the host is taken")
