@@ -1,5 +1,6 @@
 """`python -m benchmarks [NAME...]`: make the measurements, print the table, fail where a target was missed."""
 
+import signal
 import sys
 import time
 from importlib import import_module
@@ -14,6 +15,8 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - set(MEASUREMENTS):
         print(f"No measurement {', '.join(sorted(unknown))}. There are: {', '.join(MEASUREMENTS)}", file=sys.stderr)
         return 2
+    # As with Ctrl-C, what was begun is put away: the daemon is ended, its folder removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     figures: list[Figure] = []
     for name in names or MEASUREMENTS:
         began = time.monotonic()

@@ -87,11 +87,19 @@ def start(state: Path, runtime: str) -> Hinoban:
     """Start a daemon; returns as soon as it says where it listens."""
     arguments = ["up", "--port", "0", "--state", str(state), "--runtime", runtime, "--capacity", ROOM]
     process = subprocess.Popen([sys.executable, "-m", "hinoban", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        return _announced(process, state)
+    except BaseException:
+        # Also when we are told to end meanwhile: nobody else knows of it yet.
+        _end(process)
+        raise
+
+
+def _announced(process: "subprocess.Popen[bytes]", state: Path) -> Hinoban:
     deadline = time.monotonic() + STARTS_WITHIN
     announced = state / "daemon.json"
     while not announced.exists():
         if time.monotonic() > deadline or process.poll() is not None:
-            process.kill()
             raise RuntimeError(f"hinoban up did not start within {STARTS_WITHIN:.0f} s (exit code {process.poll()})")
         time.sleep(0.002)
     facts = json.loads(announced.read_bytes())
@@ -101,12 +109,16 @@ def start(state: Path, runtime: str) -> Hinoban:
 
 def stop(hinoban: Hinoban) -> None:
     """End the daemon, by force where it does not go by itself."""
-    hinoban.process.terminate()
+    _end(hinoban.process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
     try:
-        hinoban.process.wait(timeout=ENDS_WITHIN)
+        process.wait(timeout=ENDS_WITHIN)
     except subprocess.TimeoutExpired:
-        hinoban.process.kill()
-        hinoban.process.wait()
+        process.kill()
+        process.wait()
 
 
 async def _prepare(hinoban: Hinoban, script: str | None) -> None:

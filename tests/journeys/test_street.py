@@ -1,13 +1,19 @@
 """What happens from a RunTask to a message, through every room, as stories on one fake clock."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hinoban.base.errors import HinobanError
 from hinoban.engine.ecs.decide.capacity import Room
+from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, RetryRule, WatchConfig
+from hinoban.watch.history import queries
+from hinoban.watch.notify.message import webhook_payload
+from tests.support.engine import Refused
 from tests.support.street import Street
 
 Open = Callable[..., Awaitable[Street]]
@@ -145,6 +151,67 @@ async def test_a_run_by_hand_that_heals_a_held_refusal_ends_its_retries(street: 
     assert len(here.said()) == 1
 
 
+async def test_an_incident_is_closed_by_hand_and_its_retries_with_it(street: Open) -> None:
+    here = await street()
+    await here.bench.define("job", "run_for=1s")
+    await here.put_in(what="capacity", times=1)
+    await here.bench.run("job", **RETRIED)
+    await here.pass_time(2)
+    found = here.watch.resolve(here.incident()["id"][:9], "s.tanaka", "not needed today")
+    assert (found["state"], found["done"], found["next"]) == ("resolved", ["Resolved by s.tanaka: not needed today"], "Nothing now.")
+    await here.pass_time(300, step=5)
+    assert (here.incident()["state"], sum(here.bench.runs.values())) == ("resolved", 0)
+    with pytest.raises(HinobanError, match="resolved already"):
+        here.watch.resolve(found["id"], "s.tanaka")
+
+
+async def test_attempts_tell_when_they_were_launched(street: Open) -> None:
+    here = await street()
+    await here.bench.define("job", "run_for=90s exit=2")
+    arn = await here.bench.run_one("job")
+    await here.pass_time(120, step=5)
+    [row] = here.watch.history("job")["tasks"]
+    assert row["arn"] == arn
+    assert here.incident()["attempts"][0]["at"] == row["created_at"]
+
+
+async def test_a_program_that_printed_nothing_is_said_to_have_printed_nothing(street: Open) -> None:
+    here = await street()
+    await here.bench.define("mute", "run_for=1s exit=2")
+    await here.bench.run_one("mute")
+    await here.pass_time(5)
+    assert "Log      It printed nothing." in here.watch.why("mute")["lines"]
+
+
+async def test_without_a_daemon_why_says_that_it_knows_only_what_was_last_seen(street: Open) -> None:
+    here = await street()
+    await here.bench.define("long", "run_for=forever")
+    await here.bench.run_one("long")
+    await here.bench.define("late", "run_for=1s")
+    await here.put_in(what="capacity", match={"family": ["late"]})
+    await here.bench.run("late", **RETRIED)
+    await here.pass_time(5)
+    offline = Answers.readonly(here.bench.directory / "watch.db")
+    told = offline.why("long")
+    assert told["title"].endswith("last seen RUNNING")
+    assert told["cause"].startswith("No daemon runs; as last seen ")
+    assert "the retry waits for `hinoban up`" in offline.why("late")["next"]
+    assert "for `hinoban up`" in offline.why("late")["lines"][-1]
+    assert "No daemon" not in here.watch.why("long")["cause"]
+
+
+async def test_a_wrong_call_by_hand_is_a_warning_and_one_of_a_schedule_is_critical(street: Open) -> None:
+    here = await street()
+    starters: tuple[dict[str, Any], ...] = ({}, {"startedBy": "events-rule/nightly"})
+    for starter in starters:
+        with pytest.raises(Refused):
+            await here.bench.run("nothing-of-that-name", **starter)
+    await here.pass_time(2)
+    with here.watch.pipeline.transaction() as connection:
+        told = [webhook_payload(one.incident, one.change)["severity"] for one in queries.messages(connection)]
+    assert sorted(told) == ["critical", "warning"]
+
+
 async def test_a_good_run_does_not_settle_a_task_that_is_overdue(street: Open) -> None:
     here = await street(WatchConfig(max_runtime=10))
     await here.bench.define("stuck", "run_for=forever")
@@ -182,8 +249,10 @@ async def test_a_task_that_runs_too_long_is_warned_about_and_stopped_by_policy(s
     arn = await here.bench.run_one("migrate")
     await here.pass_time(9)
     assert here.incident()["verdict"] == "OVERDUE"
+    assert re.fullmatch(r"Hinoban stops it at \d\d:\d\d:\d\d\.", here.incident()["next"])
+    assert "Stop it" not in here.console.getvalue()
     await here.pass_time(10)
-    assert here.incident()["state"] == "resolved"
+    assert (here.incident()["state"], here.incident()["next"]) == ("resolved", "Nothing now.")
     task = (await here.bench.call("DescribeTasks", tasks=[arn]))["tasks"][0]
     assert task["stoppedReason"].startswith("hinoban: over its limit of 8 s")
     assert len(here.said()) == 2

@@ -1,5 +1,6 @@
 """`hinoban demo` as its first user meets it: real tasks, the end screen, and what can be asked afterwards without a server."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,16 @@ def check(folder: Path, screen: str) -> None:
     assert "OutOfMemoryError: Container killed due to memory usage" in hinoban(folder, "why", "import-orders").stdout
     assert len([line for line in hinoban(folder, "incidents").stdout.splitlines() if line.startswith("inc-")]) == 4
     assert "export starts" in hinoban(folder, "logs", "report-export").stdout
+    assert hinoban(folder, "incidents").stderr == "No daemon answers; reading .demo as it was last seen.\n"
+
+    # As pasted, also by someone whose usual state directory has a history.
+    usual = folder / ".local/state/hinoban"
+    usual.mkdir(parents=True)
+    (usual / "watch.db").touch()
+    printed = re.findall(r"hinoban ((?:why|incidents|logs)(?: [a-z-]+)?? --state \.demo)", screen)
+    assert len(printed) == 4
+    for line in printed:
+        assert (done := hinoban(folder, *line.split())).returncode == 0 and done.stdout, (line, done.stderr)
 
 
 def test_the_demo_on_processes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`incidents`: what went wrong, newest first; one in full; and taking one on."""
+"""`incidents`: what went wrong, newest first; one in full; taking one on, and closing it."""
 
 import getpass
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from hinoban.cli.why import print_story, query
 HEAD = ("INCIDENT", "TASK", "WHAT HAPPENED", "OPENED", "STATE")
 HAPPENED = HEAD.index("WHAT HAPPENED")
 
-app = typer.Typer(help="List incidents, show one, or take one on.", invoke_without_command=True)
+app = typer.Typer(help="List incidents, show one, take one on, or close it.", invoke_without_command=True)
 
 
 @app.callback()
@@ -97,6 +97,28 @@ def acknowledge(
 
     if duration is not None:
         guarded_duration(duration, output)
+    with_daemon(ctx, Target(port, state), output, work)
+
+
+@app.command("resolve")
+def resolve(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(help="The incident's id; it may be shortened.")],
+    note: Annotated[str, typer.Option("--note", help="Why, in your words; kept with it.")] = "",
+    output: OutputOption = Format.TABLE,
+    port: PortOption = None,
+    state: StateOption = None,
+) -> None:
+    """Close an incident by hand. Retries that wait for it end."""
+
+    async def work(source: OnlineSource) -> None:
+        by = getpass.getuser()
+        answer = await source.post(f"incidents/{incident}/resolve", {"by": by, "note": note})
+        if output is Format.JSON:
+            print_json(answer)
+        else:
+            say(f"{answer['id']} is resolved by {by}.")
+
     with_daemon(ctx, Target(port, state), output, work)
 
 

@@ -226,7 +226,8 @@ class _Demo:
             f"{changes} ECS events became {messages} messages. Every line below works now (state kept in {DIRECTORY}/, no server needed):"
         )
         command = own_command()
-        print(f"  {command} why nightly-billing     {command} why import-orders     {command} incidents")
+        for asked in (("why nightly-billing", "why import-orders"), ("incidents", "logs report-export")):
+            print("  " + "     ".join(f"{command} {words} --state {DIRECTORY}".ljust(len(command) + 33) for words in asked).rstrip())
         print(f"Your own:  {command} up   then   {command} run examples/hello.json --wait")
         complete = seen == len(SCENES) - 1 and healed == 1 and twice == 0
         if not complete:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import resource
+import shlex
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,7 @@ import uvloop
 
 from hinoban import __version__
 from hinoban.base.clock import Clock, SystemClock
-from hinoban.base.errors import HinobanError
+from hinoban.base.errors import ConfigError, HinobanError
 from hinoban.base.ids import Ids, SystemIds
 from hinoban.base.places import default_state_dir, own_command
 from hinoban.base.supervise import Group
@@ -72,12 +73,20 @@ def with_options(config: Config, options: UpOptions) -> Config:
     if options.capacity is not None:
         changes["room"] = configuration.room("--capacity", options.capacity)
     if options.region is not None:
-        changes["region"] = configuration.parse({"engine": {"region": options.region}}).engine.region
+        changes["region"] = _of_engine("region", options.region, "must be an AWS region, e.g. ap-northeast-1")
     if options.account is not None:
-        changes["account"] = configuration.parse({"engine": {"account": options.account}}).engine.account
+        changes["account"] = _of_engine("account", options.account, "must be 12 digits, e.g. 123456789012")
     if options.forget_after is not None:
         changes["forget_after"] = configuration.duration("--forget-after", options.forget_after)
     return msgspec.structs.replace(config, engine=msgspec.structs.replace(engine, **changes))
+
+
+def _of_engine(key: str, text: str, rule: str) -> object:
+    """A value as the configuration's [engine] takes it; ConfigError names the option."""
+    try:
+        return getattr(configuration.parse({"engine": {key: text}}).engine, key)
+    except ConfigError:
+        raise ConfigError(f"--{key}", f"{rule}, not {text!r}", f"Correct it, or leave --{key} out.") from None
 
 
 def listen(port: int) -> socket.socket:
@@ -212,8 +221,7 @@ class _Daemon:
 
     async def _end(self, engine: Engine, watch: WatchChild, server: Server, serving: "asyncio.Task[object]", work: Group) -> int:
         if self._failure is None:
-            if not self._options.keep:
-                print("\nStopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short.", file=sys.stderr, flush=True)
+            print(f"\n{self._farewell(len(engine.state.live_tasks()))}", file=sys.stderr, flush=True)
             self._ending.clear()
             ending = work.start(self._wind_down(engine, watch), "ending tasks")
             again = work.start(self._ending.wait(), "second Ctrl-C")
@@ -234,6 +242,13 @@ class _Daemon:
             return 1
         return 0
 
+    def _farewell(self, tasks: int) -> str:
+        if not self._options.keep:
+            return "Stopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short."
+        left, them = ("1 task", "it") if tasks == 1 else (f"{tasks} tasks", "them")
+        hint = state_hint(self._directory.path)
+        return f"Left running: {left}; `hinoban up{hint}` finds {them} again." if tasks else "Stopping; no task runs."
+
     async def _wind_down(self, engine: Engine, watch: WatchChild) -> None:
         """End the tasks, unless they are kept, and let the watch see their end: without a daemon it is all that `why` has."""
         if not self._options.keep:
@@ -251,20 +266,28 @@ class _Daemon:
         settings = self._config.engine
         took = self._clock.now() - self._began
         vcpu = engine.room.cpu_units / UNITS_PER_VCPU
-        home = str(Path.home())
-        folder = str(self._directory.path)
-        shown = "~" + folder[len(home) :] if folder.startswith(home + "/") else folder
-        command = own_command()
-        hint = "" if self._directory.path == default_state_dir(os.environ) else f" --state {shown}"
+        command, hint = own_command(), state_hint(self._directory.path)
         lines = (
             f"Hinoban {__version__}  {url}  {settings.region}  account {settings.account}  ready in {took:.1f} s",
             f"  runs as   {runs_as}    room {vcpu:g} vCPU, {format_mib(engine.room.memory_mib)}    "
-            f"remembers {remembered(self._directory)} tasks in {shown}",
+            f"remembers {remembered(self._directory)} tasks in {tilde(self._directory.path)}",
             f'  in another shell:  eval "$({command} env{hint})"  &&  aws ecs list-clusters          (undo: eval "$({command} env --undo)")',
         )
         print("\n".join(lines), flush=True)
         if not self._options.auth:
             print("  signatures are NOT checked (--no-auth): anything on this machine may call this port", flush=True)
+
+
+def state_hint(state: Path) -> str:
+    """The option that another shell needs to find this state directory: it may not have the variables that named it in this one."""
+    return "" if state == default_state_dir({}) else f" --state {tilde(state)}"
+
+
+def tilde(path: Path) -> str:
+    """The path as a shell takes it, short where it lies in the home directory."""
+    folder, home = str(path), f"{Path.home()}/"
+    short = folder.removeprefix(home)
+    return f"~/{short}" if short != folder and shlex.quote(short) == short else shlex.quote(folder)
 
 
 def remembered(directory: StateDirectory) -> int:

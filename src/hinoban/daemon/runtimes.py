@@ -18,20 +18,20 @@ async def choose(runtime: str, directory: Path, engine_id: str, pull: str, clock
 
         return FakeDriver(clock), "scripts (fake runtime: nothing really runs)"
     if runtime in ("auto", "docker"):
-        from hinoban.engine.runtime.docker.client import docker_answers, docker_socket
+        from hinoban.engine.runtime.docker.client import docker_answers, docker_socket, why_silent
         from hinoban.engine.runtime.docker.driver import DockerDriver
 
         url = docker_socket()
         if await docker_answers(url):
             return DockerDriver(engine_id, clock, ids, url=url, pull=pull), f"Docker containers ({url})"
+        why = why_silent(url)
         if runtime == "docker":
             raise HinobanError(
-                f"Docker does not answer at {url}",
-                "`--runtime docker` was asked for",
+                f"`--runtime docker` cannot reach Docker at {url}",
+                why,
                 "Start Docker (or set DOCKER_HOST), or run plain processes: hinoban up --runtime process",
                 exit_code=2,
             )
-        why = f"no Docker socket at {url.removeprefix('unix://')}"
     else:
         why = "as asked for"
     from hinoban.engine.runtime.process.driver import ProcessDriver

@@ -16,20 +16,21 @@ from hinoban.watch.incidents import incident_id
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.notify.message import incident_row, why_json, why_text
-from hinoban.watch.notify.report import attempt_json
+from hinoban.watch.notify.report import attempt_json, next_step
 
 
 class Answers:
     """Questions about the history; moments in answers are ISO 8601 in UTC, texts use the time zone given here."""
 
-    def __init__(self, engine: Engine, *, tz: str = "UTC") -> None:
+    def __init__(self, engine: Engine, *, tz: str = "UTC", live: bool = True) -> None:
         self._engine = engine
+        self._live = live
         self._zone = ZoneInfo(tz)
 
     @classmethod
     def readonly(cls, path: Path, *, tz: str = "UTC") -> "Answers":
-        """Answers from the file alone. HinobanError where there is none."""
-        return cls(open_readonly(path), tz=tz)
+        """Answers from the file alone, as no daemon runs. HinobanError where there is none."""
+        return cls(open_readonly(path), tz=tz, live=False)
 
     def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
         """`{"incidents": [...]}`, newest first."""
@@ -41,7 +42,7 @@ class Answers:
         """One incident by its whole or shortened id, with its log's tail."""
         with self._engine.connect() as connection:
             incident = one_incident(connection, prefix)
-            return {**incident_json(incident), "log": queries.incident_log(connection, incident.id)}
+            return {**incident_json(incident), "log": queries.incident_log(connection, incident.id) or []}
 
     def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
         """`{"tasks": [...]}`: the latest tasks, newest first."""
@@ -59,8 +60,8 @@ class Answers:
             if row is not None:
                 seen = [one for raw in queries.timeline(connection, row) if isinstance(one := observation(raw), TaskChange)]
                 detail = seen[-1].detail if seen else None
-            log = queries.incident_log(connection, incident.id) if incident is not None else []
-            background = background_of(connection, incident, row, detail, launch, self._zone)
+            log = queries.incident_log(connection, incident.id) if incident is not None else None
+            background = background_of(connection, incident, row, detail, launch, self._zone, live=self._live)
         lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
         told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
         return {
@@ -71,7 +72,7 @@ class Answers:
             "task_definition": detail.get("taskDefinitionArn") if detail is not None else None,
             "containers": _containers(detail),
             "launch": launch.launch_id if launch is not None else None,
-            "log": log,
+            "log": log or [],
         }
 
     def status(self) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def incident_json(incident: Incident) -> dict[str, Any]:
         "acknowledged_until": iso(incident.acknowledged_until) if incident.acknowledged_until is not None else None,
         "cause": finding.explanation.cause,
         "said": list(finding.explanation.said),
-        "next": finding.explanation.next,
+        "next": next_step(incident),
         "retryable": finding.explanation.retryable,
         "done": list(incident.done),
         "facts": finding.facts,

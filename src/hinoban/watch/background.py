@@ -22,6 +22,8 @@ def background_of(
     detail: Mapping[str, Any] | None,
     launch: Launch | None,
     zone: ZoneInfo,
+    *,
+    live: bool = True,
 ) -> Background:
     """What is known besides the incident itself. `row` is its task's, or that of the task that was asked for; `detail` that task's last."""
     as_of = queries.as_of(connection)
@@ -37,6 +39,7 @@ def background_of(
             for arn, one in rows.items()
         },
         as_of=as_of,
+        live=live,
         usual=_usual(connection, row) if row is not None and failed else None,
         changed=_changed(connection, row, zone) if row is not None and failed else None,
         cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,

@@ -37,7 +37,8 @@ def opened(finding: Finding, now: float, *, held_until: float | None, missing: i
     )
     if finding.detector in ("failed_exit", "out_of_memory"):
         outcome = finding.verdict.lower()
-    first = Attempt(number=1, at=finding.at, started_by=finding.started_by, outcome=outcome, task_arn=finding.task_arn)
+    launched_at = finding.facts.get("created_at", finding.at)
+    first = Attempt(number=1, at=launched_at, started_by=finding.started_by, outcome=outcome, task_arn=finding.task_arn)
     incident = Incident(
         id=incident_id(finding.subject),
         subject=finding.subject,
@@ -96,7 +97,8 @@ def attempted(incident: Incident, attempt: Attempt, now: float) -> Incident:
     if earlier is not None:
         attempt = msgspec.structs.replace(
             attempt,
-            at=earlier.at,
+            # When it was launched, where that is known; not when it was to be.
+            at=attempt.at if attempt.task_arn or earlier.outcome == "waiting" else earlier.at,
             note=attempt.note or earlier.note,
             task_arn=attempt.task_arn or earlier.task_arn,
             token=attempt.token or earlier.token,
@@ -116,7 +118,8 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
         outcome = "exit 0" if well else "stopped"
     elif change.detail.get("lastStatus") == "RUNNING":
         outcome = "running"
-    attempt = Attempt(number=number, at=change.at, started_by=change.detail.get("startedBy"), outcome=outcome, task_arn=change.task_arn)
+    starter = change.detail.get("startedBy")
+    attempt = Attempt(number=number, at=change_started(change), started_by=starter, outcome=outcome, task_arn=change.task_arn)
     if (
         before := next((a for a in incident.attempts if a.task_arn == change.task_arn and a.number == number), None)
     ) is not None and _ended(before):

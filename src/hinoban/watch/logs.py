@@ -39,22 +39,25 @@ class LogKeeper:
         values: dict[str, Any] = {"log_wanted": incidents.c.log_wanted - 1}
         kept = False
         try:
-            if lines := await self._tail_of(incident):
-                values, kept = {"log_wanted": 0, "log": msgspec.json.encode(lines).decode()}, True
+            # An empty log is read again: its last lines may be on their way.
+            if (lines := await self._tail_of(incident)) is not None:
+                values, kept = values | {"log": msgspec.json.encode(lines).decode()}, bool(lines)
+                if kept:
+                    values["log_wanted"] = 0
         except (AwsError, EndpointUnreachable) as error:
             log.info("the log of %s: %s", incident.id, error)
         with self._engine.begin() as connection:
             connection.execute(update(incidents).where(incidents.c.id == incident.id, incidents.c.log_wanted > 0).values(**values))
         return kept
 
-    async def _tail_of(self, incident: Incident) -> list[str]:
+    async def _tail_of(self, incident: Incident) -> list[str] | None:
         arn = incident.finding.task_arn
         with self._engine.connect() as connection:
             row = queries.task_by_arn(connection, arn) if arn else None
             raws = queries.timeline(connection, row) if row is not None else []
         change = observation(raws[-1]) if raws else None
         if not isinstance(change, TaskChange):
-            return []
+            return None
         return await tail(self._client, change, self._lines, container=incident.finding.facts.get("container"))
 
 

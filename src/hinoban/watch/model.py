@@ -137,6 +137,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     at: float
+    """When it was launched, or refused; of one that waits, when it is due."""
     started_by: str | None
     outcome: str
     """`waiting`, `refused`, `launched`, `running`, `exit 0`, `exit 3`, `not started`, `in doubt` ..."""

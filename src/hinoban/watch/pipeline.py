@@ -31,7 +31,9 @@ class Detectors(Protocol):
 
     def findings(self, observation: Observation, now: float) -> tuple[Finding, ...]: ...
 
-    def overdue(self, change: TaskChange, now: float, limit_seconds: float) -> Finding | None: ...
+    def overdue(
+        self, change: TaskChange, now: float, limit_seconds: float, *, stop_at: float | None = None, stop_words: str = ""
+    ) -> Finding | None: ...
 
 
 class Pipeline:
@@ -201,8 +203,10 @@ class Pipeline:
         change = queries.newest_change(connection, name)
         if change is None or change.finished:
             return
-        limit = self._policies.limits(change).max_runtime
-        finding = self._detect.overdue(change, now, limit) if limit is not None else None
+        limit, stop_after = self.limits(change)
+        stop_at = start_of(change) + stop_after if stop_after is not None else None
+        words = clock_time(stop_at, self._config.tz) if stop_at is not None else ""
+        finding = self._detect.overdue(change, now, limit, stop_at=stop_at, stop_words=words) if limit is not None else None
         if finding is None:
             if limit is not None and start_of(change) + limit > now:
                 self.deadlines.again(name, "warn", start_of(change) + limit)

@@ -153,6 +153,20 @@ class Watch:
         self._wake()
         return self.answers.incident(incident.id)
 
+    def resolve(self, id_prefix: str, by: str, note: str = "") -> dict[str, Any]:
+        """Close an incident by hand; its retries end with it. HinobanError where it is unknown or resolved already."""
+        now = self._clock.now()
+        with self.pipeline.transaction() as connection:
+            incident = one_incident(connection, id_prefix)
+            if incident.state == "resolved":
+                raise HinobanError(
+                    f"{incident.id} is resolved already", f"it ended {iso(incident.resolved_at or now)}", "Nothing is left to do"
+                )
+            words = f"Resolved by {by}: {note}" if note else f"Resolved by {by}."
+            self.pipeline.ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
+        self._wake()
+        return self.answers.incident(incident.id)
+
     def status(self) -> dict[str, Any]:
         """Where the source stands, how far it is behind, what is remembered and what is to be done."""
         cursor = self._cursor

@@ -24,6 +24,8 @@ class WatchQueries(Protocol):
 
     def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]: ...
 
+    def resolve(self, id_prefix: str, by: str, note: str = "") -> dict[str, Any]: ...
+
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
 
     def history(self, family: str | None, limit: int) -> dict[str, Any]: ...
@@ -50,6 +52,10 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
                 raise BadRequest("The incident cannot be acknowledged", str(error), 'Write e.g. {"for": "24h"}.') from error
         return watch.ack(request.path_params["id"], until, str(given.get("by") or "unknown"))
 
+    async def resolve(request: Request) -> Any:
+        given = await body(request)
+        return watch.resolve(request.path_params["id"], str(given.get("by") or "unknown"), str(given.get("note") or ""))
+
     async def why(request: Request) -> Any:
         name = request.query_params.get("name", "")
         return watch.why(name, full=request.query_params.get("full") == "true")
@@ -65,6 +71,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(f"{PREFIX}/incidents", route(incidents)),
             Route(PREFIX + "/incidents/{id}", route(incident, status=404)),
             Route(PREFIX + "/incidents/{id}/ack", route(ack, status=404), methods=["POST"]),
+            Route(PREFIX + "/incidents/{id}/resolve", route(resolve, status=404), methods=["POST"]),
             Route(f"{PREFIX}/why", route(why, status=404)),
             Route(f"{PREFIX}/history", route(history)),
             Route(f"{PREFIX}/status", route(status)),

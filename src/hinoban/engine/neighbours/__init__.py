@@ -1,1 +1,1 @@
-"""Every AWS operation that is not ours, answered by moto in a child process that starts at its first use (docs/decisions/0011)."""
+"""Every AWS operation that is not ours, answered by moto in a child process that starts at its first use (docs/decisions/0012)."""

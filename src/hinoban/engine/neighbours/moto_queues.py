@@ -1,6 +1,6 @@
 """moto's queues, told to tell: the ledger hears what happens to messages, and a receive never waits here but says how long it would.
 
-Child only (docs/decisions/0011).
+Child only (docs/decisions/0012).
 """
 
 from typing import Any

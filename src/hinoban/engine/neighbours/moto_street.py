@@ -1,6 +1,6 @@
 """moto, made to live on our street: its application called in this process, its time and dice ours, its queues told to the ledger.
 
-Child only. What is changed in moto is changed here and nowhere else, each with its reason (docs/decisions/0011).
+Child only. What is changed in moto is changed here and nowhere else, each with its reason (docs/decisions/0012).
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""PURE: a CBOR call as the JSON call that moto understands, and its JSON answer as CBOR (docs/decisions/0011: moto speaks no CBOR).
+"""PURE: a CBOR call as the JSON call that moto understands, and its JSON answer as CBOR (docs/decisions/0012: moto speaks no CBOR).
 
 AWS's CBOR services speak JSON 1.0 too, with the same members and errors; only times and bytes are spelled otherwise.
 """

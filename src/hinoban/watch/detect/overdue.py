@@ -7,9 +7,10 @@ from hinoban.watch.model import Explanation, Finding, TaskChange, task_id_of
 _ENDING = ("STOPPED", "DEPROVISIONING", "STOPPING", "DEACTIVATING", "DELETED")
 
 
-def overdue(change: TaskChange, now: float, limit_seconds: float) -> Finding | None:
+def overdue(change: TaskChange, now: float, limit_seconds: float, *, stop_at: float | None = None, stop_words: str = "") -> Finding | None:
     """A finding when the task has been there for longer than the limit: since `startedAt`, or since `createdAt` if it never got to run.
 
+    `stop_at` is when a policy's `stop_after` ends it, `stop_words` the same for people.
     Not for tasks of a service, which live for ever, nor for those that are being stopped already.
     """
     detail = change.detail
@@ -23,12 +24,21 @@ def overdue(change: TaskChange, now: float, limit_seconds: float) -> Finding | N
         "ran_seconds": round(now - since, 3),
         "started_at": since,
         "last_status": detail.get("lastStatus"),
+        "stop_at": stop_at,
     }
-    return about_task(change, "overdue", "OVERDUE", _explanation(change), at=since + limit_seconds, facts=facts)
+    return about_task(change, "overdue", "OVERDUE", _explanation(change, stop_words), at=since + limit_seconds, facts=facts)
 
 
-def _explanation(change: TaskChange) -> Explanation:
+def _explanation(change: TaskChange, stop_words: str) -> Explanation:
     task = task_id_of(change.task_arn)[:8]
+    if stop_words:
+        return Explanation(
+            code="overdue",
+            cause="Nothing but Hinoban will end it: no service owns it, no lease was taken.",
+            next=f"Hinoban stops it at {stop_words}.",
+            said=(),
+            retryable=False,
+        )
     return Explanation(
         code="overdue",
         cause="Nothing will end it: no service owns it, no lease was taken.",

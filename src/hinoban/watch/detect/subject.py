@@ -11,7 +11,13 @@ def about_task(
 ) -> Finding:
     """A finding about one task; `at` is when it happened: `stoppedAt` if the task has one, else the moment of the event."""
     detail = change.detail
-    known = {"ran_seconds": ran_seconds(detail), "started_at": moment_of(detail, "startedAt"), "group": detail.get("group"), **facts}
+    known = {
+        "ran_seconds": ran_seconds(detail),
+        "created_at": moment_of(detail, "createdAt"),
+        "started_at": moment_of(detail, "startedAt"),
+        "group": detail.get("group"),
+        **facts,
+    }
     return Finding(
         detector=detector,
         subject=f"task:{change.task_arn}",

@@ -129,10 +129,10 @@ def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> 
     return [_launch(value) for value in connection.execute(found).scalars()]
 
 
-def incident_log(connection: Connection, incident_id: str) -> list[str]:
-    """The last lines of the failed task's log, as kept with the incident."""
+def incident_log(connection: Connection, incident_id: str) -> list[str] | None:
+    """The last lines of the failed task's log, as kept with the incident; empty where it printed nothing, None where it was not read."""
     text = connection.execute(select(incidents.c.log).where(incidents.c.id == incident_id)).scalar()
-    return msgspec.json.decode(text, type=list[str]) if text else []
+    return msgspec.json.decode(text, type=list[str]) if text else None
 
 
 def logs_wanted(connection: Connection) -> list[Incident]:

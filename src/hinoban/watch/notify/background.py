@@ -32,6 +32,8 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     """The runs of the attempts' tasks, by ARN."""
     as_of: float | None = None
     """When the source was last heard of: until then the history is complete."""
+    live: bool = True
+    """Whether the watch runs: without it nothing of what is open is seen or done."""
     usual: str | None = None
     changed: str | None = None
     cost: str | None = None

@@ -7,7 +7,7 @@ import msgspec
 
 from hinoban.base.text import one_line
 from hinoban.base.units import iso
-from hinoban.watch.incidents import Change
+from hinoban.watch.incidents import Change, starter_class
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
 from hinoban.watch.notify.wording import (
@@ -24,6 +24,15 @@ from hinoban.watch.notify.wording import (
 )
 
 Severity = Literal["critical", "warning", "info"]
+
+_CALLERS_ERRORS = (
+    "ClientException",
+    "ClusterNotFoundException",
+    "InvalidParameterException",
+    "SerializationException",
+    "ValidationException",
+)
+"""What RunTask throws for a call that is wrong in itself (facts/ecs.md §3.3)."""
 
 SCHEMA = 1
 """The version of the webhook's JSON; it grows when a field changes its meaning or goes, not when one is added."""
@@ -146,7 +155,10 @@ def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
 def _severity(incident: Incident, change: Change) -> Severity:
     if change in ("resolved", "quiet"):
         return "info"
-    return "warning" if incident.finding.detector == "overdue" else "critical"
+    finding = incident.finding
+    # A wrong call by hand has told its caller already; one of a schedule has told nobody.
+    callers = finding.facts.get("error_code") in _CALLERS_ERRORS and starter_class(finding.started_by) == "hand"
+    return "warning" if finding.detector == "overdue" or callers else "critical"
 
 
 __all__ = ["Change", "Message", "alert", "console_lines", "incident_row", "webhook_payload", "why_json", "why_text"]

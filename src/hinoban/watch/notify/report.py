@@ -43,7 +43,7 @@ def why_text(
     *,
     zone: ZoneInfo,
     launch: Launch | None = None,
-    log_tail: Sequence[str] = (),
+    log_tail: Sequence[str] | None = None,
     background: Background = NOTHING,
     full: bool = False,
 ) -> list[str]:
@@ -69,7 +69,7 @@ def why_json(
     *,
     zone: ZoneInfo,
     launch: Launch | None = None,
-    log_tail: Sequence[str] = (),
+    log_tail: Sequence[str] | None = None,
     background: Background = NOTHING,
 ) -> dict[str, Any]:
     """The same as `why_text`, nothing left out: `title`, the labels in lower case as keys, `attempts` with moments in UTC."""
@@ -105,7 +105,7 @@ def _report(
     task: Mapping[str, Any] | None,
     launch: Launch | None,
     zone: ZoneInfo,
-    log_tail: Sequence[str],
+    log_tail: Sequence[str] | None,
     background: Background,
     full: bool,
 ) -> Report:
@@ -122,11 +122,11 @@ def _report(
         ("Said", (said,)),
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
-        ("Log", log or ((f"{UNKNOWN}: no line was kept",) if failed else ())),
+        ("Log", log or ((f"{UNKNOWN}: no line was kept" if log_tail is None else "It printed nothing.",) if failed else ())),
         ("Changed", ((background.changed or "") if failed else "",)),
         ("Usual", ((background.usual or "") if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
-        ("Next", (_next_line(incident),)),
+        ("Next", (_next_line(incident, background, zone),)),
     ]
     return Report(title=_title(incident, zone, background), labels=_kept(labels))
 
@@ -147,10 +147,15 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
     return tuple(part for part in parts if part)
 
 
-def _next_line(incident: Incident) -> str:
-    step = next_step(incident)
+def _next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:
+    step, overdue = next_step(incident), incident.finding.detector == "overdue"
     quiet = incident.state == "resolved" or incident.done or len(incident.attempts) > 1
-    if incident.finding.detector == "overdue" and incident.state != "resolved":
+    if not background.live and incident.state != "resolved":
+        if any(one.outcome == "waiting" for one in incident.attempts):
+            return f"No daemon runs: the retry waits for `hinoban up` (as last seen {day_time(background.as_of, zone)})."
+        if overdue:
+            return f"No daemon runs; this is as last seen {day_time(background.as_of, zone)}. See what became of it: hinoban up"
+    if overdue and incident.state != "resolved" and "stop_at" not in incident.finding.facts:
         step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
     return step if quiet else f"{step}      {not_retried(incident.finding)}"
 
@@ -163,10 +168,14 @@ def _starter(started_by: str | None, background: Background) -> str:
     return f"{words} (CloudTrail)" + (f", startedBy {started_by}" if started_by else "")
 
 
-def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str], background: Background, full: bool) -> Report:
+def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str] | None, background: Background, full: bool) -> Report:
     definition, arn = str(task.get("taskDefinitionArn") or ""), str(task.get("taskArn") or "")
     name, status = definition_name(family_of(definition), revision_of(definition)), str(task.get("lastStatus") or UNKNOWN)
     log = ("Log", _log(log_tail, arn, full))
+    if status != "STOPPED" and not background.live:
+        seen = f"No daemon runs; as last seen {day_time(background.as_of, zone)} the task was {status}."
+        labels = [("Cause", (seen,)), log, ("Next", ("See what became of it: hinoban up",))]
+        return Report(title=(name, f"task {short_task(arn)}", f"last seen {status}"), labels=_kept(labels))
     if status != "STOPPED":
         began = moment_of(task, "startedAt") or moment_of(task, "createdAt")
         cause = f"Nothing went wrong so far: the task is {status}."
@@ -193,8 +202,8 @@ def _of_launch(launch: Launch | None, zone: ZoneInfo) -> Report:
     return Report(title=title, labels=_kept([("Cause", (cause,)), ("Next", (following,))]))
 
 
-def _log(log_tail: Sequence[str], task_arn: str | None, full: bool) -> tuple[str, ...]:
-    lines = [one_line(line) for line in log_tail if line.strip()]
+def _log(log_tail: Sequence[str] | None, task_arn: str | None, full: bool) -> tuple[str, ...]:
+    lines = [one_line(line) for line in log_tail or () if line.strip()]
     if not lines:
         return ()
     if full:

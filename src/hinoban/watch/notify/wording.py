@@ -23,7 +23,7 @@ _SHORT = {
 
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
-    "failed_exit": "Not retried: a program that has run is not run again by itself.",
+    "failed_exit": "Not retried: the program ran.",
     "overdue": "Not stopped: no stop_after.",
 }
 
@@ -102,6 +102,8 @@ def attempt_columns(attempt: Attempt, said: str, background: Background, zone: Z
     """An attempt as the columns of the timeline; what `said` tells already is not told again."""
     run = background.runs.get(attempt.task_arn or "")
     at, outcome, note = attempt.at, attempt.outcome, "" if attempt.note and attempt.note in said else attempt.note
+    if outcome == "waiting" and not background.live:
+        note = SEPARATOR.join(part for part in (note, "for `hinoban up`") if part)
     if attempt.task_arn:
         words = run_words(run, zone) if run is not None else ""
         if run is not None and run.created_at is not None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +28,12 @@ def docker_socket(environment: Mapping[str, str] = os.environ) -> str:
     return environment.get("DOCKER_HOST") or DEFAULT_SOCKET
 
 
+def _connect(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(_PING_SECONDS)
+        one.connect(path)
+
+
 async def docker_answers(url: str) -> bool:
     """Whether a Docker daemon answers at `url` within two seconds (`--runtime auto` asks)."""
     try:
@@ -40,6 +47,22 @@ async def docker_answers(url: str) -> bool:
         return False
     finally:
         await api.close()
+
+
+def why_silent(url: str, connect: Callable[[str], None] = _connect) -> str:
+    """Why no Docker daemon answers at `url`, as far as a connection tells; in words for a person."""
+    where = url.removeprefix(_UNIX)
+    if not url.startswith(_UNIX):
+        return f"no Docker answers at {url}"
+    try:
+        connect(where)
+    except PermissionError:
+        return f"permission denied for {where}: join the group docker"
+    except FileNotFoundError:
+        return f"no Docker socket at {where}"
+    except OSError:
+        return f"nobody listens at {where}"
+    return f"Docker does not answer at {where}"
 
 
 class DockerApi:
