@@ -278,6 +278,8 @@ async def test_a_users_stop_is_no_failure(street: Open) -> None:
     await here.bench.call("StopTask", task=arn, reason="not needed")
     await here.pass_time(60)
     assert here.watch.incidents()["incidents"] == []
+    assert re.search(r" by user \w+ \(CloudTrail\)$", here.watch.why("long")["stopped"])
+    assert "cloudtrail" not in here.watch.why("long")["next"]
 
 
 async def test_killed_at_any_moment_the_street_misses_nothing_and_runs_nothing_twice(street: Open) -> None:

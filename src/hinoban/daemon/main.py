@@ -221,7 +221,8 @@ class _Daemon:
 
     async def _end(self, engine: Engine, watch: WatchChild, server: Server, serving: "asyncio.Task[object]", work: Group) -> int:
         if self._failure is None:
-            print(f"\n{self._farewell(len(engine.state.live_tasks()))}", file=sys.stderr, flush=True)
+            words = farewell(self._options.keep, len(engine.state.live_tasks()), state_hint(self._directory.path))
+            print(f"\n{words}", file=sys.stderr, flush=True)
             self._ending.clear()
             ending = work.start(self._wind_down(engine, watch), "ending tasks")
             again = work.start(self._ending.wait(), "second Ctrl-C")
@@ -241,13 +242,6 @@ class _Daemon:
             logging.getLogger(__name__).critical("Hinoban had to stop", exc_info=self._failure)
             return 1
         return 0
-
-    def _farewell(self, tasks: int) -> str:
-        if not self._options.keep:
-            return "Stopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short."
-        left, them = ("1 task", "it") if tasks == 1 else (f"{tasks} tasks", "them")
-        hint = state_hint(self._directory.path)
-        return f"Left running: {left}; `hinoban up{hint}` finds {them} again." if tasks else "Stopping; no task runs."
 
     async def _wind_down(self, engine: Engine, watch: WatchChild) -> None:
         """End the tasks, unless they are kept, and let the watch see their end: without a daemon it is all that `why` has."""
@@ -276,6 +270,14 @@ class _Daemon:
         print("\n".join(lines), flush=True)
         if not self._options.auth:
             print("  signatures are NOT checked (--no-auth): anything on this machine may call this port", flush=True)
+
+
+def farewell(keep: bool, tasks: int, hint: str) -> str:
+    """What Ctrl-C does to the tasks that run."""
+    if not keep:
+        return "Stopping: tasks are told to end (SIGTERM), Ctrl-C again to cut it short."
+    left, them = ("1 task", "it") if tasks == 1 else (f"{tasks} tasks", "them")
+    return f"Left running: {left}; `hinoban up{hint}` finds {them} again." if tasks else "Stopping; no task runs."
 
 
 def state_hint(state: Path) -> str:

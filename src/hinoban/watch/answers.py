@@ -94,7 +94,7 @@ class Answers:
         if (found := self._of_family(connection, name)) is not None:
             return found
         digits = name.lower()
-        if len(digits) >= 3 and all(one in "0123456789abcdef-" for one in digits):
+        if len(digits) >= 4 and all(one in "0123456789abcdef-" for one in digits):
             rows = queries.tasks_by_prefix(connection, digits)
             if rows:
                 return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))

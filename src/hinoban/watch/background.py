@@ -33,6 +33,7 @@ def background_of(
     failed = row is not None and incident is not None and incident.finding.detector != "did_not_start"
     return Background(
         caller=(first.caller_arn or first.invoked_by) if first is not None else None,
+        stopper=queries.stopper_of(connection, row["arn"]) if row is not None and row["stop_code"] == "UserInitiated" else None,
         revision=row["revision"] if row is not None else None,
         runs={
             arn: Run(created_at=one["created_at"], started_at=one["started_at"], stopped_at=one["stopped_at"], exit_code=one["exit_code"])

@@ -94,6 +94,16 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         return (self.request or {}).get("startedBy")
 
 
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """One StopTask call that was accepted, as its CloudTrail record tells it: who stopped which task."""
+
+    event_id: str
+    at: float
+    task_arn: str
+    caller: str
+    """The ARN, or the AWS service, that called."""
+
+
 Observation = TaskChange | Launch
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from hinoban.base import units
 from hinoban.base.ids import derived_id
-from hinoban.watch.model import Launch, LaunchFailure, Observation, Older, TaskChange
+from hinoban.watch.model import Launch, LaunchFailure, Observation, Older, Stop, TaskChange
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
@@ -63,7 +63,7 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Older]]:
+def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | Older]]:
     """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
     behind everything else, as `Older`."""
     names = [_task_event(raw) for raw in events]
@@ -73,8 +73,8 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Old
             name = (older.task_arn, older.region, older.account)
             if (before := names[latest.get(name, place)]) is None or older.version >= before.version:
                 latest[name] = place
-    told: list[tuple[bytes, Observation | Older]] = []
-    behind: list[tuple[bytes, Observation | Older]] = []
+    told: list[tuple[bytes, Observation | Stop | Older]] = []
+    behind: list[tuple[bytes, Observation | Stop | Older]] = []
     for place, (raw, older) in enumerate(zip(events, names, strict=True)):
         if older is not None and latest[(older.task_arn, older.region, older.account)] != place:
             behind.append((raw, older))
@@ -97,7 +97,7 @@ def _task_event(raw: bytes) -> Older | None:
     return Older(seen.account, seen.region, seen.detail.task_arn, seen.detail.version, seen.detail.last_status == "STOPPED")
 
 
-def observation(raw: bytes | msgspec.Raw) -> Observation | None:
+def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | None:
     """What an envelope (JSON bytes) tells; None for kinds we do not know and for what is no envelope at all."""
     try:
         envelope = _decode_envelope(raw)
@@ -106,7 +106,8 @@ def observation(raw: bytes | msgspec.Raw) -> Observation | None:
         if envelope.detail_type == TASK_EVENT:
             return task_change(envelope, _decode_detail(envelope.detail))
         if envelope.detail_type == CALL_EVENT:
-            return launch(envelope, _decode_detail(envelope.detail))
+            record = _decode_detail(envelope.detail)
+            return launch(envelope, record) or stop(record)
     except (msgspec.DecodeError, KeyError, TypeError, ValueError):
         # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
         return None
@@ -147,6 +148,18 @@ def launch(envelope: Envelope, record: dict[str, Any]) -> Launch | None:
         caller_arn=identity.get("arn"),
         invoked_by=identity.get("invokedBy"),
     )
+
+
+def stop(record: dict[str, Any]) -> Stop | None:
+    """A StopTask call that was accepted, with its caller; None for every other call."""
+    if record.get("eventName") != "StopTask" or record.get("eventSource") != "ecs.amazonaws.com" or record.get("errorCode"):
+        return None
+    identity = record.get("userIdentity") or {}
+    caller = identity.get("arn") or identity.get("invokedBy")
+    arn = ((record.get("responseElements") or {}).get("task") or {}).get("taskArn")
+    if not caller or not arn:
+        return None
+    return Stop(event_id=record["eventID"], at=units.parse_iso(record["eventTime"]), task_arn=arn, caller=caller)
 
 
 def described(task: dict[str, Any], region: str) -> bytes:

@@ -283,6 +283,10 @@ def test_incidents_are_listed_shown_and_acknowledged(desk):
     assert f"inc-1 is acknowledged by {body['by']}" in desk.run("incidents", "ack", "inc-1").stderr
     assert path == "incidents/inc-1/ack" and body["for"] == "24h" and body["by"]
     assert desk.run("incidents", "ack", "inc-1", "--for", "soon").exit_code == 2
+    resolved = desk.run("incidents", "resolve", "inc-1", "--note", "not needed")
+    path, body = desk.daemon.posted[-1]
+    assert (path, body["note"]) == ("incidents/inc-1/resolve", "not needed")
+    assert f"inc-1 is resolved by {body['by']}." in resolved.stderr
 
 
 def test_port_and_state_name_the_daemon(desk, tmp_path):

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect, select
 
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
 from hinoban.watch.history.ledger import Message
-from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, task_events, tasks
+from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, stops, task_events, tasks
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 
@@ -99,6 +99,15 @@ def launch_of_task(connection: Connection, family: str, task_arn: str, created_a
     )
     calls = map(_launch, connection.execute(found.order_by(desc(launches.c.at)).limit(1000)).scalars())
     return next((call for call in calls if task_arn in call.task_arns), None)
+
+
+def stopper_of(connection: Connection, task_arn: str) -> str | None:
+    """Who stopped the task first: the caller of StopTask. None where no such call is known."""
+    if not inspect(connection).has_table("stops"):
+        return None  # a folder that an older version left, read without a daemon
+    found = select(stops.c.caller).where(stops.c.task_id == task_arn.rpartition("/")[2], stops.c.arn == task_arn)
+    caller: str | None = connection.execute(found.order_by(stops.c.at).limit(1)).scalar()
+    return caller
 
 
 def as_of(connection: Connection) -> float | None:

@@ -61,6 +61,17 @@ launches = Table(
 )
 Index("launches_by_family", launches.c.family, launches.c.at)
 
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("task_id", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("arn", String, nullable=False),
+    Column("caller", String, nullable=False),
+)
+Index("stops_by_task", stops.c.task_id)
+
 incidents = Table(
     "incidents",
     metadata,

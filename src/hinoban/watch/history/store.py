@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
-from hinoban.watch.history.schema import launches, task_events, tasks
-from hinoban.watch.model import Launch, Older, TaskChange, revision_of, task_id_of
+from hinoban.watch.history.schema import launches, stops, task_events, tasks
+from hinoban.watch.model import Launch, Older, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
@@ -90,6 +90,7 @@ class History:
         self._next_key = 0
         self._touched: dict[_Name, _Task] = {}
         self._launches: list[Launch] = []
+        self._stops: dict[str, Stop] = {}
         self._restored_ended: list[_Name] = []
 
     def forget(self) -> None:
@@ -99,13 +100,18 @@ class History:
         self._next_key = 0
         self._touched.clear()
         self._launches.clear()
+        self._stops.clear()
 
-    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Older]]) -> list[Fresh]:
+    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Stop | Older]]) -> list[Fresh]:
         """Which of `items` (raw envelope, observation) are new, in their order; remembered for `flush`."""
         self._load(connection, items)
         known_launches = self._known_launches(connection, [change.launch_id for _, change in items if isinstance(change, Launch)])
         fresh: list[Fresh] = []
         for raw, change in items:
+            if isinstance(change, Stop):
+                # Nothing follows from it: the task's own end does.
+                self._stops[change.event_id] = change
+                continue
             if isinstance(change, Launch):
                 if change.launch_id not in known_launches:
                     known_launches.add(change.launch_id)
@@ -178,10 +184,14 @@ class History:
         _DELETE_EVENTS.run(connection, folded)
         if self._launches:
             connection.execute(insert(launches), [_launch_row(launch) for launch in self._launches])
+        if self._stops:
+            connection.execute(delete(stops).where(stops.c.id.in_(list(self._stops))))
+            connection.execute(insert(stops), [_stop_row(one) for one in self._stops.values()])
         for name in self._restored_ended:
             self._known.pop(name, None)
         self._restored_ended.clear()
         self._launches.clear()
+        self._stops.clear()
         self._touched.clear()
         self._shrink()
 
@@ -202,10 +212,10 @@ class History:
         self._next_key += 1
         return key
 
-    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch | Older]]) -> None:
+    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch | Stop | Older]]) -> None:
         wanted: dict[str, None] = {}
         for _, change in items:
-            if not isinstance(change, Launch):
+            if not isinstance(change, Launch | Stop):
                 name = _name(change)
                 if name in self._known:
                     self._known.move_to_end(name)
@@ -313,6 +323,10 @@ def exit_code_of(detail: dict[str, Any]) -> int | None:
     codes = [container["exitCode"] for container in detail.get("containers") or () if container.get("exitCode") is not None]
     own = [code for code in codes if 0 < code < 128]
     return own[0] if own else max(codes, default=None)
+
+
+def _stop_row(stop: Stop) -> dict[str, Any]:
+    return {"id": stop.event_id, "task_id": task_id_of(stop.task_arn), "at": stop.at, "arn": stop.task_arn, "caller": stop.caller}
 
 
 def _launch_row(launch: Launch) -> dict[str, Any]:

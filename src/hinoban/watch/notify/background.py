@@ -26,6 +26,8 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
 
     caller: str | None = None
     """The ARN (or the AWS service) that called RunTask for attempt 1, as CloudTrail names it."""
+    stopper: str | None = None
+    """Who called StopTask on the task, as CloudTrail names it."""
     revision: int | None = None
     """The revision that the incident's task ran; a call may have named the family alone."""
     runs: Mapping[str, Run] = {}

@@ -187,7 +187,10 @@ def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str] | 
     codes = [one["exitCode"] for one in containers_of(task) if isinstance(one.get("exitCode"), int)]
     verdict = "EXIT 0" if ended_well else f"EXIT {codes[0]}" if len(codes) == 1 else "STOPPED"
     verdict += f" after {format_duration(ran)}" if ran is not None else ""
-    labels = [("Cause", (explanation.cause,)), ("Said", (SEPARATOR.join(explanation.said),)), log, ("Next", (explanation.next,))]
+    stopper = caller_words(background.stopper)
+    stopped = ("Stopped", (f"{day_time(moment_of(task, 'stoppingAt'), zone)} by {stopper} (CloudTrail)" if stopper else "",))
+    said = ("Said", (SEPARATOR.join(explanation.said),))
+    labels = [("Cause", (explanation.cause,)), said, stopped, log, ("Next", (explanation.next,))]
     return Report(title=(name, f"task {short_task(arn)}", verdict), labels=_kept(labels))
 
 
