@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,7 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_a_measurement_that_is_terminated_puts_everything_away(tmp_path: Path) -> None:
+def test_a_measurement_that_is_terminated_puts_everything_away() -> None:
+    # Not pytest's own folder: its name may be too long for the daemon's Unix socket.
+    with tempfile.TemporaryDirectory(prefix="hb-") as folder:
+        terminate_within(Path(folder))
+
+
+def terminate_within(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "cold_start"]
     bench = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.DEVNULL)
     try:
