@@ -19,11 +19,10 @@ from hinoban.aws.sigv4 import TemporaryKey, Verified, Verifier
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 
-__all__ = ["Audit", "Endpoint", "Fault", "HttpRequest", "HttpResponse"]
+__all__ = ["Audit", "Endpoint", "HttpRequest", "HttpResponse"]
 
 Settle = Callable[[], Awaitable[None]]
 Audit = Callable[[Call, Params | None, Result | AwsError], None]
-Fault = Callable[[Call], AwsError | None]
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +43,8 @@ class Endpoint:
     """One server for all services.
 
     `services` maps botocore's service names to operations. `audit` hears of every authenticated call of an operation that we have, in
-    the turn in which its handler ran, also when its input was bad (its params are None then). `fault` may answer in the handler's
-    place. `settle` returns when what was changed in this turn is kept. What we have no handler for is handed to `neighbours`, unless it
+    the turn in which its handler ran, also when its input was bad (its params are None then).
+    `settle` returns when what was changed in this turn is kept. What we have no handler for is handed to `neighbours`, unless it
     is of a service in `own`.
     """
 
@@ -59,7 +58,6 @@ class Endpoint:
         verifier: Verifier,
         settle: Settle,
         audit: Audit,
-        fault: Fault | None = None,
         neighbours: Neighbours | None = None,
         own: frozenset[str] = frozenset(),
     ) -> None:
@@ -70,7 +68,6 @@ class Endpoint:
         self._verifier = verifier
         self._settle = settle
         self._audit = audit
-        self._fault = fault
         self._neighbours = neighbours
         self._own = own
 
@@ -178,8 +175,6 @@ class Endpoint:
         params: Params | None = None
         try:
             params = operation.check(speech.decode(request, operation, model))
-            if self._fault is not None and (fault := self._fault(call)) is not None:
-                raise fault
             result = self._services[model.name][operation_name](call, params)
             answer = speech.response(request_id, result, operation, model)
         except AwsError as error:

@@ -25,7 +25,6 @@ class House:
     def __init__(self, *, auth: bool = True) -> None:
         self.clock = FakeClock()
         self.happened: list[Any] = []
-        self.fault: AwsError | None = None
         self.endpoint = Endpoint(
             {
                 "ecs": {"ListClusters": self.list_clusters, "DescribeTasks": self.missing_cluster, "StopTask": self.bug},
@@ -37,7 +36,6 @@ class House:
             verifier=Verifier(lambda key_id: ("secret", CALLER) if key_id == KEY.access_key_id else None, self.clock, enabled=auth),
             settle=self.settle,
             audit=lambda call, params, outcome: self.happened.append(("audit", call, params, outcome)),
-            fault=lambda call: self.fault,
         )
 
     def list_clusters(self, call: Call, params: Params) -> Result:
@@ -189,14 +187,6 @@ async def test_other_protocols_are_told_in_their_own_shape() -> None:
     assert s3.body.startswith(b"<Error><Code>UnknownOperationException</Code>")
     rest = await house.ask(None, b"", service="lambda", method="GET", path="/2015-03-31/functions/")
     assert dict(rest.headers)["x-amzn-ErrorType"] == "UnknownOperationException"
-
-
-async def test_a_fault_answers_in_the_handlers_place() -> None:
-    house = House()
-    house.fault = AwsError("ThrottlingException", "Rate exceeded")
-    assert told(await house.ask("ListClusters")) == (400, "ThrottlingException", "Rate exceeded")
-    assert [entry if entry == "settled" else entry[0] for entry in house.happened] == ["audit", "settled"]
-    assert house.happened[0][2] == {}
 
 
 async def test_without_auth_the_target_finds_the_service() -> None:
