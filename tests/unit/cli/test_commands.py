@@ -122,7 +122,15 @@ def test_a_refused_launch_is_followed_through_its_retries(desk):
     assert "Attempt 2 follows in 11 s." in result.stderr and "Attempt 2: task dddddddd was launched." in result.stderr
 
 
-def test_interrupting_the_wait_for_retries_leaves_them_to_the_watch(desk):
+@pytest.fixture
+def heard_interrupts():
+    """SIGINT as at a terminal: a shell that runs the tests in its background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupting_the_wait_for_retries_leaves_them_to_the_watch(desk, heard_interrupts):
     desk.daemon.define()
     desk.daemon.launches = [launched(failures=[NO_ROOM])]
     desk.daemon.pages["incidents"] = {"incidents": []}
