@@ -151,21 +151,19 @@ class FieldCompiler:
             _refuse(inner, _NOT_A_LIST)
         listed = inner.kind == "array"
         nodes: list[Node] = inner.value if listed else [inner]
-        if kind == "wildcard":
-            every = [self._wildcard(node, twice=listed) for node in nodes]
-            test: Test = lambda leaf: isinstance(leaf, str) and any(wildcards.matches(runs, leaf) for runs in every)  # noqa: E731
-        elif kind == "equals-ignore-case":
-            folded = frozenset(values.fold(_string(node, _BAD_IGNORE_CASE, twice=listed)) for node in nodes)
-            test = lambda leaf: isinstance(leaf, str) and values.fold(leaf) in folded  # noqa: E731
-        else:
-            texts = tuple(_string(node, _BAD_AFFIX, twice=listed) for node in nodes)
-            if "" in texts:
-                raise Broken("Null prefix/suffix not allowed", nodes[texts.index("")].end)
-            starts = kind == "prefix"
-            test = lambda leaf: isinstance(leaf, str) and (leaf.startswith(texts) if starts else leaf.endswith(texts))  # noqa: E731
         if not nodes:
             raise Broken(_MIXED, inner.end)
-        return test
+        if kind == "wildcard":
+            every = [self._wildcard(node, twice=listed) for node in nodes]
+            return lambda leaf: isinstance(leaf, str) and any(wildcards.matches(runs, leaf) for runs in every)
+        if kind == "equals-ignore-case":
+            folded = frozenset(values.fold(_string(node, _BAD_IGNORE_CASE, twice=listed)) for node in nodes)
+            return lambda leaf: isinstance(leaf, str) and values.fold(leaf) in folded
+        texts = tuple(_string(node, _BAD_AFFIX, twice=listed) for node in nodes)
+        if "" in texts:
+            raise Broken("Null prefix/suffix not allowed", nodes[texts.index("")].end)
+        starts = kind == "prefix"
+        return lambda leaf: isinstance(leaf, str) and (leaf.startswith(texts) if starts else leaf.endswith(texts))
 
 
 def only_entry(node: Node, otherwise: str) -> tuple[str, Node]:

@@ -6,6 +6,7 @@ Child only (docs/decisions/0012).
 from typing import Any
 
 from hinoban.engine.neighbours.ledger import Ledger
+from hinoban.engine.neighbours.patch import put
 from hinoban.engine.neighbours.replayable import Replayable
 
 
@@ -74,9 +75,9 @@ class Queues:
                     ledger.touch(message.id)
             tied(queue)
 
-        setattr(SQSBackend, "send_message", send_message)  # noqa: B010
-        setattr(SQSBackend, "receive_message", receive_message)  # noqa: B010
-        setattr(SQSBackend, "delete_message", delete_message)  # noqa: B010
-        setattr(SQSBackend, "change_message_visibility", change_message_visibility)  # noqa: B010
+        put(SQSBackend, "send_message", send_message)
+        put(SQSBackend, "receive_message", receive_message)
+        put(SQSBackend, "delete_message", delete_message)
+        put(SQSBackend, "change_message_visibility", change_message_visibility)
         # The same moment as moto's, without two datetimes for each message that is looked at.
-        setattr(models, "unix_time_millis", lambda moment=None: now() * 1000.0)  # noqa: B010
+        put(models, "unix_time_millis", lambda moment=None: now() * 1000.0)

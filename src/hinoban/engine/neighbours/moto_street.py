@@ -16,6 +16,7 @@ from hinoban.engine.neighbours.keys import Keys
 from hinoban.engine.neighbours.ledger import Ledger
 from hinoban.engine.neighbours.moto_queues import Queues
 from hinoban.engine.neighbours.outgoing import Outgoing
+from hinoban.engine.neighbours.patch import put
 from hinoban.engine.neighbours.replayable import Replayable
 from hinoban.engine.neighbours.wire import OURS
 
@@ -68,7 +69,7 @@ class Street:
         # AmazonECSTaskExecutionRolePolicy and its like can be attached, as on AWS.
         default_user_config["iam"]["load_aws_managed_policies"] = True
         # moto looks through a class's members at every call: a tenth of a write's time.
-        setattr(responses, "method_names_from_class", functools.cache(method_names_from_class))  # noqa: B010
+        put(responses, "method_names_from_class", functools.cache(method_names_from_class))
         self._make_app: Any = werkzeug_app.create_backend_app
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self._apps: dict[str, Any] = {}
@@ -171,9 +172,9 @@ class Street:
         def untracked(cls: Any, *given: Any, **named: Any) -> Any:
             return object.__new__(cls)
 
-        setattr(AccountSpecificBackend, "__getitem__", get)  # noqa: B010
+        put(AccountSpecificBackend, "__getitem__", get)
         # moto keeps every object it ever made for its dashboard; a daemon lives too long for that.
-        setattr(BaseModel, "__new__", untracked)  # noqa: B010
+        put(BaseModel, "__new__", untracked)
 
     def _own_topics(self) -> None:
         """Topics post through `outgoing`, and sign with one key for good (moto makes one for each subscription and life)."""
@@ -193,8 +194,8 @@ class Street:
                 loaded.append(serialization.load_der_private_key(keys.signing_key, password=None))
             return loaded[0]
 
-        setattr(models.Subscription, "private_key", private_key)  # noqa: B010
-        setattr(models, "requests", self._outgoing)  # noqa: B010
+        put(models.Subscription, "private_key", private_key)
+        put(models, "requests", self._outgoing)
 
 
 def _environ(request: Request) -> dict[str, Any]:

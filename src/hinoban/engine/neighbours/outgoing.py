@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hinoban.engine.neighbours.patch import put
+
 _log = logging.getLogger(__name__)
 # As SNS's default delivery policy begins: three tries, a second apart, then it goes on less patiently than AWS (which tries 50 times).
 TRIES = 3
@@ -77,7 +79,7 @@ class Outgoing:
                 raise ConnectionRefusedError(f"Hinoban's neighbours call nobody, not {address!r} either")
             connect(this, address)
 
-        setattr(socket.socket, "connect", guarded)  # noqa: B010
+        put(socket.socket, "connect", guarded)
 
     def _work(self) -> None:
         self._mine.delivering = True

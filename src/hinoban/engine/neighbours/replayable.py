@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hinoban.engine.neighbours.patch import put
+
 _real_time = time.time
 _real_urandom = os.urandom
 _RealDatetime = datetime_module.datetime
@@ -115,10 +117,10 @@ class Replayable:
 
         MovableDatetime.__name__ = MovableDatetime.__qualname__ = "datetime"
         MovableDatetime.__module__ = "datetime"
-        setattr(datetime_module, "datetime", MovableDatetime)  # noqa: B010
-        setattr(time, "time", now)  # noqa: B010
-        setattr(os, "urandom", self.urandom)  # noqa: B010
-        setattr(random, "_urandom", self.urandom)  # noqa: B010
+        put(datetime_module, "datetime", MovableDatetime)
+        put(time, "time", now)
+        put(os, "urandom", self.urandom)
+        put(random, "_urandom", self.urandom)
 
         self._install_keys()
 
@@ -126,8 +128,8 @@ class Replayable:
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
         make_rsa, make_ec = rsa.generate_private_key, ec.generate_private_key
-        setattr(rsa, "generate_private_key", lambda *given, **named: self._key(lambda: make_rsa(*given, **named)))  # noqa: B010
-        setattr(ec, "generate_private_key", lambda *given, **named: self._key(lambda: make_ec(*given, **named)))  # noqa: B010
+        put(rsa, "generate_private_key", lambda *given, **named: self._key(lambda: make_rsa(*given, **named)))
+        put(ec, "generate_private_key", lambda *given, **named: self._key(lambda: make_ec(*given, **named)))
 
         make, taped = ed25519.Ed25519PrivateKey, self._key
 
@@ -140,7 +142,7 @@ class Replayable:
             def generate(cls) -> Any:
                 return taped(make.generate)
 
-        setattr(ed25519, "Ed25519PrivateKey", Taped)  # noqa: B010
+        put(ed25519, "Ed25519PrivateKey", Taped)
 
 
 def _stream(secret: bytes) -> Callable[[int], bytes]:
