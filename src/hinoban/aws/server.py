@@ -95,10 +95,6 @@ class Endpoint:
             _log.exception("The request %s failed", request_id)
             return _refusal(request, request_id, model, errors.internal_failure())
 
-    def refuse(self, request: HttpRequest, error: AwsError) -> HttpResponse:
-        """The answer for a request that is turned away before it comes here: wrong host, huge body."""
-        return _refusal(request, self._ids.uuid(), None, error)
-
     def _verify(self, request: HttpRequest, key: TemporaryKey | None = None) -> Verified:
         s3 = not foreign.speaks_json(request) and foreign.speaks_s3(request.headers, request.query)
         limit = MAX_OBJECT if s3 else MAX_BODY
