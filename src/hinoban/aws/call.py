@@ -7,11 +7,15 @@ from msgspec import Struct
 
 
 class Caller(Struct, frozen=True):
-    """Who calls, as far as CloudTrail tells it, e.g. `arn:aws:iam::123456789012:user/hinoban`, `IAMUser`."""
+    """Who calls, as far as CloudTrail tells it, e.g. `arn:aws:iam::123456789012:user/hinoban`, `IAMUser`.
+
+    `invoked_by` is the AWS service that calls with a role of ours, e.g. `events.amazonaws.com` (facts/cloudtrail_sns_lambda.md §1.2).
+    """
 
     access_key_id: str
     principal_arn: str
     principal_type: str
+    invoked_by: str | None = None
 
 
 class Call(Struct, frozen=True, kw_only=True):

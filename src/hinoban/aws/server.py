@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from hinoban.aws import errors, models
-from hinoban.aws.call import Call, Operations, Params, Result
+from hinoban.aws.call import Call, Caller, Operations, Params, Result
 from hinoban.aws.claims import claimed_key
 from hinoban.aws.errors import MAX_BODY, MAX_OBJECT, AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
@@ -95,6 +95,38 @@ class Endpoint:
             _log.exception("The request %s failed", request_id)
             return _refusal(request, request_id, model, errors.internal_failure())
 
+    def invoke(self, service: str, operation_name: str, params: Params, *, region: str, caller: Caller) -> Result:
+        """One call of ours by an AWS service that lives here, checked and told to the audit like any other; AwsError where it is refused.
+
+        Nothing is awaited: what it changed is part of the caller's turn, who waits for `settle` before it relies on it.
+        """
+        operation = models.service(service).operation(operation_name)
+        assert operation is not None, f"{service} has no {operation_name}"
+        name = caller.invoked_by or ""
+        call = self._new_call(service, operation_name, region, self._ids.uuid(), caller, name, name)
+        checked: Params | None = None
+        try:
+            checked = operation.check(params)
+            result = self._services[service][operation_name](call, checked)
+        except AwsError as error:
+            self._audit(call, checked, error)
+            raise
+        self._audit(call, checked, result)
+        return result
+
+    def _new_call(self, service: str, operation: str, region: str, request_id: str, caller: Caller, source_ip: str, user_agent: str) -> Call:
+        return Call(
+            service=service,
+            operation=operation,
+            region=region,
+            account=self._account,
+            request_id=request_id,
+            now=self._clock.now(),
+            caller=caller,
+            source_ip=source_ip,
+            user_agent=user_agent,
+        )
+
     def _verify(self, request: HttpRequest, key: TemporaryKey | None = None) -> Verified:
         s3 = not foreign.speaks_json(request) and foreign.speaks_s3(request.headers, request.query)
         limit = MAX_OBJECT if s3 else MAX_BODY
@@ -155,17 +187,8 @@ class Endpoint:
 
     def _call(self, request: HttpRequest, request_id: str, verified: Verified, model: models.Service, speech: Speech) -> HttpResponse:
         operation_name = speech.operation
-        call = Call(
-            service=model.name,
-            operation=operation_name,
-            region=verified.region,
-            account=self._account,
-            request_id=request_id,
-            now=self._clock.now(),
-            caller=verified.caller,
-            source_ip=request.client,
-            user_agent=request.headers.get("user-agent", ""),
-        )
+        agent = request.headers.get("user-agent", "")
+        call = self._new_call(model.name, operation_name, verified.region, request_id, verified.caller, request.client, agent)
         operation = model.operation(operation_name)
         assert operation is not None, f"{model.name} has a handler for {operation_name}, which AWS does not have"
         params: Params | None = None

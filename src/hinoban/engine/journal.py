@@ -6,6 +6,7 @@ CloudTrail" for every write and every error of the API. Numbers have no gaps and
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -59,6 +60,11 @@ class Journal:
         self._grown = asyncio.Event()
         self._next_trim = 0.0
         self._closing = False
+        self._hearers: list[Callable[[dict[str, Any]], None]] = []
+
+    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
+        """Hand every envelope written from now on to `hear`, in the turn in which it is written: what follows is one transaction with it."""
+        self._hearers.append(hear)
 
     def write(self, envelope: dict[str, Any]) -> None:
         """Append one event to the transaction of this turn; readers see it once that is committed."""
@@ -68,6 +74,8 @@ class Journal:
         if not self._fresh:
             self._database.after_commit(self._publish)
         self._fresh.append((self._written, encoded))
+        for hear in self._hearers:
+            hear(envelope)
 
     def _publish(self) -> None:
         self._recent.extend(self._fresh)
