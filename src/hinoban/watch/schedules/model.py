@@ -8,7 +8,8 @@ import msgspec
 Kind = Literal["rule", "schedule"]
 State = Literal["ENABLED", "DISABLED"]
 What = Literal["disabled", "enabled", "deleted", "retargeted", "rescheduled"]
-Thing = Literal["definition", "cluster", "role", "secret", "request"]
+Thing = Literal["definition", "cluster", "role", "secret"]
+Presence = Literal["there", "missing", "deleted"]
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,10 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """How long after a slot Scheduler may take (FlexibleTimeWindow)."""
     created_at: float | None = None
     """Scheduler's CreationDate. The API does not tell a rule's."""
+    modified_at: float | None = None
+    """Scheduler's LastModificationDate: what it was before nobody can read."""
+    members: tuple[str, ...] = ()
+    """What an UpdateSchedule must repeat, because it replaces the whole; empty of a rule."""
     target_id: str
     cluster: str
     """Its name."""
@@ -92,7 +97,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
     """ARNs of its task role and execution role."""
     secrets: tuple[str, ...] = ()
-    """`valueFrom` of its secrets and repositoryCredentials, as written."""
+    """`valueFrom` of its secrets, as written, and its registries' credentials."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +107,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """(region, reference as in the target) -> what it is."""
     clusters: Mapping[tuple[str, str], str | None] = {}
     """(region, name) -> status, None when there is no such cluster."""
-    roles: Mapping[str, bool] = {}
-    """ARN -> whether it is there."""
-    secrets: Mapping[tuple[str, str], bool] = {}
-    """(region, valueFrom) -> whether it is there."""
+    roles: Mapping[str, Presence] = {}
+    """By ARN."""
+    secrets: Mapping[tuple[str, str], Presence] = {}
+    """By (region, valueFrom)."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
