@@ -29,6 +29,7 @@ from hinoban.engine.events.api import EventPatterns
 from hinoban.engine.faults import table as faults_room
 from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
+from hinoban.engine.logs import policies as logs_policies
 from hinoban.engine.logs import state as logs_state
 from hinoban.engine.logs.service import Logs
 from hinoban.engine.neighbours import log as neighbours_log
@@ -42,6 +43,7 @@ from hinoban.store.database import Database, Durability
 MIGRATIONS = (
     "\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),
     neighbours_log.MIGRATION,
+    logs_policies.MIGRATION,
 )
 SHUTDOWN_REASON = "Hinoban is shutting down"
 

@@ -1,6 +1,6 @@
 """CreateLogGroup, DescribeLogGroups, DeleteLogGroup (facts/logs.md §1)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
@@ -15,9 +15,10 @@ PAGE = 50
 class GroupOperations:
     """The operations on log groups."""
 
-    def __init__(self, state: State, account: str) -> None:
+    def __init__(self, state: State, account: str, on_deleted: Callable[[str, str], None]) -> None:
         self._state = state
         self._account = account
+        self._on_deleted = on_deleted
 
     def operations(self) -> dict[str, Handler]:
         return {
@@ -50,6 +51,7 @@ class GroupOperations:
         if group.deletion_protection:
             raise AwsError("ValidationException", "Cannot delete the log group while deletion protection is enabled.")
         self._state.delete_group(call.region, name)
+        self._on_deleted(call.region, name)
         return {}
 
     def describe_log_groups(self, call: Call, params: Params) -> Result:

@@ -7,6 +7,7 @@ import pytest
 
 from hinoban.aws.call import Call, Caller
 from hinoban.base.clock import FakeClock
+from hinoban.engine.logs import policies
 from hinoban.engine.logs.service import Logs
 from hinoban.engine.logs.state import MIGRATION, Limits
 from hinoban.store.database import Database
@@ -25,7 +26,7 @@ class Desk:
         self.open()
 
     def open(self) -> None:
-        self.database = Database(self.root / "engine.db", [MIGRATION])
+        self.database = Database(self.root / "engine.db", [MIGRATION + policies.MIGRATION])
         self.logs = Logs(self.database, self.root / "logs", self.clock, ACCOUNT, limits=self.limits)
         self.operations = self.logs.operations()
 
