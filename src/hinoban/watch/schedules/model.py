@@ -104,7 +104,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What schedules need to start a run, as far as it was asked: what is in no dict is unknown, never missing."""
 
     definitions: Mapping[tuple[str, str], Definition] = {}
-    """(region, reference as in the target) -> what it is."""
+    """(region, `Schedule.job`) -> what it is; of a pinned one that is not ACTIVE the family too."""
     clusters: Mapping[tuple[str, str], str | None] = {}
     """(region, name) -> status, None when there is no such cluster."""
     roles: Mapping[str, Presence] = {}
