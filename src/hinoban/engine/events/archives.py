@@ -3,7 +3,7 @@
 Events are rows only; archives and replays are in memory, too (facts/eventbridge.md §9).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -34,7 +34,7 @@ _KEEP = "INSERT INTO archived_events (seq, region, archive, at, kept_at, event) 
 _DROP_ALL = "DELETE FROM archived_events WHERE region = ? AND archive = ?"
 _DROP_EXPIRED = "DELETE FROM archived_events WHERE region = ? AND archive = ? AND kept_at < ?"
 _DROP_OLDEST = """DELETE FROM archived_events WHERE seq IN
-  (SELECT seq FROM archived_events WHERE region = ? AND archive = ? ORDER BY seq LIMIT ?)"""
+  (SELECT seq FROM archived_events WHERE region = ? AND archive = ? ORDER BY at, seq LIMIT ?)"""
 _SIZE = "SELECT COUNT(*), COALESCE(SUM(LENGTH(event)), 0) FROM archived_events WHERE region = ? AND archive = ?"
 _BETWEEN = """SELECT at, seq, event FROM archived_events
   WHERE region = ? AND archive = ? AND (at, seq) > (?, ?) AND at < ? ORDER BY at, seq LIMIT ?"""
@@ -53,6 +53,7 @@ class Archives:
         self._patterns: dict[tuple[str, str], PatternIndex[str]] = {}
         self._sizes: dict[tuple[str, str], tuple[int, int]] = {}
         self._next_trim = 0.0
+        self._wake: Callable[[], None] = _nobody
         self.archives: Mapping[tuple[str, str], Archive] = MappingProxyType(self._archives)
         self.replays: Mapping[tuple[str, str], Replay] = MappingProxyType(self._replays)
         for _, _, value in database.rows(ARCHIVES):
@@ -63,6 +64,10 @@ class Archives:
         for key in self._archives:
             self._sizes[key] = self._measured(key)
         self._seq: int = database.query("SELECT MAX(seq) FROM archived_events")[0][0] or 0
+
+    def on_full(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when an archive holds twice its bound: `trim` is wanted before its time."""
+        self._wake = wake
 
     def put_archive(self, archive: Archive) -> None:
         """Keep this archive in place of the one of its name, whose pattern was compiled without complaint; what it holds stays."""
@@ -107,6 +112,9 @@ class Archives:
             self._database.append(_KEEP, (self._seq, region, name, _occurred(event, now), now, encoded))
             count, size = self._sizes.get((region, name), (0, 0))
             self._sizes[(region, name)] = (count + 1, size + len(encoded))
+            if count + 1 >= 2 * self._most:
+                self._next_trim = 0.0
+                self._wake()
 
     def size(self, key: tuple[str, str]) -> tuple[int, int]:
         """How many events an archive holds, and their bytes."""
@@ -159,6 +167,10 @@ class Archives:
 
 
 _EVERYTHING = '{"source": [{"exists": true}]}'
+
+
+def _nobody() -> None:
+    """Nobody trims yet."""
 
 
 def _occurred(event: Params, now: float) -> float:

@@ -22,8 +22,8 @@ class Bus(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     policy: dict[str, Any] | None = None
     tags: dict[str, str] = {}
-    created_at: float | None = None
-    modified_at: float | None = None
+    created_at: float
+    modified_at: float
 
 
 class Rule(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Every bus and rule, in memory and indexed, with a row on disk for each; a rule's pattern is asked through its bus's index.
 
-The default bus is in every region, without a row until something of it is changed.
+The default bus is in every region, without a row of its own until something of it is changed; a row of no region says since when.
 """
 
 from collections import defaultdict
@@ -27,6 +27,8 @@ RULES = Table("event_rules", "region", "bus", "name")
 
 WITH_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
+_BIRTH = ("", DEFAULT_BUS)
+
 Place = tuple[str, str]
 """Region and bus."""
 Hear = Callable[[Rule | None, Rule | None], None]
@@ -47,6 +49,9 @@ class EventsState:
         self._hearers: list[Hear] = []
         self.rules: Mapping[tuple[str, str, str], Rule] = MappingProxyType(self._rules)
         self._load()
+        if _BIRTH not in self._buses:
+            self.put_bus(Bus(region="", name=DEFAULT_BUS, arn="", created_at=clock.now(), modified_at=clock.now()))
+            database.commit()
 
     def _load(self) -> None:
         for _, _, value in self._database.rows(BUSES):
@@ -61,7 +66,7 @@ class EventsState:
         """The bus of that name; the default one is always there."""
         found = self._buses.get((region, name))
         if found is None and name == DEFAULT_BUS:
-            return Bus(region=region, name=name, arn=bus_arn(region, self.account, name))
+            return msgspec.structs.replace(self._buses[_BIRTH], region=region, arn=bus_arn(region, self.account, name))
         return found
 
     def buses(self, region: str) -> list[Bus]:
@@ -158,7 +163,7 @@ class EventsState:
         """Forget every bus and rule (the reset of a test); who listens is told of each."""
         for rule in list(self._rules.values()):
             self.delete_rule(rule)
-        for region, name in list(self._buses):
+        for region, name in self._buses.keys() - {_BIRTH}:
             self.delete_bus(region, name)
         self.archives.clear()
 
