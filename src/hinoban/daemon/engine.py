@@ -38,12 +38,13 @@ from hinoban.engine.neighbours.wire import OURS
 from hinoban.engine.runtime.driver import Driver
 from hinoban.engine.runtime.images import ImageRule
 from hinoban.engine.trail.records import Trail
+from hinoban.engine.trail.ring import Ring
 from hinoban.store.database import Database, Durability
 
 MIGRATIONS = (
     "\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),
     neighbours_log.MIGRATION,
-    logs_policies.MIGRATION,
+    "\n".join((logs_policies.MIGRATION, journal_room.TRAIL_MIGRATION)),
 )
 SHUTDOWN_REASON = "Hinoban is shutting down"
 
@@ -76,6 +77,7 @@ class Engine:
         self.room = room
         self.database = Database(directory / "engine.db", MIGRATIONS, durability=durability, on_failure=on_failure)
         self.journal = Journal(self.database, clock, ids, keep=feed_keep)
+        self.ring = Ring(ids)
         self.faults = Faults(self.database, ids)
         self.logs = Logs(self.database, directory / "logs", clock, account)
         self.state = State(self.database, self.journal, clock, ids, forget_after=forget_after)
@@ -99,7 +101,7 @@ class Engine:
             ids=ids,
             verifier=self.verifier,
             settle=self.database.committed,
-            audit=Trail(self.journal, ids).audit,
+            audit=Trail(self.journal, ids, self.ring).audit,
             neighbours=self.neighbours,
             own=OURS,
         )

@@ -20,8 +20,15 @@ CREATE TABLE journal (seq INTEGER PRIMARY KEY, at REAL NOT NULL, event BLOB NOT 
 CREATE INDEX journal_at ON journal (at);
 CREATE TABLE feed (id TEXT NOT NULL, last INTEGER NOT NULL);
 """
+# `name` is the operation of a CloudTrail record, null for every other line: LookupEvents finds records by it.
+TRAIL_MIGRATION = """
+ALTER TABLE journal ADD COLUMN name TEXT;
+UPDATE journal SET name = json_extract(CAST(event AS TEXT), '$.detail.eventName')
+    WHERE json_extract(CAST(event AS TEXT), '$."detail-type"') = 'AWS API Call via CloudTrail';
+CREATE INDEX journal_name ON journal (name) WHERE name IS NOT NULL;
+"""
 
-_INSERT = "INSERT INTO journal (seq, at, event) VALUES (?, ?, ?)"
+_INSERT = "INSERT INTO journal (seq, at, event, name) VALUES (?, ?, ?, ?)"
 _SET_LAST = "UPDATE feed SET last = MAX(last, ?)"
 _RECENT = 4096
 _TRIM_EVERY = 3600.0
@@ -66,11 +73,16 @@ class Journal:
         """Hand every envelope written from now on to `hear`, in the turn in which it is written: what follows is one transaction with it."""
         self._hearers.append(hear)
 
-    def write(self, envelope: dict[str, Any]) -> None:
-        """Append one event to the transaction of this turn; readers see it once that is committed."""
+    @property
+    def written(self) -> int:
+        """The number of the last line written, committed or not."""
+        return self._written
+
+    def write(self, envelope: dict[str, Any], name: str | None = None) -> None:
+        """Append one event to the transaction of this turn; readers see it once that is committed. `name`: a CloudTrail record's operation."""
         self._written += 1
         encoded = _encode(envelope)
-        self._database.append(_INSERT, (self._written, self._clock.now(), encoded))
+        self._database.append(_INSERT, (self._written, self._clock.now(), encoded, name))
         if not self._fresh:
             self._database.after_commit(self._publish)
         self._fresh.append((self._written, encoded))

@@ -10,7 +10,7 @@ import pytest
 
 from hinoban.base.clock import DAYS, FakeClock, settle
 from hinoban.base.ids import SeededIds
-from hinoban.engine.journal import MIGRATION, FeedGone, Journal
+from hinoban.engine.journal import MIGRATION, TRAIL_MIGRATION, FeedGone, Journal
 from hinoban.store.database import Database
 
 
@@ -23,7 +23,7 @@ class Desk:
 
     def open(self) -> None:
         self.lives += 1
-        self.database = Database(self.path / "engine.db", [MIGRATION])
+        self.database = Database(self.path / "engine.db", [MIGRATION, TRAIL_MIGRATION])
         self.journal = Journal(self.database, self.clock, SeededIds(self.lives), keep=7 * DAYS)
 
     def reopen(self) -> None:

@@ -1,0 +1,58 @@
+"""The newest reads (Describe, List, Get ...), in memory: LookupEvents shows them, the journal does not keep them.
+
+Their records are made when somebody asks, so that a read costs what a line in a queue costs. After a restart they are gone.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
+
+from hinoban.aws.call import Call, Params
+from hinoban.base.ids import Ids
+
+MOST = 10_000
+
+
+class Read(msgspec.Struct, kw_only=True):
+    """One successful read. `behind` is the journal's number at that moment; the ids are drawn when the record is first asked for."""
+
+    number: int
+    at: float
+    behind: int
+    call: Call
+    params: Params | None
+    event_id: str = ""
+    envelope_id: str = ""
+
+
+class Ring:
+    """Keeps `most` reads; an older one makes room for a newer."""
+
+    def __init__(self, ids: Ids, most: int = MOST) -> None:
+        self._ids = ids
+        self._reads: deque[Read] = deque(maxlen=most)
+        self.last = 0
+
+    def add(self, call: Call, params: Params | None, behind: int) -> None:
+        """Remember a read that was answered."""
+        self.last += 1
+        self._reads.append(Read(number=self.last, at=call.now, behind=behind, call=call, params=params))
+
+    def newest_first(self) -> Iterator[Read]:
+        """Every read that is kept, its ids drawn."""
+        return map(self._named, reversed(self._reads))
+
+    def after(self, number: int) -> Iterator[Read]:
+        """The reads behind `number` that are kept, oldest first."""
+        missing = max(0, len(self._reads) - (self.last - number))
+        return map(self._named, list(islice(self._reads, missing, None)))
+
+    def clear(self) -> None:
+        self._reads.clear()
+
+    def _named(self, read: Read) -> Read:
+        if not read.event_id:
+            read.event_id, read.envelope_id = self._ids.uuid(), self._ids.uuid()
+        return read
