@@ -47,6 +47,15 @@ called RunTask), `incident`, `state`, `verdict`, `task`, `cluster`, `task_defini
 `cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `row` |
 | `incidents show` | the incident, and `log` (lines) |
 | `incidents ack`, `incidents resolve` | the incident as it is now |
+| `rules` | `rules`: objects with `region`, `bus`, `name`, `arn`, `state`, `pattern`, `schedule`, `matched`, `targets` (`id`, `arn`, `delivered`, \
+`failed`, `last_failure`: `at`, `code`, `message`, `why`, `repair`), `sees_only_services`; `schedules`: objects with `region`, `group`, `name`, \
+`arn`, `target`, `delivered`, `failed`, `last_failure`; `pattern_that_sees_tasks`: an event pattern, or null |
+| `rules --policy` | a resource policy: `Version`, `Statement` |
+| `schedules` | `account`, `regions`, `tz`, `since`, `until`, `schedules`, `due`, `lost` (`slot`, `name`, `kind`, `region`, `verdict`, `what`, \
+`incident`, `hops`), `runs` (how many by outcome), `ambiguous`, `list` (`name`, `kind`, `group`, `region`, `arn`, `expression`, `timezone`, \
+`words`, `state`, `families`, `window_minutes`, `last`, `next`, `problem`), `not_watched`, `changes` (`name`, `what`, `at`, `by`) |
+| `schedules run` | `name`, `slot`, `task`, `incident`, `outcome` |
+| `schedules catch-up` | `name`, `queued` (slots), `skipped` (`slot`, `why`) |
 | `version` | `version` |
 
 An error is `{"error": {"what": ..., "why": ..., "todo": ...}}`; for an AWS error `what` is its code and `why` its message.

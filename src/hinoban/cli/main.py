@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import daemon, env, incidents, logs, run, tasks, why
+from hinoban.cli import daemon, env, incidents, logs, rules, run, schedules, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -40,6 +40,8 @@ app.command("ps")(tasks.ps)
 app.command("why")(why.why)
 app.command("logs")(logs.logs)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(schedules.app, name="schedules")
+app.command("rules")(rules.rules)
 app.command("stop")(tasks.stop)
 app.command("demo")(daemon.demo)
 app.command("version")(daemon.version)

@@ -50,6 +50,7 @@ class FakeDaemon:
         self.launches: list[dict[str, Any]] = []
         self.log: dict[tuple[str, str], list[str]] = {}
         self.pages: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.posted: list[tuple[str, Any]] = []
         self.only_logs = False
@@ -85,6 +86,9 @@ class FakeDaemon:
 
     async def post(self, path: str, body: Any = None) -> dict[str, Any]:
         self.posted.append((path, body))
+        if path in self.answers:
+            answer: dict[str, Any] = self.answers[path]
+            return answer
         return {"id": path.split("/")[1], "state": "acknowledged", "acknowledged_by": body["by"]}
 
     async def close(self) -> None:
