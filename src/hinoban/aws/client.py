@@ -1,4 +1,4 @@
-"""An AWS client for the watch, the CLI and the drills: JSON protocol, signed, one attempt, no opinions.
+"""An AWS client for the watch, the CLI and the drills: the service's own protocol, signed, one attempt, no opinions.
 
 Who calls decides about retries: only they know what may be repeated.
 """
@@ -6,13 +6,15 @@ Who calls decides about retries: only they know what may be repeated.
 import copy
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
 
 from hinoban.aws import models
 from hinoban.aws.errors import AwsError
+from hinoban.aws.protocols import outgoing
+from hinoban.aws.protocols.outgoing import decode_error
 from hinoban.aws.sigv4 import Credentials, sign
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.errors import HinobanError
@@ -22,7 +24,9 @@ API_SERVICE = "hinoban"
 CONNECT = 5 * SECONDS
 ANSWER = 60 * SECONDS
 
-__all__ = ["Client", "Credentials", "EndpointUnreachable"]
+__all__ = ["Client", "Credentials", "EndpointUnreachable", "decode_error"]
+# What services call their paging token.
+_TOKENS = ("nextToken", "NextToken", "Marker")
 
 
 class EndpointUnreachable(HinobanError):
@@ -47,6 +51,7 @@ class Client:
         timeout: float = ANSWER,
     ) -> None:
         self.endpoint_url = endpoint_url.rstrip("/")
+        self._base = httpx.URL(self.endpoint_url).raw_path.decode().rstrip("/")
         self.region = region
         self._credentials = credentials
         self._clock = clock
@@ -63,15 +68,10 @@ class Client:
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The operation's output; AwsError for an error answer, EndpointUnreachable without an answer."""
         model = models.service(service)
-        headers = {
-            "content-type": f"application/x-amz-json-{model.json_version}",
-            "x-amz-target": f"{model.target_prefix}.{operation}",
-        }
-        request = self._request("POST", "/", headers, msgspec.json.encode(params), model.signing_name)
+        call = outgoing.encode(model, operation, params)
+        request = self._request(call.method, call.path, call.headers, call.body, model.signing_name, call.query)
         response = await self._send(request)
-        if response.is_success:
-            return _object(response.content)
-        raise decode_error(response.status_code, response.content)
+        return outgoing.decode(model, operation, response.status_code, response.headers, response.content)
 
     async def paginate(
         self,
@@ -80,10 +80,12 @@ class Client:
         params: Mapping[str, Any],
         result_key: str,
         *,
-        token_in: str = "nextToken",
-        token_out: str = "nextToken",
+        token_in: str | None = None,
+        token_out: str | None = None,
     ) -> AsyncIterator[Any]:
-        """Every item under `result_key` of all pages."""
+        """Every item under `result_key` of all pages; the token's name is the model's, unless it is said."""
+        token_in = token_in or _token_of(service, operation)
+        token_out = token_out or token_in
         page, token = dict(params), None
         while token != "":
             output = await self.call(service, operation, page)
@@ -109,7 +111,7 @@ class Client:
 
     async def feed(self, path: str, query: Mapping[str, Any] | None = None, *, wait: float = 0.0) -> tuple[httpx.Headers, list[bytes]]:
         """One answer of NDJSON: its headers and its lines; for the event feed, whose headers tell the newest number."""
-        request = self._request("GET", API + path, {}, b"", API_SERVICE, query, timeout=self._timeout + wait)
+        request = self._request("GET", API + path, {}, b"", API_SERVICE, _spelled(query), timeout=self._timeout + wait)
         response = await self._send(request)
         if not response.is_success:
             raise decode_api_error(response.status_code, response.content)
@@ -120,10 +122,11 @@ class Client:
         await self._http.aclose()
 
     async def _api(self, method: str, path: str, query: Mapping[str, Any] | None, body: bytes) -> dict[str, Any]:
-        response = await self._send(self._request(method, API + path, {"content-type": "application/json"}, body, API_SERVICE, query))
+        headers = {"content-type": "application/json"}
+        response = await self._send(self._request(method, API + path, headers, body, API_SERVICE, _spelled(query)))
         if not response.is_success:
             raise decode_api_error(response.status_code, response.content)
-        return _object(response.content)
+        return outgoing.json_object(response.content)
 
     def _request(
         self,
@@ -132,14 +135,12 @@ class Client:
         headers: dict[str, str],
         body: bytes,
         service: str,
-        query: Mapping[str, Any] | None = None,
+        query: str,
         *,
         timeout: float | None = None,
     ) -> httpx.Request:
-        asked = {name: value for name, value in (query or {}).items() if value is not None}
-        url = httpx.URL(self.endpoint_url + path)
-        if asked:
-            url = url.copy_with(query=urlencode(asked).replace("+", "%20").encode())
+        """A signed request; path and query are as they go over the wire."""
+        url = httpx.URL(self.endpoint_url).copy_with(raw_path=(self._base + path + (f"?{query}" if query else "")).encode())
         if self._credentials is not None:
             headers = headers | sign(method, str(url), headers, body, self._credentials, self.region, service, self._clock.now())
         if timeout is None:
@@ -158,17 +159,6 @@ class Client:
         return EndpointUnreachable(self.endpoint_url, str(error) or type(error).__name__)
 
 
-def decode_error(status: int, body: bytes) -> AwsError:
-    """The AwsError in an error answer: the code is the part after `#` and before `:` (facts/ecs.md §11.1)."""
-    try:
-        fields = _object(body)
-    except AwsError:
-        return AwsError("UnknownError", body[:500].decode("utf-8", "replace") or f"HTTP status {status} without a body", status)
-    code = str(fields.pop("__type", None) or fields.pop("code", None) or "UnknownError").rpartition("#")[2].partition(":")[0]
-    message = next((fields.pop(name) for name in ("message", "Message", "errorMessage") if name in fields), "")
-    return AwsError(code, str(message), status, fields)
-
-
 class ApiError(HinobanError):
     """An error answer of /_hinoban/v1/: `code` and `status` beside the three parts; `fields` are its further members."""
 
@@ -182,7 +172,7 @@ class ApiError(HinobanError):
 def decode_api_error(status: int, body: bytes) -> ApiError:
     """An error answer below /_hinoban/v1/. What is not in its shape is somebody else's, whose words are the reason then."""
     try:
-        fields = _object(body)
+        fields = outgoing.json_object(body)
     except AwsError:
         fields = {}
     foreign = decode_error(status, body)
@@ -191,12 +181,13 @@ def decode_api_error(status: int, body: bytes) -> ApiError:
     return ApiError(code, status, what, why, todo, fields)
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds; nothing is `{}`."""
-    try:
-        found = msgspec.json.decode(body) if body else {}
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise AwsError("UnreadableAnswer", f"The endpoint's answer is not JSON: {error}", 502) from None
-    if not isinstance(found, dict):
-        raise AwsError("UnreadableAnswer", "The endpoint's answer is not a JSON object.", 502)
-    return found
+def _spelled(query: Mapping[str, Any] | None) -> str:
+    """A query string of what is not None."""
+    return urlencode({name: value for name, value in (query or {}).items() if value is not None}, quote_via=quote, safe="")
+
+
+def _token_of(service: str, operation: str) -> str:
+    model = models.service(service)
+    shape = model.definitions[operation].get("input", {}).get("shape")
+    members = model.shapes[shape]["members"] if shape else {}
+    return next((name for name in _TOKENS if name in members), _TOKENS[0])

@@ -42,8 +42,10 @@ class Service:
         self.protocol: str = metadata["protocol"]
         self.protocols: tuple[str, ...] = tuple(metadata.get("protocols") or (self.protocol,))
         self.namespace: str = metadata.get("xmlNamespace", "")
+        self.api_version: str = metadata["apiVersion"]
         self.json_version: str = metadata.get("jsonVersion", "1.0")
         self.target_prefix: str = metadata.get("targetPrefix", "")
+        self.query_compatible = "awsQueryCompatible" in metadata
         self.signing_name: str = metadata.get("signingName") or metadata["endpointPrefix"]
         self.definitions: dict[str, Any] = definition["operations"]
         self._operations: dict[str, Operation] = {}

@@ -1,4 +1,4 @@
-"""AWS's query protocol for operations of ours: a form names the operation and its members (`Filter.member.1.Name=x`), XML answers.
+"""AWS's query protocol, both ways: a form names the operation and its members (`Filter.member.1.Name=x`), XML answers.
 
 Source: "AWS query protocol" (Smithy); lists are `member.N` or, flattened, `N`; maps `entry.N.key` and `entry.N.value`.
 """
@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.etree import ElementTree
 
 from hinoban.aws import errors
 from hinoban.aws.errors import AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols.json import REQUEST_ID
-from hinoban.aws.protocols.shapes import Shapes, scalar, text_of
+from hinoban.aws.protocols.shapes import Shapes, scalar, text_of, wire_name
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 _DEEPEST = 100
@@ -166,3 +167,102 @@ def _xml(text: str, request_id: str, status: int) -> HttpResponse:
     body = text.encode("utf-8", "replace")
     headers = [(REQUEST_ID, request_id), ("content-type", "text/xml"), ("content-length", str(len(body)))]
     return HttpResponse(status, headers, body)
+
+
+# As a client -------------------------------------------------------------------------------------------------------------------------
+
+
+def form(operation_name: str, version: str, params: Mapping[str, Any], shape: str | None, shapes: Shapes) -> Form:
+    """The form of a call."""
+    found: Form = {"Action": operation_name, "Version": version}
+    if shape is not None:
+        _spell_structure(found, "", params, shape, shapes)
+    return found
+
+
+def _spell_structure(found: Form, prefix: str, value: Mapping[str, Any], name: str, shapes: Shapes) -> None:
+    for member, reference in shapes[name]["members"].items():
+        if (one := value.get(member)) is None:
+            continue
+        target = shapes[reference["shape"]]
+        at = wire_name(reference, member)
+        if target["type"] == "list" and target.get("flattened") and one:
+            at = target["member"].get("locationName", at)
+        _spell(found, prefix + at, one, reference["shape"], shapes)
+
+
+def _spell(found: Form, at: str, value: Any, name: str, shapes: Shapes) -> None:
+    shape = shapes[name]
+    match shape["type"]:
+        case "structure":
+            _spell_structure(found, f"{at}.", value, name, shapes)
+        case "list":
+            if not value:
+                found[at] = ""
+            member = shape["member"]
+            prefix = at if shape.get("flattened") else f"{at}.{wire_name(member, 'member')}"
+            for index, one in enumerate(value, 1):
+                _spell(found, f"{prefix}.{index}", one, member["shape"], shapes)
+        case "map":
+            prefix = at if shape.get("flattened") else f"{at}.entry"
+            for index, (key, one) in enumerate(value.items(), 1):
+                _spell(found, f"{prefix}.{index}.{wire_name(shape['key'], 'key')}", key, shape["key"]["shape"], shapes)
+                _spell(found, f"{prefix}.{index}.{wire_name(shape['value'], 'value')}", one, shape["value"]["shape"], shapes)
+        case _:
+            found[at] = value if isinstance(value, str) else text_of(value, shape, "iso8601")
+
+
+def tree_of(body: bytes) -> ElementTree.Element:
+    """An answer's XML without its namespaces; ElementTree.ParseError where it is none."""
+    root = ElementTree.fromstring(body)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def read(root: ElementTree.Element, output: Mapping[str, Any] | None, shapes: Shapes) -> dict[str, Any]:
+    """The members of an answer; `output` is the operation's reference to its output shape."""
+    if output is None:
+        return {}
+    wrapper = output.get("resultWrapper")
+    inner = root.find(wrapper) if wrapper else root
+    found: dict[str, Any] = {} if inner is None else _read(inner, output["shape"], shapes)
+    return found
+
+
+def _read(element: ElementTree.Element, name: str, shapes: Shapes) -> Any:
+    shape = shapes[name]
+    match shape["type"]:
+        case "structure":
+            return _read_structure(element, shape, shapes)
+        case "list":
+            member = shape["member"]
+            return [_read(one, member["shape"], shapes) for one in element.findall(wire_name(member, "member"))]
+        case "map":
+            return _read_entries(element.findall("entry"), shape, shapes)
+    return scalar(element.text or "", shape)
+
+
+def _read_structure(element: ElementTree.Element, shape: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for member, reference in shape["members"].items():
+        target = shapes[reference["shape"]]
+        at = wire_name(reference, member)
+        if not target.get("flattened"):
+            if (one := element.find(at)) is not None:
+                found[member] = _read(one, reference["shape"], shapes)
+        elif target["type"] == "map":
+            if entries := element.findall(at):
+                found[member] = _read_entries(entries, target, shapes)
+        elif items := element.findall(wire_name(target["member"], at)):
+            found[member] = [_read(one, target["member"]["shape"], shapes) for one in items]
+    return found
+
+
+def _read_entries(entries: list[ElementTree.Element], shape: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
+    found = {}
+    for entry in entries:
+        key, value = (entry.find(wire_name(shape[part], part)) for part in ("key", "value"))
+        if key is not None and value is not None:
+            found[key.text or ""] = _read(value, shape["value"]["shape"], shapes)
+    return found

@@ -1,4 +1,4 @@
-"""AWS's REST-JSON protocol for operations of ours: method and path name the operation, members stand in path, query, headers and body.
+"""AWS's REST-JSON protocol, both ways: method and path name the operation, members stand in path, query, headers and body.
 
 Source: "AWS restJson1 protocol" (Smithy).
 """
@@ -6,14 +6,15 @@ Source: "AWS restJson1 protocol" (Smithy).
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from hinoban.aws import errors
 from hinoban.aws.errors import AwsError
 from hinoban.aws.http import HttpRequest, HttpResponse
 from hinoban.aws.protocols import json
-from hinoban.aws.protocols.shapes import Shapes, scalar, text_of
+from hinoban.aws.protocols.shapes import Shapes, from_json, scalar, text_of, to_json, wire_name
 
+_UNRESERVED = "-_.~"
 _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 _made: dict[str, "Routes"] = {}
 
@@ -136,3 +137,96 @@ def error_response(request_id: str, error: AwsError, text_member: str = "message
         ("content-length", str(len(body))),
     ]
     return HttpResponse(error.status, headers, body)
+
+
+# As a client -------------------------------------------------------------------------------------------------------------------------
+
+
+def request(http: Mapping[str, Any], params: Mapping[str, Any], shape: str | None, shapes: Shapes) -> HttpRequest:
+    """A call, unsigned; `http` is the operation's method and URI. AwsError (ValidationException) where a part of the path is missing."""
+    uri, _, fixed = http["requestUri"].partition("?")
+    pairs = [fixed] if fixed else []
+    headers: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    inside: dict[str, Any] = {}
+    body: bytes | None = None
+    members = shapes[shape]["members"] if shape else {}
+    payload = shapes[shape].get("payload") if shape else None
+    for member, reference in members.items():
+        if (value := params.get(member)) is None:
+            continue
+        at, target = wire_name(reference, member), shapes[reference["shape"]]
+        match reference.get("location"):
+            case "uri":
+                labels[at] = _text(value, target, "iso8601")
+            case "querystring":
+                pairs += [f"{quote(name, _UNRESERVED)}={quote(one, _UNRESERVED)}" for name, one in _pairs(at, value, target, shapes)]
+            case "header":
+                headers[at.lower()] = _text(value, target, "rfc822")
+            case "headers":
+                headers |= {f"{at}{name}".lower(): str(one) for name, one in value.items()}
+            case _ if member == payload:
+                body = value if isinstance(value, bytes) else json.encode(to_json(value, reference["shape"], shapes))
+            case _:
+                inside[at] = to_json(value, reference["shape"], shapes)
+    if payload is None and any("location" not in reference for reference in members.values()):
+        body = json.encode(inside)
+    if body is not None:
+        headers.setdefault("content-type", "application/json")
+    return HttpRequest(http["method"], _path(uri, labels), "&".join(pairs), headers, body or b"", "")
+
+
+def _path(uri: str, labels: Mapping[str, str]) -> str:
+    def spelled(found: re.Match[str]) -> str:
+        value = labels.get(found[1], "")
+        if not value:
+            raise AwsError("ValidationException", f"The path needs {found[1]}, which must not be empty.")
+        return quote(value, _UNRESERVED + "/" if found[2] else _UNRESERVED)
+
+    return _LABEL.sub(spelled, uri)
+
+
+def _pairs(at: str, value: Any, shape: dict[str, Any], shapes: Shapes) -> list[tuple[str, str]]:
+    match shape["type"]:
+        case "list":
+            inner = shapes[shape["member"]["shape"]]
+            return [(at, _text(one, inner, "iso8601")) for one in value]
+        case "map":
+            return [pair for name, one in value.items() for pair in _pairs(name, one, shapes[shape["value"]["shape"]], shapes)]
+    return [(at, _text(value, shape, "iso8601"))]
+
+
+def _text(value: Any, shape: dict[str, Any], format_: str) -> str:
+    return value if isinstance(value, str) else text_of(value, shape, format_)
+
+
+def read(status: int, headers: Mapping[str, str], body: bytes, output: str | None, shapes: Shapes) -> dict[str, Any]:
+    """The members of an answer; `headers` have lower-case names. AwsError (SerializationException) where it is no JSON."""
+    if output is None:
+        return {}
+    shape = shapes[output]
+    payload = shape.get("payload")
+    inside = json.decode(body) if payload is None else {}
+    found: dict[str, Any] = {}
+    for member, reference in shape["members"].items():
+        at, target = wire_name(reference, member), shapes[reference["shape"]]
+        match reference.get("location"):
+            case "statusCode":
+                found[member] = status
+            case "header":
+                if at.lower() in headers:
+                    found[member] = scalar(headers[at.lower()], target)
+            case "headers":
+                prefix = at.lower()
+                found[member] = {name[len(prefix) :]: value for name, value in headers.items() if name.startswith(prefix)}
+            case _ if member == payload:
+                if target["type"] == "blob":
+                    found[member] = body
+                elif body:
+                    found[member] = body.decode("utf-8", "replace") if target["type"] == "string" else from_json(
+                        json.decode(body), reference["shape"], shapes
+                    )  # fmt: skip
+            case _:
+                if isinstance(inside, dict) and (value := inside.get(at)) is not None:
+                    found[member] = from_json(value, reference["shape"], shapes)
+    return found

@@ -30,6 +30,79 @@ def scalar(text: str, shape: dict[str, Any], format_: str | None = None) -> Any:
     return text
 
 
+def wire_name(reference: dict[str, Any], member: str) -> str:
+    """A member's name on the wire."""
+    found: str = reference.get("locationName", member)
+    return found
+
+
+def to_json(value: Any, name: str, shapes: Shapes) -> Any:
+    """A value as JSON spells it: members by their names on the wire, bytes as base64, times as their shape says (else epoch seconds)."""
+    shape = shapes[name]
+    match shape["type"]:
+        case "structure" if isinstance(value, dict) and not shape.get("document"):
+            members = shape["members"]
+            return {
+                wire_name(members[member], member): to_json(one, members[member]["shape"], shapes)
+                for member, one in value.items()
+                if member in members and one is not None
+            }
+        case "list" if isinstance(value, list | tuple):
+            return [to_json(one, shape["member"]["shape"], shapes) for one in value]
+        case "map" if isinstance(value, dict):
+            return {key: to_json(one, shape["value"]["shape"], shapes) for key, one in value.items()}
+        case "blob" if isinstance(value, bytes):
+            return base64.b64encode(value).decode()
+        case "timestamp" if "timestampFormat" in shape and not isinstance(value, str):
+            text = text_of(value, shape, "unixTimestamp")
+            return float(text) if shape["timestampFormat"] == "unixTimestamp" else text
+    return value
+
+
+def from_json(value: Any, name: str, shapes: Shapes) -> Any:
+    """What `to_json` spelled; members that the model does not have are left out, times are floats."""
+    shape = shapes[name]
+    match shape["type"]:
+        case "structure" if isinstance(value, dict) and not shape.get("document"):
+            found = {}
+            for member, reference in shape["members"].items():
+                if (one := value.get(wire_name(reference, member))) is not None:
+                    found[member] = from_json(one, reference["shape"], shapes)
+            return found
+        case "list" if isinstance(value, list):
+            return [from_json(one, shape["member"]["shape"], shapes) for one in value]
+        case "map" if isinstance(value, dict):
+            return {key: from_json(one, shape["value"]["shape"], shapes) for key, one in value.items()}
+        case "blob" | "timestamp" if isinstance(value, str):
+            return scalar(value, shape)
+    return value
+
+
+def is_plain(name: str, shapes: Shapes) -> bool:
+    """Whether JSON's spelling of the shape is its value as it stands: no bytes, no spelled times, no other names."""
+    ahead, seen = [name], {name}
+    while ahead:
+        shape = shapes[ahead.pop()]
+        inner: list[str] = []
+        match shape["type"]:
+            case "blob":
+                return False
+            case "timestamp" if "timestampFormat" in shape:
+                return False
+            case "structure":
+                members = shape["members"]
+                if any(wire_name(reference, member) != member for member, reference in members.items()):
+                    return False
+                inner = [reference["shape"] for reference in members.values()]
+            case "list":
+                inner = [shape["member"]["shape"]]
+            case "map":
+                inner = [shape["value"]["shape"]]
+        ahead += [one for one in inner if one not in seen]
+        seen.update(inner)
+    return True
+
+
 def text_of(value: Any, shape: dict[str, Any], format_: str) -> str:
     """A value as text; `format_` is that of timestamps: `iso8601`, `rfc822` or `unixTimestamp`."""
     match shape["type"]:
