@@ -70,9 +70,17 @@ def next_mark(before: Timing, after: Timing, mark: Mark, now: float) -> Mark:
     return _marked(after, decided, math.floor(now) if after.start is None else math.ceil(after.start))
 
 
-def enabled_mark(timing: Timing, now: float, created_at: float) -> Mark:
-    """The mark of a schedule that is enabled again: nothing before now is owed, and its rate keeps the phase of its creation."""
-    return _marked(timing, now, math.floor(created_at) if timing.start is None else math.ceil(timing.start))
+def disabled_mark(mark: Mark, now: float) -> Mark:
+    """Nothing is due while disabled. That slots were decided is remembered: a clock that is set back meanwhile must not fire them again."""
+    return Mark(max(mark.decided, now), None, mark.anchor)
+
+
+def enabled_mark(timing: Timing, known: Mark | None, now: float, created_at: float) -> Mark:
+    """The mark of what is enabled again: nothing before now is owed. A rule's rate counts from now, a schedule's keeps its phase."""
+    decided = now if known is None else max(known.decided, now)
+    if timing.kind == "rule":
+        return _marked(timing, decided, math.floor(now))
+    return _marked(timing, decided, math.floor(created_at) if timing.start is None else math.ceil(timing.start))
 
 
 def _marked(timing: Timing, decided: float, anchor: float) -> Mark:

@@ -18,7 +18,7 @@ from hinoban.engine.events.model import DEFAULT_BUS, Rule
 from hinoban.engine.events.targets.queue import Delivery
 from hinoban.engine.journal import Journal
 from hinoban.engine.schedules import lines
-from hinoban.engine.schedules.decide import decide, enabled_mark, first_mark, next_mark
+from hinoban.engine.schedules.decide import decide, disabled_mark, enabled_mark, first_mark, next_mark
 from hinoban.engine.schedules.lines import TARGET_ID, Owner
 from hinoban.engine.schedules.marks import Marks
 from hinoban.engine.schedules.model import Mark, Schedule, Timing, timing_of
@@ -213,12 +213,13 @@ class Slots:
             self._decide(before, was, mark, now)
             mark = self._marks.get(owner.arn)
         if becomes is None:
-            self._marks.drop(owner.arn)
+            if mark is not None:
+                self._marks.put(owner.arn, disabled_mark(mark, now))
             return
-        if before is None or (isinstance(after, Rule) and was is None):
+        if before is None:
             made = first_mark(becomes, now)
         elif was is None or mark is None:
-            made = enabled_mark(becomes, now, after.created_at)
+            made = enabled_mark(becomes, mark, now, after.created_at)
         else:
             made = next_mark(was, becomes, mark, now)
         self._marks.put(owner.arn, made)
