@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from hinoban.aws.call import Params
-from hinoban.engine.events.targets.counters import Counters
+from hinoban.engine.events.targets.counters import Counters, OwnerCounts
 from hinoban.store.database import Database, Table
 
 MIGRATION = "CREATE TABLE deliveries (id TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -100,6 +100,10 @@ class Queue:
     def matched(self, owner_arn: str) -> None:
         """Count one event that the rule matched (or one slot that fired), whether it has targets or not."""
         self.counters.matched(owner_arn)
+
+    def counts(self) -> dict[str, OwnerCounts]:
+        """What each rule matched, and what became of what its targets were sent, by the ARN of rule or schedule."""
+        return self.counters.all()
 
     def drop(self, owner_arn: str, target_id: str | None = None) -> None:
         """Take back what waits for the owner's targets (for one of them): it was deleted. What is under way is not tried again."""
