@@ -91,6 +91,12 @@ def parse_iso(text: str) -> float:
     return round(moment.timestamp(), 3)
 
 
+def iso_minutes(moment: float, zone: str) -> str:
+    """`2026-11-27T00:00+09:00`: a minute in a time zone, as commands take it; with its seconds where it has any."""
+    there = datetime.fromtimestamp(moment, ZoneInfo(zone))
+    return there.isoformat(timespec="seconds" if there.second else "minutes")
+
+
 def local_day_time(moment: float, zone: ZoneInfo) -> str:
     """`Fri 27 Nov 00:00 JST`: the day, the minute and the zone's name."""
     there = datetime.fromtimestamp(moment, zone)

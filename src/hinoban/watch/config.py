@@ -1,6 +1,6 @@
 """What the watch is told to do, as frozen values; daemon/config.py makes them from the TOML file."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,13 @@ class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
     cap: float = 5 * MINUTES
 
 
+CatchUp = Literal["none", "last", "all"]
+"""Which of the runs that fell due while the engine was away are made up for: a midnight job must not start at nine unasked."""
+
+OnOverlap = Literal["tell", "stop_newer", "stop_older"]
+"""What is done about two runs of a family at once."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """One `[[policy]]`: `match` is an EventBridge event pattern over the envelope plus `hinoban.{tags,family,cluster,started_by}`; {} is everything.
 
@@ -29,6 +36,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_runtime: float | None = None
     stop_after: float | None = None
     retry: RetryRule | None = None
+    catch_up: CatchUp | None = None
+    overlap: OnOverlap | None = None
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):

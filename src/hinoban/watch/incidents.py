@@ -69,6 +69,20 @@ def evidence(incident: Incident, finding: Finding, now: float) -> Step | None:
     return _told(changed, "opened" if incident.told == 0 else "changed")
 
 
+def again(incident: Incident, finding: Finding, now: float) -> Step:
+    """The same matter, come back or grown: told once more, whatever was said of it before."""
+    kept = msgspec.structs.replace(finding, subject=incident.subject)
+    changed = msgspec.structs.replace(
+        incident, state="open", resolved_at=None, verdict=finding.verdict, finding=kept, changed_at=now, held_until=None
+    )
+    return _told(changed, "opened" if incident.told == 0 else "changed")
+
+
+def noticed(step: Step, now: float) -> Step:
+    """Something to know and nothing to do: told as opened, over at once."""
+    return Step(msgspec.structs.replace(step.incident, state="resolved", resolved_at=now), step.tell)
+
+
 def release(incident: Incident, now: float, refusals_allowed: int) -> Step | None:
     """Tell a held incident whose hold is over: the time is up and nothing runs, or too many retries were refused."""
     if incident.held_until is None or incident.state != "open":

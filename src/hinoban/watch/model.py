@@ -4,7 +4,18 @@ from typing import Any, Literal
 
 import msgspec
 
-Detector = Literal["did_not_start", "failed_exit", "out_of_memory", "overdue"]
+Detector = Literal[
+    "did_not_start",
+    "failed_exit",
+    "out_of_memory",
+    "overdue",
+    "missed_run",
+    "dead_schedule",
+    "schedule_changed",
+    "overlap",
+    "delivery_failed",
+    "policy_mismatch",
+]
 IncidentState = Literal["open", "acknowledged", "resolved"]
 Verdict = str
 """The verdict in capitals that stands in line 1: `NOT STARTED`, `EXIT 1`, `OUT OF MEMORY`, `OVERDUE`, `RECOVERED`, ..."""
@@ -93,6 +104,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     def started_by(self) -> str | None:
         return (self.request or {}).get("startedBy")
 
+    @property
+    def token(self) -> str | None:
+        return (self.request or {}).get("clientToken")
+
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """One StopTask call that was accepted, as its CloudTrail record tells it: who stopped which task."""
@@ -104,7 +119,62 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """The ARN, or the AWS service, that called."""
 
 
+class Doing(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted write to what a scheduled run stands on: a rule, a schedule, a task definition, a cluster. Who did what to which."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    name: str
+    """The operation: `DisableRule`, `DeregisterTaskDefinition` ..."""
+    subject: str
+    """What it was done to: `rule/nightly`, `schedule/default/nightly`, `definition/billing:17`, `cluster/batch`."""
+    caller: str
+    """The ARN, or the AWS service, that called."""
+
+
+class SlotNews(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine's own line on a schedule's slots: one that fired, or a run of `count` that were missed, from `first` to `last`."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    arn: str
+    kind: Literal["rule", "schedule"]
+    name: str
+    group: str | None
+    expression: str
+    timezone: str
+    fired: bool
+    first: float
+    last: float
+    count: int
+    reason: str
+    tokens: dict[str, str]
+    """Target id -> the clientToken of its RunTask; ECS targets only."""
+    clusters: dict[str, str]
+    """Target id -> the name of its cluster."""
+
+
+class DeliveryNews(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine's line on a target that an event could not be delivered to, can be again, or was though its policy does not say so."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    what: Literal["failed", "recovered", "mismatch", "unsent"]
+    arn: str
+    """The rule's, the schedule's or, of an unsent mail, the topic's."""
+    name: str
+    target_id: str
+    detail: dict[str, Any]
+
+
 Observation = TaskChange | Launch
+News = Doing | SlotNews | DeliveryNews
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,13 @@ import msgspec
 
 from hinoban.base import units
 from hinoban.base.ids import derived_id
-from hinoban.watch.model import Launch, LaunchFailure, Observation, Older, Stop, TaskChange
+from hinoban.watch.model import Launch, LaunchFailure, News, Observation, Older, Stop, TaskChange
+from hinoban.watch.normalise_news import DELIVERIES, SLOT, delivery_news, doing, slot_news
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
 
+_SOURCES = frozenset({"aws.ecs", "aws.events", "aws.scheduler"})
 _MOMENTS = (
     "connectivityAt",
     "createdAt",
@@ -63,7 +65,7 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | Older]]:
+def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | Older]]:
     """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
     behind everything else, as `Older`."""
     names = [_task_event(raw) for raw in events]
@@ -73,8 +75,8 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Sto
             name = (older.task_arn, older.region, older.account)
             if (before := names[latest.get(name, place)]) is None or older.version >= before.version:
                 latest[name] = place
-    told: list[tuple[bytes, Observation | Stop | Older]] = []
-    behind: list[tuple[bytes, Observation | Stop | Older]] = []
+    told: list[tuple[bytes, Observation | Stop | News | Older]] = []
+    behind: list[tuple[bytes, Observation | Stop | News | Older]] = []
     for place, (raw, older) in enumerate(zip(events, names, strict=True)):
         if older is not None and latest[(older.task_arn, older.region, older.account)] != place:
             behind.append((raw, older))
@@ -97,17 +99,21 @@ def _task_event(raw: bytes) -> Older | None:
     return Older(seen.account, seen.region, seen.detail.task_arn, seen.detail.version, seen.detail.last_status == "STOPPED")
 
 
-def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | None:
+def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | None:
     """What an envelope (JSON bytes) tells; None for kinds we do not know and for what is no envelope at all."""
     try:
         envelope = _decode_envelope(raw)
-        if envelope.source != "aws.ecs":
-            return None
-        if envelope.detail_type == TASK_EVENT:
+        if envelope.detail_type == TASK_EVENT and envelope.source == "aws.ecs":
             return task_change(envelope, _decode_detail(envelope.detail))
-        if envelope.detail_type == CALL_EVENT:
+        if envelope.detail_type == CALL_EVENT and envelope.source in _SOURCES:
             record = _decode_detail(envelope.detail)
-            return launch(envelope, record) or stop(record)
+            return launch(envelope, record) or stop(record) or doing(record, envelope.account)
+        if envelope.source.startswith("hinoban."):
+            if envelope.detail_type == SLOT:
+                return slot_news(envelope.id, envelope.time, envelope.account, envelope.region, _decode_detail(envelope.detail))
+            if (what := DELIVERIES.get(envelope.detail_type)) is not None:
+                detail = _decode_detail(envelope.detail)
+                return delivery_news(what, envelope.id, envelope.time, envelope.account, envelope.region, detail)
     except (msgspec.DecodeError, KeyError, TypeError, ValueError):
         # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
         return None

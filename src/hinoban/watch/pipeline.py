@@ -13,16 +13,36 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.detect.delivery import delivery
+from hinoban.watch.detect.delivery import subject_of as delivery_subject
+from hinoban.watch.detect.overlap import overlap
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
+from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
-from hinoban.watch.model import Attempt, Finding, Incident, Launch, Observation, TaskChange, attempt_of
+from hinoban.watch.live import LiveTasks
+from hinoban.watch.model import (
+    Attempt,
+    DeliveryNews,
+    Doing,
+    Finding,
+    Incident,
+    Launch,
+    News,
+    Observation,
+    SlotNews,
+    TaskChange,
+    attempt_of,
+)
 from hinoban.watch.normalise import observations
 from hinoban.watch.policies import Policies
 from hinoban.watch.retry import policy as retry_policy
 from hinoban.watch.retry_row import Retry
+from hinoban.watch.schedules.model import Snapshot
+from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.sources.source import Batch
+from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
 
 
@@ -48,7 +68,11 @@ class Pipeline:
         self._history = History()
         self.ledger = Ledger(channels)
         self.deadlines = Deadlines()
-        self._load_deadlines()
+        self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
+        self._live = LiveTasks()
+        self.asked: set[tuple[str, str]] = set()
+        """(region, subject) of rules and schedules that somebody changed: to be read again soon."""
+        self._load_open()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -59,8 +83,10 @@ class Pipeline:
         except BaseException:
             self._history.forget()
             self.ledger.forget()
+            self.timetable.book.forget()
             self.deadlines = Deadlines()
-            self._load_deadlines()
+            self._live = LiveTasks()
+            self._load_open()
             raise
 
     def take(self, source: str, batch: Batch, now: float) -> int:
@@ -97,41 +123,112 @@ class Pipeline:
             moments.append(max(next_deadline, now))
         return min(moments, default=None)
 
+    def refresh(self, snapshot: Snapshot, now: float) -> None:
+        """Take over what was read of the schedules."""
+        with self.transaction() as connection:
+            self.timetable.refresh(connection, snapshot, now)
+
+    def expect(self, now: float, *, sure: bool) -> float | None:
+        """Write the scheduled runs that have come due; the moment of the next. See Timetable.expect."""
+        with self.transaction() as connection:
+            return self.timetable.expect(connection, now, sure=sure)
+
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
         if isinstance(change, Launch):
             self._launch(connection, change, now)
+        elif isinstance(change, Doing | SlotNews | DeliveryNews):
+            self._news(connection, change, now)
         elif fresh.newest and isinstance(change, TaskChange):
             self._task(connection, change, now)
+
+    def _news(self, connection: Connection, news: News, now: float) -> None:
+        if isinstance(news, SlotNews):
+            self.timetable.news(connection, news, now, self._policies.catch_up)
+        elif self.timetable.book.note(connection, news):
+            if isinstance(news, Doing):
+                self.asked.add((news.region, news.subject))
+            else:
+                self._delivery(connection, news, now)
+
+    def _delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
+        """One target, one incident, told when it begins to fail and when it is well again."""
+        finding = delivery(news)
+        known = self.ledger.incident(connection, incidents.incident_id(delivery_subject(news)))
+        if finding is None:
+            if known is not None and known.state != "resolved":
+                self.ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
+        elif known is None:
+            self._open(connection, finding, None, now)
+        elif known.state == "resolved":
+            self.ledger.put(connection, incidents.again(known, finding, now), now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
         name = task_name(change)
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
+        finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
+        well = (
+            change.finished
+            and finding is None
+            and change.detail.get("stopCode") == "EssentialContainerExited"
+            and exit_code_of(change.detail) == 0
+        )
+        slot = self.timetable.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
+        self._overlap(connection, change, now)
         if not change.finished:
             self.deadlines.watch(name, start_of(change), self._policies.limits(change))
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
-                self.ledger.put(connection, incidents.of_retry(ours, change, None, False, now), now)
+                self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
         self.deadlines.drop(name)
-        finding = next(iter(self._detect.findings(change, now)), None)
         code = finding.facts.get("exit_code") if finding is not None else None
         self._history.judge(change, finding.verdict if finding else None, code)
-        well = finding is None and change.detail.get("stopCode") == "EssentialContainerExited" and exit_code_of(change.detail) == 0
         if ours is not None:
-            self.ledger.put(connection, incidents.of_retry(ours, change, finding, well, now), now)
+            self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector == "did_not_start" and named is not None:
                 self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
         else:
-            self._ended(connection, change, finding, now)
+            self._ended(connection, change, finding, slot, now)
         if well:
             starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
             for incident in self.ledger.open_of_family(connection, change.family):
                 if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
                     self.ledger.put(connection, incidents.healed(incident, change, now), now)
 
-    def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, now: float) -> None:
+    def _overlap(self, connection: Connection, change: TaskChange, now: float) -> None:
+        """Two runs of a family at once, and the end of it."""
+        policy = self._policies.overlap(change)
+        scheduled = policy is not None or self.timetable.starts(connection, change)
+        found = self._live.seen(connection, change, scheduled=scheduled)
+        if found is not None:
+            newer, older = found
+            stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
+            finding = overlap(change, newer, older, self.timetable.when, stopping)
+            known = [one for one in self.ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
+            if not known and self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+                self._open(connection, finding, None, now)
+                if stopping is not None:
+                    self.deadlines.again((stopping.rpartition("/")[2], change.region, change.account), "stop", now)
+        if change.finished:
+            for incident in self.ledger.open_of_family(connection, change.family):
+                pair = (incident.finding.task_arn, incident.finding.facts.get("older"))
+                if incident.finding.detector == "overlap" and change.task_arn in pair:
+                    words = f"Task {change.task_arn.rpartition('/')[2][:8]} ended at {clock_time(change.at, self._config.tz)}."
+                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
+
+    def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
+        """Write an incident; one about a scheduled run with its hops as they stand now."""
+        if slot is not None:
+            step = incidents.Step(self.timetable.linked(connection, slot, step.incident), step.tell)
+        self.ledger.put(connection, step, now)
+
+    def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float) -> None:
         named = incidents.incident_id(f"task:{change.task_arn}")
+        if slot is not None and finding is not None:
+            finding, _ = self.timetable.about(connection, finding, slot, now)
+        if slot is not None and self.ledger.open_incidents(connection).get(named) is None:
+            named = incidents.incident_id(slot.subject)
         # A good end concerns open incidents only, and those are in memory: no read for each task that ends well.
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
@@ -139,21 +236,24 @@ class Pipeline:
             at = clock_time(change.at, self._config.tz)
             by_a_call = change.detail.get("stopCode") == "UserInitiated"
             why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
-            self.ledger.put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), now)
+            self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
         elif finding is not None and known is None:
             launch = None
             if finding.detector == "did_not_start":
                 launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
-            self._open(connection, finding, launch, now)
+            self._open(connection, finding, launch, now, slot)
         elif finding is not None and known is not None and (step := incidents.evidence(known, finding, now)) is not None:
-            self.ledger.put(connection, step, now)
+            self._put(connection, step, slot, now)
 
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
+        self._live.launched(launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
+        slot = self.timetable.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
-            if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-                self._open(connection, finding, launch, now)
+            self._refused(connection, finding, launch, slot, now)
+        if slot is not None and slot.tasks and slot.incident_id is not None:
+            self._late(connection, slot, now)
         for arn in launch.task_arns:
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
             known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
@@ -163,7 +263,29 @@ class Pipeline:
                     self.ledger.put_retry(connection, retry)
                     self.ledger.put(connection, incidents.Step(incidents.attempted(known, waiting(retry), now)), now)
 
-    def _open(self, connection: Connection, finding: Finding, launch: Launch | None, now: float) -> None:
+    def _refused(self, connection: Connection, finding: Finding, launch: Launch, slot: Slot | None, now: float) -> None:
+        """A launch that was refused: of a scheduled run it is a matter of the slot, or of the schedule that cannot run any more."""
+        dead = None
+        if slot is not None:
+            finding, dead = self.timetable.about(connection, finding, slot, now)
+        if dead is not None:
+            self._put(connection, incidents.again(dead, finding, now), slot, now)
+            return
+        known = self.ledger.incident(connection, incidents.incident_id(finding.subject))
+        if known is None:
+            self._open(connection, finding, launch, now, slot)
+        elif known.finding.detector == "missed_run":
+            # Only now is it known what became of it.
+            self._put(connection, incidents.again(known, finding, now), slot, now)
+
+    def _late(self, connection: Connection, slot: Slot, now: float) -> None:
+        """A run that was given up for lost was launched after all: its record came late."""
+        known = self.ledger.open_incidents(connection).get(slot.incident_id or "")
+        if known is not None and known.finding.detector == "missed_run" and known.subject == slot.subject:
+            words = "It was launched after all: its record came late."
+            self._put(connection, incidents.resolved(known, "RAN", words, now), slot, now)
+
+    def _open(self, connection: Connection, finding: Finding, launch: Launch | None, now: float, slot: Slot | None = None) -> None:
         incident_id = incidents.incident_id(finding.subject)
         retry, why_not = self._first_retry(finding, launch, incident_id, now)
         missing = launch.refused if launch is not None and finding.task_arn is None else 1
@@ -172,7 +294,7 @@ class Pipeline:
         if retry is not None:
             self.ledger.put_retry(connection, retry)
             step = incidents.Step(incidents.attempted(step.incident, waiting(retry), now), step.tell)
-        self.ledger.put(connection, step, now)
+        self._put(connection, step, slot, now)
 
     def _first_retry(self, finding: Finding, launch: Launch | None, incident_id: str, now: float) -> tuple[Retry | None, str | None]:
         rule = self._policies.retry_rule(launch) if launch is not None else None
@@ -211,6 +333,9 @@ class Pipeline:
             if limit is not None and start_of(change) + limit > now:
                 self.deadlines.again(name, "warn", start_of(change) + limit)
             return
+        slot = self.timetable.book.of_task(connection, change.task_arn)
+        if slot is not None:
+            finding, _ = self.timetable.about(connection, finding, slot, now)
         if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
             done = (f"Warned at {clock_time(now, self._config.tz)}.",)
             self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
@@ -230,10 +355,18 @@ class Pipeline:
         for _, arn in lost:
             self.deadlines.drop((arn.rpartition("/")[2], arn.split(":")[3], arn.split(":")[4]))
 
-    def _load_deadlines(self) -> None:
+    def _load_open(self) -> None:
         with self._engine.connect() as connection:
             for change in queries.open_changes(connection):
                 self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
+                self._live.restore(change)
+
+
+def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
+    """How a task stands, for its slot."""
+    if not change.finished:
+        return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
+    return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"
 
 
 def waiting(retry: Retry) -> Attempt:

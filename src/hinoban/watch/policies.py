@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hinoban.aws.event_patterns import compile_pattern
-from hinoban.watch.config import Policy, RetryRule, WatchConfig
+from hinoban.watch.config import CatchUp, OnOverlap, Policy, RetryRule, WatchConfig
 from hinoban.watch.model import Launch, TaskChange
 
 RETRY_TAG = "hinoban:retry"
@@ -56,6 +56,22 @@ class Policies:
         by_schedule = (launch.started_by or "").startswith(_SCHEDULES)
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
         return self._config.retry if by_schedule or asked else None
+
+    def catch_up(self, launch: Launch) -> CatchUp:
+        """Which missed runs of a schedule are made up for; `launch` is the RunTask that it would have been."""
+        seen, found = launch_view(launch) if self._policies else None, None
+        for matches, policy in self._policies:
+            if policy.catch_up is not None and matches(seen):
+                found = policy.catch_up
+        return found or "none"
+
+    def overlap(self, change: TaskChange) -> OnOverlap | None:
+        """What is done when this task runs beside another of its family; None where no policy speaks of it."""
+        seen, found = task_view(change) if self._policies else None, None
+        for matches, policy in self._policies:
+            if policy.overlap is not None and matches(seen):
+                found = policy.overlap
+        return found
 
 
 def tags_of(launch: Launch) -> dict[str, str]:

@@ -8,7 +8,7 @@ from sqlalchemy.pool import StaticPool
 
 from hinoban.base.errors import HinobanError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision of migrations/versions; a test holds it true."""
 
 

@@ -100,6 +100,45 @@ retries = Table(
 )
 Index("retries_due", retries.c.state, retries.c.due_at)
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("arn", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("gone_at", Float),  # when it was found to be deleted
+    Column("expected_until", Float, nullable=False),  # its slots up to here have rows
+    Column("value", LargeBinary, nullable=False),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("at", Float, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("token", String),
+    Column("incident_id", String),
+    Column("value", LargeBinary, nullable=False),
+)
+Index("slots_by_at", slots.c.at)
+Index("slots_by_name", slots.c.name, slots.c.at)
+Index("slots_by_token", slots.c.token)
+Index("slots_by_incident", slots.c.incident_id)
+Index("slots_open", slots.c.key, sqlite_where=slots.c.open, postgresql_where=slots.c.open)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", String, primary_key=True),  # the event's id, which a repetition has too
+    Column("at", Float, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)
+Index("notes_by_subject", notes.c.subject, notes.c.at)
+
 outbox = Table(
     "outbox",
     metadata,

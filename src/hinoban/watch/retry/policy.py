@@ -14,7 +14,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 def refusal_to_retry(finding: Finding, launch: Launch | None) -> str | None:
     """Why this failure cannot be retried even where a rule asks for it; None where it can."""
-    if finding.detector != "did_not_start" or not finding.explanation.retryable:
+    if finding.detector not in ("did_not_start", "missed_run") or not finding.explanation.retryable:
         return "it cannot help"
     if launch is None or launch.request is None:
         return "the request is not known"

@@ -1,0 +1,34 @@
+"""Detector missed_run: a schedule's slot at which nothing was launched, or of which nobody can say (facts/eventbridge.md §7, §8).
+
+Asked by time, five minutes and the flexible window after the slot, or at once where the engine itself says that it did not fire.
+"""
+
+from hinoban.watch.detect.slots import DID_NOT_RUN, about_slot, run_it
+from hinoban.watch.model import Explanation, Finding
+from hinoban.watch.schedules.slot import Slot
+
+
+def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, count: int = 1, shown: str = "") -> Finding:
+    """A finding for a slot that was missed, or that stayed without evidence; `until` and `count` where a run of slots was missed as one.
+
+    `shown` is the moment until which evidence was waited for, for people. Only a slot of which it is certain that nothing was
+    launched may be made up for by Hinoban itself.
+    """
+    certain = slot.fired == "NO"
+    several = count > 1 and until is not None
+    kind = "rule" if slot.kind == "rule" else "schedule"
+    if certain:
+        what = f"None of its {count} runs fired" if several else "It did not fire"
+        cause = f"{what}: {slot.reason or 'the reason is not known'}."
+    elif slot.fired == "ok":
+        cause = f"The {kind} fired, but no RunTask of it was seen by {shown}."
+    else:
+        cause = f"Nothing shows that the {kind} fired: no RunTask of it was seen by {shown}. Not certain: its record may have been lost."
+    following = f"Run it now, if that is not too late for it: {run_it(slot.name, slot.at, zone)}"
+    if several:
+        following = f"Run the last one: {run_it(slot.name, until.at, zone)}"  # type: ignore[union-attr]  # several means until
+    if not certain:
+        following = f"Look for it: hinoban ps -a --family {slot.family}      else: {run_it(slot.name, slot.at, zone)}"
+    explanation = Explanation(code="missed_run" if certain else "no_evidence", cause=cause, next=following, said=(), retryable=certain)
+    facts = {"count": count, "last_due_at": until.at if until is not None else None} if several else {}
+    return about_slot(slot, DID_NOT_RUN, explanation, at=slot.at, facts={name: value for name, value in facts.items() if value is not None})

@@ -1,0 +1,58 @@
+"""Detector overlap: two runs of one family at once. Pure.
+
+Of a family that a schedule starts, any two launches; of others, only launches by different starters: one caller that starts many means it.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hinoban.watch.detect.subject import about_task
+from hinoban.watch.model import Explanation, Finding, TaskChange, task_id_of
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that runs now: who started it, and by which call."""
+
+    arn: str
+    since: float
+    started_by: str | None = None
+    caller: str | None = None
+    launch_id: str | None = None
+
+    @property
+    def starter(self) -> str:
+        """Who started it, in as few words as name them."""
+        caller = (self.caller or "").rpartition("/")[2]
+        if self.started_by and caller and not self.started_by.startswith(("events-rule/", "chronos-schedule/")):
+            return f"{self.started_by} ({caller})"
+        return self.started_by or caller or "unknown"
+
+
+def overlapping(newer: Live, others: list[Live], *, scheduled: bool) -> Live | None:
+    """The task that `newer` runs beside and should not, if any: the oldest."""
+
+    def counts(other: Live) -> bool:
+        if other.arn == newer.arn or (newer.launch_id is not None and other.launch_id == newer.launch_id):
+            return False
+        return scheduled or (other.started_by, other.caller) != (newer.started_by, newer.caller)
+
+    return min((other for other in others if counts(other)), key=lambda one: one.since, default=None)
+
+
+def overlap(change: TaskChange, newer: Live, older: Live, when: Callable[[float], str], stopping: str | None) -> Finding:
+    """A finding about the newer task. `stopping` is the ARN of the one that a policy stops."""
+    first, second = task_id_of(older.arn)[:8], task_id_of(newer.arn)[:8]
+    cause = (
+        f"Two run at once: task {first} by {older.starter} since {when(older.since)}, "
+        f"task {second} by {newer.starter} since {when(newer.since)}."
+    )
+    following = (
+        f'Stop one, if they must not: hinoban stop {second} --reason "overlap"      or for good: overlap = "stop_newer" in a [[policy]]'
+    )
+    if stopping is not None:
+        following = f"Hinoban stops task {task_id_of(stopping)[:8]}, as the policy says."
+    explanation = Explanation(code="overlap", cause=cause, next=following, said=(), retryable=False)
+    facts = {"older": older.arn, "older_starter": older.starter, "newer_starter": newer.starter, "stop": stopping}
+    finding = about_task(change, "overlap", "OVERLAP", explanation, at=newer.since, facts=facts)
+    return msgspec.structs.replace(finding, subject=f"overlap:{newer.arn}")

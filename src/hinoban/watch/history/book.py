@@ -1,0 +1,206 @@
+"""The ledger of scheduled runs: schedules, their slots, and who did what to them. What is open is kept in memory, too.
+
+Everything runs inside the caller's transaction; after a failed one call `forget`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from hinoban.base.clock import DAYS
+from hinoban.watch.history.schema import notes, schedules, slots
+from hinoban.watch.model import DeliveryNews, Doing
+from hinoban.watch.schedules.model import Schedule
+from hinoban.watch.schedules.slot import Slot
+
+KEEP_GOOD = 92 * DAYS
+"""How long slots that ended well are kept; the lost ones stay, as their incidents do."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as it was last read. `phase` is a rate's, learned from its runs; `dead` says why its next run cannot start."""
+
+    schedule: Schedule
+    expected_until: float
+    phase: float | None = None
+    gone_at: float | None = None
+    dead: str = ""
+
+
+_known = msgspec.json.Decoder(Known).decode
+_slot = msgspec.json.Decoder(Slot).decode
+_doing = msgspec.json.Decoder(Doing).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Book:
+    """Rows of schedules and slots. One writer a database."""
+
+    def __init__(self) -> None:
+        self._schedules: dict[str, Known] | None = None
+        self._open: dict[tuple[str, float], Slot] | None = None
+        self._by_task: dict[str, tuple[str, float]] = {}
+        self._by_token: dict[str, tuple[str, float]] = {}
+        self.changes = 0
+        """Grows with every schedule written."""
+
+    def forget(self) -> None:
+        """Drop what memory holds."""
+        self._schedules = self._open = None
+        self._by_task, self._by_token = {}, {}
+
+    # Schedules -------------------------------------------------------------------------------------------------------------------------
+
+    def schedules(self, connection: Connection) -> dict[str, Known]:
+        """Every schedule that was ever read and is not gone, by key."""
+        if self._schedules is None:
+            rows = connection.execute(select(schedules.c.value).where(schedules.c.gone_at.is_(None))).scalars()
+            self._schedules = {known.schedule.key: known for known in map(_known, rows)}
+        return self._schedules
+
+    def put_schedule(self, connection: Connection, known: Known) -> None:
+        """Write a schedule; one that is gone stays as a row only."""
+        held, key = self.schedules(connection), known.schedule.key
+        row = {
+            "arn": known.schedule.arn,
+            "name": known.schedule.name,
+            "gone_at": known.gone_at,
+            "expected_until": known.expected_until,
+            "value": _encode(known),
+        }
+        if not connection.execute(update(schedules).where(schedules.c.key == key).values(**row)).rowcount:
+            connection.execute(insert(schedules).values(key=key, **row))
+        self.changes += 1
+        if known.gone_at is None:
+            held[key] = known
+        else:
+            held.pop(key, None)
+
+    # Slots -----------------------------------------------------------------------------------------------------------------------------
+
+    def open_slots(self, connection: Connection) -> dict[tuple[str, float], Slot]:
+        """Those of which more is to come, by (key, moment)."""
+        if self._open is None:
+            self._open = {}
+            for value in connection.execute(select(slots.c.value).where(slots.c.open)).scalars():
+                self._hold(_slot(value))
+        return self._open
+
+    def slot(self, connection: Connection, key: str, at: float) -> Slot | None:
+        """The slot of this schedule at this moment."""
+        if (found := self.open_slots(connection).get((key, at))) is not None:
+            return found
+        value = connection.execute(select(slots.c.value).where(slots.c.key == key, slots.c.at == at)).scalar()
+        return _slot(value) if value is not None else None
+
+    def of_token(self, connection: Connection, token: str) -> Slot | None:
+        """The slot whose RunTask had this clientToken."""
+        held = self.open_slots(connection)
+        if (name := self._by_token.get(token)) is not None:
+            return held[name]
+        value = connection.execute(select(slots.c.value).where(slots.c.token == token)).scalar()
+        return _slot(value) if value is not None else None
+
+    def of_task(self, connection: Connection, arn: str) -> Slot | None:
+        """The open slot that this task runs for."""
+        held = self.open_slots(connection)
+        name = self._by_task.get(arn)
+        return held[name] if name is not None else None
+
+    def of_incident(self, connection: Connection, incident_id: str) -> list[Slot]:
+        """The slots that an incident is about, the earliest first."""
+        found = select(slots.c.value).where(slots.c.incident_id == incident_id).order_by(slots.c.at)
+        return [_slot(value) for value in connection.execute(found).scalars()]
+
+    def put_slots(self, connection: Connection, several: Iterable[Slot]) -> None:
+        """Write slots."""
+        rows = []
+        for slot in several:
+            self.open_slots(connection)
+            self._let_go(slot)
+            if slot.open:
+                self._hold(slot)
+            row = {"name": slot.name, "state": slot.state, "open": slot.open, "token": slot.token, "incident_id": slot.incident_id}
+            row["value"] = _encode(slot)
+            same = (slots.c.key == slot.key) & (slots.c.at == slot.at)
+            if not connection.execute(update(slots).where(same).values(**row)).rowcount:
+                rows.append({"key": slot.key, "at": slot.at, **row})
+        if rows:
+            connection.execute(insert(slots), rows)
+
+    def drop_waiting(self, connection: Connection, key: str, since: float) -> None:
+        """Forget the slots from `since` on that a schedule owes no more; of those that were launched nothing is taken back."""
+        for slot in [one for one in self.open_slots(connection).values() if one.key == key and one.at >= since and one.state == "waiting"]:
+            self.drop_slot(connection, slot)
+
+    def drop_slot(self, connection: Connection, slot: Slot) -> None:
+        """Forget a slot that nobody owes."""
+        self._let_go(slot)
+        connection.execute(delete(slots).where(slots.c.key == slot.key, slots.c.at == slot.at))
+
+    def _hold(self, slot: Slot) -> None:
+        assert self._open is not None
+        name = (slot.key, slot.at)
+        self._open[name] = slot
+        self._by_task.update(dict.fromkeys(slot.tasks, name))
+        if slot.token:
+            self._by_token[slot.token] = name
+
+    def _let_go(self, slot: Slot) -> None:
+        assert self._open is not None
+        before = self._open.pop((slot.key, slot.at), None)
+        if before is not None:
+            for arn in before.tasks:
+                self._by_task.pop(arn, None)
+            if before.token:
+                self._by_token.pop(before.token, None)
+
+    # Notes -----------------------------------------------------------------------------------------------------------------------------
+
+    def note(self, connection: Connection, news: Doing | DeliveryNews) -> bool:
+        """Remember it once; whether it was new."""
+        if connection.execute(select(notes.c.id).where(notes.c.id == news.event_id)).scalar() is not None:
+            return False
+        subject = news.subject if isinstance(news, Doing) else f"delivery/{news.arn}#{news.target_id}"
+        connection.execute(insert(notes).values(id=news.event_id, at=news.at, subject=subject, value=_encode(news)))
+        return True
+
+    def doings(self, connection: Connection, subjects: Sequence[str], since: float = 0.0) -> list[Doing]:
+        """What was done to any of `subjects`, the latest first."""
+        found = select(notes.c.value).where(notes.c.subject.in_(list(subjects)), notes.c.at >= since)
+        return [_doing(value) for value in connection.execute(found.order_by(notes.c.at.desc()).limit(100)).scalars()]
+
+    def trim(self, connection: Connection, now: float) -> None:
+        """Forget slots that ended well long ago, and what was said of deliveries then."""
+        connection.execute(delete(slots).where(slots.c.at < now - KEEP_GOOD, slots.c.state.in_(("done", "recovered"))))
+        connection.execute(delete(notes).where(notes.c.at < now - KEEP_GOOD, notes.c.subject.like("delivery/%")))
+
+
+def slots_between(connection: Connection, since: float, until: float, name: str | None = None) -> list[Slot]:
+    """Every slot in (since, until], the earliest first."""
+    found = select(slots.c.value).where(slots.c.at > since, slots.c.at <= until).order_by(slots.c.at, slots.c.name)
+    if name is not None:
+        found = found.where(slots.c.name == name)
+    return [_slot(value) for value in connection.execute(found).scalars()]
+
+
+def schedules_named(connection: Connection, name: str) -> list[Known]:
+    """The schedules of this name, those that are gone too."""
+    return [_known(value) for value in connection.execute(select(schedules.c.value).where(schedules.c.name == name)).scalars()]
+
+
+def known_schedules(connection: Connection) -> list[Known]:
+    """Every schedule that is not gone, by name."""
+    found = select(schedules.c.value).where(schedules.c.gone_at.is_(None)).order_by(schedules.c.name, schedules.c.key)
+    return [_known(value) for value in connection.execute(found).scalars()]
+
+
+def doings_since(connection: Connection, prefixes: Sequence[str], since: float) -> list[Doing]:
+    """What was done to subjects that begin with one of `prefixes`, the latest first."""
+    found: list[Doing] = []
+    for prefix in prefixes:
+        query = select(notes.c.value).where(notes.c.subject >= prefix, notes.c.subject < prefix + "~", notes.c.at >= since)
+        for value in connection.execute(query.order_by(notes.c.at.desc()).limit(200)).scalars():
+            found.append(_doing(value))
+    return sorted(found, key=lambda one: -one.at)

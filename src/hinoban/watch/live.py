@@ -1,0 +1,73 @@
+"""Which tasks live now, by family: what the detector of overlaps looks at. In memory; rebuilt from the open tasks at every start."""
+
+import msgspec
+from sqlalchemy import Connection
+
+from hinoban.watch.detect.overlap import Live, overlapping
+from hinoban.watch.history import queries
+from hinoban.watch.incidents import change_started
+from hinoban.watch.model import Launch, TaskChange
+
+_Family = tuple[str, str, str, str]
+_ENDING = ("DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
+MOST = 20
+"""So many of a family at once are no mistake but a fan-out: who started each is not looked up any more."""
+
+
+class LiveTasks:
+    """Tasks from their first event to their last."""
+
+    def __init__(self) -> None:
+        self._families: dict[_Family, dict[str, Live]] = {}
+        self._callers: dict[str, Launch] = {}
+
+    def launched(self, launch: Launch) -> None:
+        """Remember who launched, for as long as its tasks live."""
+        for arn in launch.task_arns:
+            self._callers[arn] = launch
+        if len(self._callers) > 10_000:
+            living = {arn for tasks in self._families.values() for arn in tasks}
+            self._callers = {arn: one for arn, one in self._callers.items() if arn in living}
+
+    def restore(self, change: TaskChange) -> None:
+        """Take up a task that was open when the watch ended."""
+        if change.detail.get("lastStatus") == "RUNNING":
+            self._families.setdefault(_family(change), {})[change.task_arn] = _live(change)
+
+    def seen(self, connection: Connection, change: TaskChange, *, scheduled: bool) -> tuple[Live, Live] | None:
+        """Take in a task's news; (newer, older) where it has begun to run beside another and should not."""
+        tasks = self._families.setdefault(_family(change), {})
+        status = change.detail.get("lastStatus")
+        if status in _ENDING or change.detail.get("desiredStatus") == "STOPPED":
+            tasks.pop(change.task_arn, None)
+            if change.finished:
+                self._callers.pop(change.task_arn, None)
+            if not tasks:
+                self._families.pop(_family(change), None)
+            return None
+        if status != "RUNNING" or change.task_arn in tasks:
+            return None
+        mine = tasks[change.task_arn] = _live(change)
+        if len(tasks) < 2 or len(tasks) > MOST or change.service_owned:
+            return None
+        for arn, one in list(tasks.items()):
+            tasks[arn] = self._with_caller(connection, one, change.family)
+        mine = tasks[change.task_arn]
+        older = overlapping(mine, list(tasks.values()), scheduled=scheduled)
+        return (mine, older) if older is not None else None
+
+    def _with_caller(self, connection: Connection, one: Live, family: str) -> Live:
+        if one.launch_id is not None:
+            return one
+        launch = self._callers.get(one.arn) or queries.launch_of_task(connection, family, one.arn, one.since)
+        if launch is None:
+            return one
+        return msgspec.structs.replace(one, caller=launch.caller_arn or launch.invoked_by, launch_id=launch.launch_id)
+
+
+def _family(change: TaskChange) -> _Family:
+    return change.account, change.region, str(change.detail.get("clusterArn") or "").rpartition("/")[2], change.family
+
+
+def _live(change: TaskChange) -> Live:
+    return Live(arn=change.task_arn, since=change_started(change), started_by=change.detail.get("startedBy"))

@@ -1,0 +1,379 @@
+"""The part of the pipeline that follows scheduled runs: what is due, what was seen of it, what was lost, and what changed about it.
+
+Every method runs inside the pipeline's transaction. What the matter is, the detectors say; which slot evidence belongs to, schedules/.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection
+
+from hinoban.base.clock import DAYS, HOURS, SECONDS
+from hinoban.base.units import local_day_time
+from hinoban.watch import incidents
+from hinoban.watch.config import CatchUp
+from hinoban.watch.detect.dead_schedule import dead_schedule, lost
+from hinoban.watch.detect.dead_schedule import subject_of as dead_subject
+from hinoban.watch.detect.missed_run import missed_run
+from hinoban.watch.detect.schedule_changed import STOPS_RUNS, schedule_changed
+from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
+from hinoban.watch.history.book import Book, Known
+from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.model import Doing, Finding, Incident, Launch, SlotNews, TaskChange
+from hinoban.watch.schedules import expected
+from hinoban.watch.schedules import slot as slots
+from hinoban.watch.schedules.compare import changes
+from hinoban.watch.schedules.dead import why_dead
+from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task
+from hinoban.watch.schedules.model import Change, Schedule, Snapshot
+from hinoban.watch.schedules.requests import request_at
+from hinoban.watch.schedules.slot import Slot
+
+FARTHEST = 7 * DAYS
+"""How far back slots are still expected of a watch that was away: the feed reaches no farther."""
+MOST = 2_000
+"""So many slots of one schedule are written one by one; of a longer absence only the latest."""
+_BY_SCHEDULE = ("events-rule/", "chronos-schedule/")
+
+
+class Opens(Protocol):
+    """What the pipeline does with a finding about a lost run."""
+
+    def __call__(self, connection: Connection, finding: Finding, launch: Launch | None, now: float, slot: Slot | None = None) -> None: ...
+
+
+class Timetable:
+    """Keeps the book of slots up to date. `open_incident` is the pipeline's own way to open one."""
+
+    def __init__(self, book: Book, ledger: Ledger, zone: str, open_incident: Opens) -> None:
+        self.book = book
+        self._ledger = ledger
+        self._zone = zone
+        self._open = open_incident
+        self._index: Index | None = None
+        self._indexed = 0
+        self._families: set[tuple[str, str, str]] = set()
+        self._family_changes = -1
+
+    # What is read from AWS -------------------------------------------------------------------------------------------------------------
+
+    def refresh(self, connection: Connection, snapshot: Snapshot, now: float) -> None:
+        """Take over a reading: new schedules, changed ones, those that are gone, those that cannot run."""
+        found = {one.key: one for one in snapshot.schedules}
+        for one in list(self.book.schedules(connection).values()):
+            if one.schedule.key not in found and snapshot.covers(one.schedule):
+                self._changed(connection, one, None, now)
+        for schedule in snapshot.schedules:
+            if (known := self.book.schedules(connection).get(schedule.key)) is None:
+                self.book.put_schedule(connection, Known(schedule=schedule, expected_until=self._since(connection, schedule, now)))
+            elif known.schedule != schedule:
+                self._changed(connection, known, schedule, now)
+            self._vital(connection, schedule, snapshot, now)
+
+    def _since(self, connection: Connection, schedule: Schedule, now: float) -> float:
+        """From when on runs of a schedule that was not known are expected: from what made it, if that was seen."""
+        doing = self._doing(connection, schedule, now - 1 * HOURS)
+        return min(now, doing.at) if doing is not None else now
+
+    def _changed(self, connection: Connection, known: Known, after: Schedule | None, now: float) -> None:
+        change = changes(known.schedule, after)
+        doing = self._doing(connection, known.schedule, now - 1 * HOURS)
+        since = min(now, doing.at) if doing is not None else now
+        if change is not None:
+            self.book.drop_waiting(connection, known.schedule.key, since)
+            self._tell_change(connection, known, after, change, doing, now)
+        rephased = change is not None and {"enabled", "rescheduled"} & set(change.what)
+        self.book.put_schedule(
+            connection,
+            msgspec.structs.replace(
+                known,
+                schedule=after or known.schedule,
+                expected_until=min(known.expected_until, since) if change is not None else known.expected_until,
+                phase=None if rephased else known.phase,
+                gone_at=now if after is None else None,
+            ),
+        )
+
+    def _tell_change(
+        self, connection: Connection, known: Known, after: Schedule | None, change: Change, doing: Doing | None, now: float
+    ) -> None:
+        for open_one in self._incidents_of(connection, known.schedule, "schedule_changed"):
+            # Enabled again, or changed once more: what was told of the last change is over.
+            words = change.sentence[:1].upper() + change.sentence[1:] + "."
+            self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, words, now), now)
+        if after is None:
+            for open_one in self._incidents_of(connection, known.schedule, "dead_schedule"):
+                self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, "It was deleted.", now), now)
+        before = known.schedule
+        next_at = self.next_due(msgspec.structs.replace(known, schedule=before), now) if set(change.what) & set(STOPS_RUNS) else None
+        finding = schedule_changed(after or before, change, doing, next_at, now, self.when)
+        if finding is not None and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+            step = incidents.opened(finding, now, held_until=None)
+            stops = finding.verdict in ("DISABLED", "DELETED")
+            self._ledger.put(connection, step if stops else incidents.noticed(step, now), now)
+
+    def _vital(self, connection: Connection, schedule: Schedule, snapshot: Snapshot, now: float) -> None:
+        """Whether its next run can start."""
+        known = self.book.schedules(connection).get(schedule.key)
+        if known is None:
+            return
+        found = why_dead(schedule, snapshot.around)
+        why = "; ".join(one.why for one in found)
+        if why == known.dead:
+            return
+        self.book.put_schedule(connection, msgspec.structs.replace(known, dead=why))
+        incident = self._ledger.incident(connection, incidents.incident_id(dead_subject(schedule.key)))
+        if not found:
+            if incident is not None and incident.state != "resolved":
+                self._ledger.put(connection, incidents.resolved(incident, incident.verdict, "Its target can be started again.", now), now)
+            return
+        finding = dead_schedule(schedule, found, self._killer(connection, schedule, now), self.next_due(known, now), now, self.when)
+        if finding is None:
+            return
+        if incident is None:
+            self._ledger.put(connection, incidents.opened(finding, now, held_until=None), now)
+        else:
+            self._ledger.put(connection, incidents.again(incident, finding, now), now)
+
+    def _doing(self, connection: Connection, schedule: Schedule, since: float) -> Doing | None:
+        subjects = [f"rule/{schedule.name}"]
+        if schedule.kind == "schedule":
+            subjects = [f"schedule/{schedule.group or 'default'}/{schedule.name}", f"group/{schedule.group}"]
+        return self._latest(connection, subjects, schedule, since)
+
+    def _killer(self, connection: Connection, schedule: Schedule, now: float) -> Doing | None:
+        """Who deregistered the definition, or deleted the cluster, where that was seen."""
+        subjects = [f"definition/{schedule.job}", f"cluster/{schedule.cluster}"]
+        found = self._latest(connection, subjects, schedule, now - 400 * DAYS)
+        return found if found is not None and found.name in ("DeregisterTaskDefinition", "DeleteCluster") else None
+
+    def _latest(self, connection: Connection, subjects: Sequence[str], schedule: Schedule, since: float) -> Doing | None:
+        place = (schedule.account, schedule.region)
+        return next((one for one in self.book.doings(connection, subjects, since) if (one.account, one.region) == place), None)
+
+    def _incidents_of(self, connection: Connection, schedule: Schedule, detector: str) -> list[Incident]:
+        return [
+            one
+            for one in self._ledger.open_of_family(connection, schedule.family)
+            if one.finding.detector == detector and one.finding.facts.get("schedule_arn") == schedule.arn
+        ]
+
+    # What is due -----------------------------------------------------------------------------------------------------------------------
+
+    def expect(self, connection: Connection, now: float, *, sure: bool) -> float | None:
+        """Write the slots that have come due and, where the feed is `sure` to be complete, judge those whose time is over.
+
+        The moment of the next such thing.
+        """
+        moments: list[float] = []
+        for known in list(self.book.schedules(connection).values()):
+            if not known.schedule.enabled:
+                continue
+            if (next_at := self.next_due(known, known.expected_until)) is None:
+                continue
+            if next_at <= now:
+                self._make_due(connection, known, now)
+                next_at = self.next_due(known, now)
+            if next_at is not None:
+                moments.append(next_at)
+        for one in list(self.book.open_slots(connection).values()):
+            if slots.overdue(one, now) and sure:
+                self._judge(connection, one, now)
+            elif one.state == "waiting" and one.due_by > now:
+                moments.append(one.due_by)
+        return min(moments, default=None)
+
+    def next_due(self, known: Known, after: float) -> float | None:
+        """The first slot after a moment; None where there is none, or nobody can tell."""
+        found = expected.expected(known.schedule, after, after + 400 * DAYS, phase=self._phase(known), limit=1)
+        return found[0] if found else None
+
+    def _make_due(self, connection: Connection, known: Known, now: float) -> None:
+        since = max(known.expected_until, now - FARTHEST)
+        due = expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
+        fresh = [slots.due(known.schedule, at) for at in due if self.book.slot(connection, known.schedule.key, at) is None]
+        self.book.put_slots(connection, fresh)
+        self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
+
+    def _phase(self, known: Known) -> float | None:
+        return known.phase if known.phase is not None else expected.phase(known.schedule, ())
+
+    def _judge(self, connection: Connection, slot: Slot, now: float) -> None:
+        unseen = msgspec.structs.replace(slot, state="unknown")
+        finding = missed_run(slot, now, self._zone, shown=self.when(slot.due_by))
+        self._lose(connection, unseen, finding, now)
+
+    def _lose(self, connection: Connection, slot: Slot, finding: Finding, now: float, launch: Launch | None = None) -> None:
+        incident_id = incidents.incident_id(finding.subject)
+        self.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident_id)])
+        if self._ledger.incident(connection, incident_id) is None:
+            self._open(connection, finding, launch, now)
+
+    # What is seen ----------------------------------------------------------------------------------------------------------------------
+
+    def news(self, connection: Connection, news: SlotNews, now: float, catch_up: Callable[[Launch], CatchUp]) -> None:
+        """The engine's line on slots of one schedule, for each of its ECS targets. `catch_up` is the policies' word on missed ones."""
+        for target, token in news.tokens.items():
+            key = f"{news.arn}#{target}"
+            known = self.book.schedules(connection).get(key)
+            if known is not None and expected.is_rate(known.schedule) and known.phase != news.first:
+                self.book.put_schedule(connection, msgspec.structs.replace(known, phase=news.first))
+                self._rephase(connection, known.schedule, news.first)
+            if news.fired:
+                slot = self._slot(connection, news, key, target, known, news.first)
+                self.book.put_slots(connection, [slots.fired(slot, token)])
+            else:
+                self._missed(connection, news, key, target, known, now, catch_up)
+
+    def _rephase(self, connection: Connection, schedule: Schedule, phase: float) -> None:
+        """A rate's slots that were expected by an older phase are owed no more."""
+        good = set(expected.slots_near(schedule, phase - 1 * HOURS, phase + 1 * DAYS, phase=phase))
+        for one in list(self.book.open_slots(connection).values()):
+            if one.key == schedule.key and one.state == "waiting" and one.fired == "unknown" and one.at not in good:
+                self.book.drop_slot(connection, one)
+
+    def _slot(self, connection: Connection, news: SlotNews, key: str, target: str, known: Known | None, at: float) -> Slot:
+        found = self.book.slot(connection, key, at)
+        if found is not None:
+            return found
+        if known is not None:
+            return slots.due(known.schedule, at)
+        return Slot(
+            key=key,
+            at=at,
+            name=news.name,
+            kind=news.kind,
+            arn=news.arn,
+            region=news.region,
+            account=news.account,
+            cluster=news.clusters.get(target, ""),
+            expression=news.expression,
+            timezone=news.timezone,
+            due_by=at + slots.GRACE,
+        )
+
+    def _missed(
+        self,
+        connection: Connection,
+        news: SlotNews,
+        key: str,
+        target: str,
+        known: Known | None,
+        now: float,
+        catch_up: Callable[[Launch], CatchUp],
+    ) -> None:
+        """A run of missed slots is one incident, but those that a policy makes up for have their own."""
+        moments = [news.first] if news.count == 1 else self._between(known, news)
+        several = [slots.missed(self._slot(connection, news, key, target, known, at), news.reason) for at in moments]
+        gone = [one for one in several if one.state == "missed" and one.incident_id is None]
+        pattern = would_be(known.schedule, news.last) if known is not None else None
+        alone = {"all": gone, "last": gone[-1:]}.get(catch_up(pattern), []) if pattern is not None else []
+        together = gone[: len(gone) - len(alone)]
+        if together:
+            count = news.count - len(alone)
+            finding = missed_run(together[0], now, self._zone, until=together[-1] if count > 1 else None, count=count)
+            incident_id = incidents.incident_id(finding.subject)
+            self.book.put_slots(connection, [msgspec.structs.replace(one, incident_id=incident_id) for one in together])
+            if self._ledger.incident(connection, incident_id) is None:
+                self._open(connection, finding, None, now)
+        for one in alone:
+            self._lose(connection, one, missed_run(one, now, self._zone), now, would_be(known.schedule, one.at) if known else None)
+
+    def _between(self, known: Known | None, news: SlotNews) -> list[float]:
+        if known is None:
+            return [news.first, news.last]
+        found = expected.slots_near(known.schedule, news.first - 1 * SECONDS, news.last, phase=self._phase(known))
+        return found[-MOST:] or [news.first, news.last]
+
+    def launch(self, connection: Connection, launch: Launch) -> Slot | None:
+        """The slot that a launch was for, with what it adds to it written."""
+        slot = self.book.of_token(connection, launch.token) if launch.token else None
+        if slot is None:
+            slot = self._guess(connection, run_of_launch(launch))
+        if slot is None or slot.launch_id not in (None, launch.launch_id):
+            return None
+        if not slot.family:
+            slot = msgspec.structs.replace(slot, family=launch.family)
+        refused = launch.count if launch.error_code is not None else launch.refused
+        slot = slots.launched(slot, launch.launch_id, launch.task_arns, refused)
+        self.book.put_slots(connection, [slot])
+        return slot
+
+    def _guess(self, connection: Connection, run: Run) -> Slot | None:
+        """On AWS nothing names the slot: the launch's startedBy, family, cluster and moment do, if need be ambiguously."""
+        known = self.book.schedules(connection)
+        if self._index is None or self._indexed != self.book.changes:
+            phases = {key: phase for key, one in known.items() if (phase := self._phase(one)) is not None}
+            self._index = Index([one.schedule for one in known.values()], phases)
+            self._indexed = self.book.changes
+        match = self._index.slot_of(run)
+        if match is None:
+            return None
+        found = self.book.slot(connection, match.key, match.slot) or slots.due(known[match.key].schedule, match.slot)
+        return msgspec.structs.replace(found, ambiguous=tuple(known[key].schedule.name for key in match.ambiguous))
+
+    def task(self, connection: Connection, change: TaskChange, standing: str, ours: str | None) -> Slot | None:
+        """The slot that a task runs for, with how the task stands written; `ours` is the incident that a retry of ours belongs to."""
+        slot = self.book.of_task(connection, change.task_arn)
+        if slot is None and ours is not None:
+            slot = next(iter(self.book.of_incident(connection, ours)), None)
+        if slot is None and (change.detail.get("startedBy") or "").startswith(_BY_SCHEDULE):
+            slot = self._guess(connection, run_of_task(change))
+        if slot is None:
+            return None
+        slot = slots.with_task(slot, change.task_arn, standing)
+        self.book.put_slots(connection, [slot])
+        return slot
+
+    def about(self, connection: Connection, finding: Finding, slot: Slot, now: float) -> tuple[Finding, Incident | None]:
+        """The finding as one about its slot, and the incident of a dead schedule that it belongs to, if one is open."""
+        found = of_slot(finding, slot)
+        dead = self._ledger.open_incidents(connection).get(incidents.incident_id(dead_subject(slot.key)))
+        if dead is None or finding.detector != "did_not_start" or finding.explanation.retryable:
+            return found, None
+        known = self.book.schedules(connection).get(slot.key)
+        next_at = self.next_due(known, max(now, slot.at)) if known is not None else None
+        more = f"      Next slot {self.when(next_at)} is lost too." if next_at is not None else ""
+        return lost(found, dead.finding, slot.kind, run_it(slot.name, slot.at, self._zone), more), dead
+
+    def linked(self, connection: Connection, slot: Slot, incident: Incident) -> Incident:
+        """The incident with its slot's hops as they stand now; the slot knows its incident."""
+        state = "recovered" if incident.verdict == "RECOVERED" else slot.state
+        if slot.incident_id != incident.id or state != slot.state:
+            slot = msgspec.structs.replace(slot, incident_id=incident.id, state=state)
+            self.book.put_slots(connection, [slot])
+        facts = {**incident.finding.facts, **facts_of_slot(slot)}
+        if facts == incident.finding.facts:
+            return incident
+        return msgspec.structs.replace(incident, finding=msgspec.structs.replace(incident.finding, facts=facts))
+
+    def starts(self, connection: Connection, change: TaskChange) -> bool:
+        """Whether a schedule starts tasks of this family."""
+        known = self.book.schedules(connection)
+        if self._family_changes != self.book.changes:
+            self._families = {(one.schedule.account, one.schedule.region, one.schedule.family) for one in known.values()}
+            self._family_changes = self.book.changes
+        return (change.account, change.region, change.family) in self._families
+
+    @property
+    def when(self) -> Callable[[float], str]:
+        """A moment for people, in the configured zone."""
+        zone = ZoneInfo(self._zone)
+        return lambda moment: local_day_time(moment, zone)
+
+
+def would_be(schedule: Schedule, at: float) -> Launch | None:
+    """The RunTask that a slot would have been, as if it had been refused; None where only EventBridge could make it."""
+    request = request_at(schedule, at)
+    if request is None:
+        return None
+    return Launch(
+        event_id="",
+        launch_id="",
+        at=at,
+        account=schedule.account,
+        region=schedule.region,
+        request={**request, "startedBy": schedule.started_by},
+    )
