@@ -59,9 +59,11 @@ class Trail:
             self._told()
 
 
-def of_read(read: Read) -> dict[str, Any]:
-    """The envelope of a read that was answered."""
-    return envelope(read.call, read.params, {}, event_id=read.event_id, envelope_id=read.envelope_id)
+def of_read(read: Read, ring: Ring) -> dict[str, Any]:
+    """The envelope of a read that was answered, as plain JSON."""
+    event_id, envelope_id = ring.envelope_ids(read)
+    made: dict[str, Any] = msgspec.json.decode(_encode(envelope(read.call, read.params, {}, event_id=event_id, envelope_id=envelope_id)))
+    return made
 
 
 def outgoing(made: dict[str, Any]) -> dict[str, Any]:

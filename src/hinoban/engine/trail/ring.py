@@ -41,18 +41,19 @@ class Ring:
         self._reads.append(Read(number=self.last, at=call.now, behind=behind, call=call, params=params))
 
     def newest_first(self) -> Iterator[Read]:
-        """Every read that is kept, its ids drawn."""
-        return map(self._named, reversed(self._reads))
+        """Every read that is kept."""
+        return reversed(self._reads)
 
-    def after(self, number: int) -> Iterator[Read]:
-        """The reads behind `number` that are kept, oldest first."""
-        missing = max(0, len(self._reads) - (self.last - number))
-        return map(self._named, list(islice(self._reads, missing, None)))
+    def after(self, number: int, limit: int) -> list[Read]:
+        """The reads behind `number` that are kept, oldest first, `limit` at the most."""
+        start = max(0, len(self._reads) - (self.last - number))
+        return list(islice(self._reads, start, start + limit))
+
+    def envelope_ids(self, read: Read) -> tuple[str, str]:
+        """The record's eventID and its envelope's id, the same whenever they are asked for."""
+        if not read.event_id:
+            read.event_id, read.envelope_id = self._ids.uuid(), self._ids.uuid()
+        return (read.event_id, read.envelope_id)
 
     def clear(self) -> None:
         self._reads.clear()
-
-    def _named(self, read: Read) -> Read:
-        if not read.event_id:
-            read.event_id, read.envelope_id = self._ids.uuid(), self._ids.uuid()
-        return read
