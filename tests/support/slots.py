@@ -38,9 +38,10 @@ TARGET = {
 MIGRATION = "\n".join(
     (
         journal_room.MIGRATION,
+        journal_room.TRAIL_MIGRATION,
         events_state.MIGRATION,
         queue.MIGRATION,
-        *(() if "delivery_counts" in queue.MIGRATION else (counters.MIGRATION,)),
+        counters.MIGRATION,
         schedules_state.MIGRATION,
     )
 )
