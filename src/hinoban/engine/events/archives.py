@@ -31,11 +31,11 @@ _REPLAYS_KEPT = 90 * DAYS
 _TRIM_EVERY = 1 * HOURS
 
 _KEEP = "INSERT INTO archived_events (seq, region, archive, at, kept_at, event) VALUES (?, ?, ?, ?, ?, ?)"
-_DROP_ALL = "DELETE FROM archived_events WHERE region = ? AND archive = ?"
-_DROP_EXPIRED = "DELETE FROM archived_events WHERE region = ? AND archive = ? AND kept_at < ?"
-_DROP_OLDEST = """DELETE FROM archived_events WHERE seq IN
-  (SELECT seq FROM archived_events WHERE region = ? AND archive = ? ORDER BY at, seq LIMIT ?)"""
-_SIZE = "SELECT COUNT(*), COALESCE(SUM(LENGTH(event)), 0) FROM archived_events WHERE region = ? AND archive = ?"
+_OF = "FROM archived_events WHERE region = ? AND archive = ?"
+_DROP_ALL = f"DELETE {_OF}"
+_EXPIRED = f"SELECT seq, event {_OF} AND kept_at < ?"
+_OLDEST = f"SELECT seq, event {_OF} ORDER BY at, seq LIMIT ?"
+_SIZE = f"SELECT COUNT(*), COALESCE(SUM(LENGTH(event)), 0) {_OF}"
 _BETWEEN = """SELECT at, seq, event FROM archived_events
   WHERE region = ? AND archive = ? AND (at, seq) > (?, ?) AND at < ? ORDER BY at, seq LIMIT ?"""
 _encode = msgspec.json.Encoder().encode
@@ -62,11 +62,12 @@ class Archives:
             replay = msgspec.json.decode(value, type=Replay)
             self._replays[replay.key] = replay
         for key in self._archives:
-            self._sizes[key] = self._measured(key)
+            count, size = database.query(_SIZE, key)[0]
+            self._sizes[key] = (count, size)
         self._seq: int = database.query("SELECT MAX(seq) FROM archived_events")[0][0] or 0
 
     def on_full(self, wake: Callable[[], None]) -> None:
-        """Call `wake` when an archive holds twice its bound: `trim` is wanted before its time."""
+        """Call `wake` when an archive is a tenth beyond its bound: `trim` is wanted before its time."""
         self._wake = wake
 
     def put_archive(self, archive: Archive) -> None:
@@ -112,7 +113,7 @@ class Archives:
             self._database.append(_KEEP, (self._seq, region, name, _occurred(event, now), now, encoded))
             count, size = self._sizes.get((region, name), (0, 0))
             self._sizes[(region, name)] = (count + 1, size + len(encoded))
-            if count + 1 >= 2 * self._most:
+            if count + 1 >= self._most + self._most // 10:
                 self._next_trim = 0.0
                 self._wake()
 
@@ -126,9 +127,7 @@ class Archives:
         return self._database.query(_BETWEEN, (replay.region, replay.archive, at, replay.seq, replay.end, limit))
 
     def trim(self, now: float) -> float | None:
-        """Drop what is older than its archive's retention or beyond its bound, and old replays; answers when to come again.
-
-        Only what is committed is seen: whoever calls waits for that first."""
+        """Drop what is older than its archive's retention or beyond its bound, and old replays; answers when to come again."""
         if not self._archives and not self._replays:
             return None
         if now >= self._next_trim:
@@ -143,19 +142,19 @@ class Archives:
 
     def _trim(self, archive: Archive, now: float) -> None:
         if archive.retention_days:
-            self._drop(archive.key, _DROP_EXPIRED, now - archive.retention_days * DAYS)
+            self._drop(archive.key, _EXPIRED, now - archive.retention_days * DAYS)
         beyond = self.size(archive.key)[0] - self._most
         if beyond > 0:
-            self._drop(archive.key, _DROP_OLDEST, beyond)
+            self._drop(archive.key, _OLDEST, beyond)
 
-    def _drop(self, key: tuple[str, str], statement: str, argument: float) -> None:
-        self._database.append(statement, (*key, argument))
+    def _drop(self, key: tuple[str, str], chosen: str, argument: float) -> None:
+        # What is measured is what is dropped: nothing may come in between.
         self._database.commit()
-        self._sizes[key] = self._measured(key)
-
-    def _measured(self, key: tuple[str, str]) -> tuple[int, int]:
-        count, size = self._database.query(_SIZE, key)[0]
-        return count, size
+        count, size = self._database.query(f"SELECT COUNT(*), COALESCE(SUM(LENGTH(event)), 0) FROM ({chosen})", (*key, argument))[0]
+        if count:
+            self._database.append(f"DELETE FROM archived_events WHERE seq IN (SELECT seq FROM ({chosen}))", (*key, argument))
+            before = self.size(key)
+            self._sizes[key] = (before[0] - count, before[1] - size)
 
     def clear(self) -> None:
         """Forget every archive and replay."""
