@@ -88,7 +88,7 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
     """
     if not is_rate(schedule):
         return None
-    told = schedule.start if schedule.start is not None else schedule.created_at
+    told = _told(schedule)
     runs = sorted(seen)[-_SEEN:]
     expression = expression_of(schedule.expression, schedule.kind)
     period = expression.seconds if isinstance(expression, Rate) else 0.0
@@ -105,6 +105,13 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
 def due_by(schedule: Schedule, slot: float, grace: float = GRACE) -> float:
     """The moment from which on a slot without a run is missed: its flexible window may be used up, and AWS may be late."""
     return slot + schedule.window_seconds + grace
+
+
+def _told(schedule: Schedule) -> float | None:
+    """StartDate, else CreationDate, as whole seconds: slots have no fractions, and none is before the StartDate."""
+    if schedule.start is not None:
+        return float(math.ceil(schedule.start))
+    return None if schedule.created_at is None else float(math.floor(schedule.created_at))
 
 
 def _unmodified(schedule: Schedule) -> bool:

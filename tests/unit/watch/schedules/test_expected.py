@@ -107,9 +107,9 @@ def test_two_runs_that_disagree_leave_the_phase_unknown() -> None:
 def test_schedulers_own_dates_tell_the_phase() -> None:
     created = MIDNIGHT + 5.25
     found = schedule(expression="rate(1 hour)", CreationDate=created, LastModificationDate=created)
-    assert phase(found, []) == created
-    assert expected(found, MIDNIGHT, MIDNIGHT + 2.5 * HOURS, phase=created) == [created + HOURS, created + 2 * HOURS]
-    assert phase(schedule(expression="rate(1 hour)", StartDate=MIDNIGHT + 9), []) == MIDNIGHT + 9
+    assert phase(found, []) == MIDNIGHT + 5
+    assert expected(found, MIDNIGHT, MIDNIGHT + 2.5 * HOURS, phase=MIDNIGHT + 5) == [MIDNIGHT + HOURS + 5, MIDNIGHT + 2 * HOURS + 5]
+    assert phase(schedule(expression="rate(1 hour)", StartDate=MIDNIGHT + 8.5), []) == MIDNIGHT + 9
 
 
 def test_an_update_puts_the_phase_in_doubt_until_runs_confirm_or_move_it() -> None:
