@@ -185,10 +185,10 @@ class Child:
             self._send(wire.Answer(ask.id, status, headers, body))
             return True
         self._last = number
-        notifications = self._outgoing.take()
+        notifications, mails = self._outgoing.take()
         keep = status < 400 and classify.kept(request.service, operation, request.path)
         if keep and operation in _TOPIC_CALLS and b"TopicArn=" in request.body and not self._ledger.touched(number):
-            # Nothing but HTTP subscribers, who have it now.
+            # Nothing but HTTP subscribers and readers of mail, who have it now.
             keep = False
         drop: list[int] = []
         entry = None
@@ -202,6 +202,8 @@ class Child:
         else:
             self._ledger.forget(number)
         self._send(wire.Answer(ask.id, status, headers, body, entry, drop))
+        for mail in mails:
+            self._send(mail)
         self._outgoing.deliver(notifications)
         return True
 

@@ -15,6 +15,7 @@ from hinoban.engine.neighbours import translate
 from hinoban.engine.neighbours.keys import Keys
 from hinoban.engine.neighbours.ledger import Ledger
 from hinoban.engine.neighbours.moto_queues import Queues
+from hinoban.engine.neighbours.moto_topics import Topics
 from hinoban.engine.neighbours.outgoing import Outgoing
 from hinoban.engine.neighbours.patch import put
 from hinoban.engine.neighbours.replayable import Replayable
@@ -55,7 +56,6 @@ class Street:
         self._keys = keys
         self._replayable = replayable
         self._ledger = ledger
-        self._outgoing = outgoing
         from moto.core import responses
         from moto.core.config import default_user_config
         from moto.core.utils import method_names_from_class
@@ -77,7 +77,7 @@ class Street:
         self._own_backends()
         self._queues = Queues(ledger, replayable)
         self._queues.install()
-        self._own_topics()
+        Topics(keys, outgoing).install()
 
     def call(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body of moto's answer."""
@@ -175,27 +175,6 @@ class Street:
         put(AccountSpecificBackend, "__getitem__", get)
         # moto keeps every object it ever made for its dashboard; a daemon lives too long for that.
         put(BaseModel, "__new__", untracked)
-
-    def _own_topics(self) -> None:
-        """Topics post through `outgoing`, and sign with one key for good (moto makes one for each subscription and life)."""
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import rsa
-        from moto.sns import models
-
-        keys = self._keys
-        loaded: list[Any] = []
-
-        def private_key(this: Any) -> Any:
-            if not loaded:
-                if not keys.signing_key:
-                    fresh = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-                    form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-                    keys.keep_signing_key(fresh.private_bytes(*form))
-                loaded.append(serialization.load_der_private_key(keys.signing_key, password=None))
-            return loaded[0]
-
-        put(models.Subscription, "private_key", private_key)
-        put(models, "requests", self._outgoing)
 
 
 def _environ(request: Request) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What moto would send to the world: only SNS's notifications to HTTP subscribers go out, after their Publish is kept, and never at a replay.
 
-Everything else that opens a connection in this process is refused: a neighbour calls nobody.
+Mails are told to the daemon, which sends them. Everything else that opens a connection in this process is refused: a neighbour calls nobody.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hinoban.engine.neighbours.patch import put
+from hinoban.engine.neighbours.wire import Mail
 
 _log = logging.getLogger(__name__)
 # As SNS's default delivery policy begins: three tries, a second apart, then it goes on less patiently than AWS (which tries 50 times).
@@ -39,25 +40,36 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._collected: list[Notification] = []
+        self._mails: list[Mail] = []
         self._waiting: queue.Queue[Notification] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._mine = threading.local()
 
-    def post(self, url: str, json: dict[str, Any], headers: dict[str, str]) -> None:
-        """Stands in for `requests.post` in moto's SNS."""
-        told = {
-            **headers,
-            "x-amz-sns-message-type": str(json.get("Type", "Notification")),
-            "x-amz-sns-message-id": str(json.get("MessageId", "")),
-            "x-amz-sns-topic-arn": str(json.get("TopicArn", "")),
+    def post(self, url: str, envelope: dict[str, Any], *, subscription: str, raw: bool) -> None:
+        """A message for an HTTP subscriber; `raw` sends the message alone (facts/cloudtrail_sns_lambda.md §2.2)."""
+        headers = {
+            "content-type": "text/plain; charset=UTF-8",
+            "accept-encoding": "gzip,deflate",
             "user-agent": "Amazon Simple Notification Service Agent",
+            "x-amz-sns-message-type": str(envelope["Type"]),
+            "x-amz-sns-message-id": str(envelope["MessageId"]),
+            "x-amz-sns-topic-arn": str(envelope["TopicArn"]),
+            "x-amz-sns-subscription-arn": subscription,
         }
-        self._collected.append(Notification(url, told, msgspec.json.encode(json)))
+        if raw:
+            headers["x-amz-sns-rawdelivery"] = "true"
+        body = str(envelope["Message"]).encode("utf-8", "replace") if raw else msgspec.json.encode(envelope)
+        self._collected.append(Notification(url, headers, body))
 
-    def take(self) -> list[Notification]:
+    def mail(self, mail: Mail) -> None:
+        """A message for somebody who reads mails."""
+        self._mails.append(mail)
+
+    def take(self) -> tuple[list[Notification], list[Mail]]:
         """What the write that just ran sends."""
-        collected, self._collected = self._collected, []
-        return collected
+        collected, mails = self._collected, self._mails
+        self._collected, self._mails = [], []
+        return collected, mails
 
     def deliver(self, notifications: list[Notification]) -> None:
         """Send them, in the background."""

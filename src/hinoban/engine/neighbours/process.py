@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from hinoban.aws import errors
@@ -34,12 +35,16 @@ _SHOWN = 5
 class Neighbours:
     """Answers any request of a service that is not ours."""
 
-    def __init__(self, database: Database, directory: Path, account: str, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, directory: Path, account: str, clock: Clock, *, on_mail: Callable[[wire.Mail], None] | None = None
+    ) -> None:
+        """`on_mail` is handed each mail that a topic sends, once the Publish it belongs to is kept."""
         self._database = database
         self._log = WriteLog(database)
         self._key_file = directory / "neighbours.key"
         self._account = account
         self._clock = clock
+        self._on_mail = on_mail
         self._group = Group(self._failed)
         self._process: asyncio.subprocess.Process | None = None
         self._starting: asyncio.Future[None] | None = None
@@ -142,6 +147,9 @@ class Neighbours:
                 if isinstance(message, wire.Ready):
                     self._ready(message)
                     continue
+                if isinstance(message, wire.Mail):
+                    self._database.after_commit(partial(self._mailed, message))
+                    continue
                 if isinstance(message, wire.Answer):
                     self._log.keep(message.write, message.drop)
                 waiting = self._asked.get(message.id)
@@ -155,6 +163,10 @@ class Neighbours:
         for waiting in list(self._asked.values()):
             if not waiting.done():
                 waiting.set_exception(_ChildDied())
+
+    def _mailed(self, mail: wire.Mail) -> None:
+        if self._on_mail is not None:
+            self._on_mail(mail)
 
     def _ready(self, ready: wire.Ready) -> None:
         self._log.keep(None, ready.drop)

@@ -1,7 +1,7 @@
 """What the daemon and its neighbours' process say to each other: msgpack frames over the child's standard input and output.
 
 A frame is its length (4 bytes, big-endian) and one message. The daemon says Settings, then Entries, then Begin; the child says Ready;
-from then on each Ask gets one Answer, not always in the order of the asks (a long poll waits).
+from then on each Ask gets one Answer, not always in the order of the asks (a long poll waits). The mails that an answer sends follow it.
 """
 
 import msgspec
@@ -98,8 +98,17 @@ class Key(Struct, frozen=True, tag="key"):
     session_token: str = ""
 
 
+class Mail(Struct, frozen=True, tag="mail"):
+    """A mail that a topic sends; only of live requests, behind the answer whose write it belongs to."""
+
+    topic: str
+    to: str
+    subject: str
+    body: str
+
+
 ToChild = Settings | Entries | Begin | Ask | WhoseKey
-FromChild = Ready | Answer | Key
+FromChild = Ready | Answer | Key | Mail
 
 _encoder = msgspec.msgpack.Encoder()
 to_child = msgspec.msgpack.Decoder(ToChild)

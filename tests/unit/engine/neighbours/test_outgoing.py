@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from hinoban.engine.neighbours.outgoing import Outgoing
+from hinoban.engine.neighbours.wire import Mail
 
 
 def test_a_notification_is_posted_once_told_and_tried_again() -> None:
@@ -26,11 +27,23 @@ def test_a_notification_is_posted_once_told_and_tried_again() -> None:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     outgoing = Outgoing()
-    outgoing.post(f"http://127.0.0.1:{server.server_port}/a?b=c", {"Type": "Notification", "Message": "m"}, {"content-type": "text/plain"})
-    collected = outgoing.take()
-    assert (len(collected), outgoing.take(), heard) == (1, [], [])
+    envelope = {"Type": "Notification", "MessageId": "i", "TopicArn": "t", "Message": "m"}
+    outgoing.post(f"http://127.0.0.1:{server.server_port}/a?b=c", envelope, subscription="t:s", raw=False)
+    outgoing.mail(Mail("t", "a@example.com", "s", "b"))
+    collected, mails = outgoing.take()
+    assert (len(collected), len(mails), outgoing.take(), heard) == (1, 1, ([], []), [])
     outgoing.deliver(collected)
     assert done.wait(20)
     server.shutdown()
     server.server_close()
-    assert heard == [("/a?b=c", "Notification", {"Type": "Notification", "Message": "m"})] * 2
+    assert heard == [("/a?b=c", "Notification", envelope)] * 2
+
+
+def test_a_raw_notification_is_the_message_alone_and_says_so() -> None:
+    outgoing = Outgoing()
+    outgoing.post(
+        "http://127.0.0.1:1/", {"Type": "Notification", "MessageId": "i", "TopicArn": "t", "Message": "ü"}, subscription="t:s", raw=True
+    )
+    ((one,), _) = outgoing.take()
+    assert one.body == "ü".encode()
+    assert (one.headers["x-amz-sns-rawdelivery"], one.headers["x-amz-sns-subscription-arn"]) == ("true", "t:s")

@@ -1,0 +1,166 @@
+"""Topics of the neighbours' real process: who subscribes hears each message once, also over a new life of the process."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import SystemClock
+from hinoban.engine.neighbours import log
+from hinoban.engine.neighbours.ask import Ask
+from hinoban.engine.neighbours.process import Neighbours
+from hinoban.engine.neighbours.wire import Mail
+from hinoban.store.database import Database
+
+ACCOUNT = "123456789012"
+REGION = "ap-northeast-1"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+class Street:
+    """The neighbours on their own, and what their topics mailed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.database = Database(directory / "engine.db", [log.MIGRATION])
+        self.mails: list[Mail] = []
+        self.neighbours = Neighbours(self.database, directory, ACCOUNT, SystemClock(), on_mail=self.mails.append)
+        self._ask = Ask(self.neighbours, ACCOUNT)
+
+    async def ask(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        return await self._ask.call(service, operation, params, region=REGION)
+
+    async def queue(self, name: str) -> tuple[str, str]:
+        """URL and ARN."""
+        url = (await self.ask("sqs", "CreateQueue", QueueName=name))["QueueUrl"]
+        attributes = await self.ask("sqs", "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, attributes["Attributes"]["QueueArn"]
+
+    async def received(self, url: str) -> list[dict[str, Any]]:
+        answer = await self.ask(
+            "sqs", "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+        )
+        found: list[dict[str, Any]] = answer.get("Messages", [])
+        return found
+
+    async def close(self) -> None:
+        await self.neighbours.close()
+        self.database.close()
+
+
+class Hook:
+    """An HTTP subscriber on loopback."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, str], str]] = []
+        heard = self.heard
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"])).decode()
+                heard.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *said: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    yield made
+    made.close()
+
+
+async def until(done: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not done():
+            await asyncio.sleep(0.02)
+
+
+async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path: Path, hook: Hook) -> None:
+    street = Street(tmp_path)
+    topic = (await street.ask("sns", "CreateTopic", Name="alerts"))["TopicArn"]
+    (plain_url, plain_arn), (raw_url, raw_arn), (_, gone_arn) = [await street.queue(name) for name in ("plain", "raw", "gone")]
+    for protocol, endpoint, attributes in (
+        ("sqs", gone_arn, {}),
+        ("sqs", plain_arn, {}),
+        ("sqs", raw_arn, {"RawMessageDelivery": "true"}),
+        ("http", f"{hook.url}/plain", {}),
+        ("http", f"{hook.url}/raw", {"RawMessageDelivery": "true"}),
+        ("email", "night@example.com", {}),
+        ("email-json", "robot@example.com", {}),
+        ("email", "nobody@example.com", {"FilterPolicy": '{"severity":["low"]}'}),
+    ):
+        made = await street.ask("sns", "Subscribe", TopicArn=topic, Protocol=protocol, Endpoint=endpoint, Attributes=attributes)
+        # Confirmed at once, also by mail.
+        assert made["SubscriptionArn"].startswith(f"{topic}:")
+        told = (await street.ask("sns", "GetSubscriptionAttributes", SubscriptionArn=made["SubscriptionArn"]))["Attributes"]
+        assert told["PendingConfirmation"] == "false"
+        if endpoint == plain_arn:
+            # Spelled out, false is false.
+            await street.ask(
+                "sns",
+                "SetSubscriptionAttributes",
+                SubscriptionArn=made["SubscriptionArn"],
+                AttributeName="RawMessageDelivery",
+                AttributeValue="false",
+            )
+    await street.ask("sqs", "DeleteQueue", QueueUrl=plain_url.replace("plain", "gone"))
+    severity = {"severity": {"DataType": "String", "StringValue": "high"}}
+    published = await street.ask("sns", "Publish", TopicArn=topic, Message="it burns ü", Subject="Fire", MessageAttributes=severity)
+    await until(lambda: len(hook.heard) == 2 and len(street.mails) == 2)
+
+    (enveloped,) = await street.received(plain_url)
+    envelope = json.loads(enveloped["Body"])
+    assert (envelope["Message"], envelope["Subject"], envelope["MessageId"]) == ("it burns ü", "Fire", published["MessageId"])
+    (raw,) = await street.received(raw_url)
+    assert (raw["Body"], raw["MessageAttributes"]) == ("it burns ü", severity)
+
+    by_path = {path: (headers, body) for path, headers, body in hook.heard}
+    headers, body = by_path["/plain"]
+    posted = json.loads(body)
+    assert list(posted)[:5] == ["Type", "MessageId", "TopicArn", "Subject", "Message"]
+    assert posted["MessageAttributes"] == {"severity": {"Type": "String", "Value": "high"}}
+    assert (headers["x-amz-sns-message-type"], headers["content-type"]) == ("Notification", "text/plain; charset=UTF-8")
+    assert headers["x-amz-sns-subscription-arn"].startswith(topic)
+    headers, body = by_path["/raw"]
+    assert (body, headers["x-amz-sns-rawdelivery"]) == ("it burns ü", "true")
+
+    to_people, to_robots = sorted(street.mails, key=lambda mail: mail.to)
+    assert (to_people.topic, to_people.to, to_people.subject) == (topic, "night@example.com", "Fire")
+    assert to_people.body.startswith("it burns ü\n")
+    assert "aws sns unsubscribe --subscription-arn" in to_people.body
+    assert json.loads(to_robots.body)["Message"] == "it burns ü"
+    await street.close()
+
+    street = Street(tmp_path)
+    (again,) = await street.received(raw_url)
+    assert again["MessageId"] == raw["MessageId"]
+    await street.ask("sns", "Publish", TopicArn=topic, Message="{}", Subject="second", MessageAttributes=severity)
+    await until(lambda: len(street.mails) == 2)
+    # Nothing of the first life was sent again.
+    assert {mail.subject for mail in street.mails} == {"second"}
+    assert len(await street.received(raw_url)) == 2
+    with pytest.raises(AwsError) as caught:
+        await street.ask("sns", "Publish", TopicArn=f"{topic}-none", Message="x")
+    assert caught.value.code == "NotFound"
+    with pytest.raises(AwsError) as caught:
+        await street.ask("sqs", "GetQueueUrl", QueueName="none")
+    assert caught.value.code == "AWS.SimpleQueueService.NonExistentQueue"
+    await street.close()
