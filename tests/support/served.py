@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.runtime.fake import FakeDriver
 
 T = TypeVar("T")
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -37,8 +38,9 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 class _Served(threading.Thread):
     """An engine with scripted containers on its own event loop."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, api: App) -> None:
         super().__init__(daemon=True)
+        self.api = api
         self.directory = directory
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.server: uvicorn.Server | None = None
@@ -61,7 +63,7 @@ class _Served(threading.Thread):
             on_failure=self.failures.append,
         )
         await engine.start()
-        door = FrontDoor(engine.endpoint, engine.verifier, _nothing)
+        door = FrontDoor(engine.endpoint, engine.verifier, self.api)
         config = uvicorn.Config(door, loop="none", http="httptools", lifespan="off", log_level="warning", ws="none")
         self.server = uvicorn.Server(config)
         await self.server.serve(sockets=[self.listener])
@@ -69,9 +71,9 @@ class _Served(threading.Thread):
 
 
 @contextmanager
-def served(directory: Path) -> Iterator[int]:
-    """The port of an engine that lives until the end of the block; none of its loops may have failed by then."""
-    thread = _Served(directory)
+def served(directory: Path, api: App = _nothing) -> Iterator[int]:
+    """The port of an engine that lives until the end of the block, with `api` in place of the JSON API; none of its loops may fail."""
+    thread = _Served(directory, api)
     thread.start()
     yield thread.listener.getsockname()[1]
     assert thread.server is not None, thread.failures

@@ -1,31 +1,20 @@
 """boto3 against the whole engine behind its front door, over a real socket: what a person's own tools see."""
 
-import asyncio
 import http.client
 import json
-import socket
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import uvicorn
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from hinoban.aws.sigv4 import Credentials, sign
+from hinoban.aws.sigv4 import sign
 from hinoban.base.clock import SystemClock
-from hinoban.base.ids import SystemIds
-from hinoban.daemon.engine import Engine
-from hinoban.daemon.http import FrontDoor
-from hinoban.engine.ecs.decide.capacity import Room
-from hinoban.engine.runtime.fake import FakeDriver
+from tests.support.served import CREDENTIALS, REGION, served
 
-CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")
-REGION = "ap-northeast-1"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 TOO_LARGE = 9 * 1024 * 1024
 
@@ -37,50 +26,10 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": message["body"]})
 
 
-class _Served(threading.Thread):
-    """An engine with scripted containers on its own event loop."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(daemon=True)
-        self.directory = directory
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
-        self.server: uvicorn.Server | None = None
-        self.failures: list[BaseException] = []
-
-    def run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        clock = SystemClock()
-        engine = Engine(
-            self.directory,
-            driver=FakeDriver(clock),
-            clock=clock,
-            ids=SystemIds(),
-            credentials=CREDENTIALS,
-            account="123456789012",
-            region=REGION,
-            room=Room(64 * 1024, 64 * 1024),
-            on_failure=self.failures.append,
-        )
-        await engine.start()
-        door = FrontDoor(engine.endpoint, engine.verifier, _echo)
-        config = uvicorn.Config(door, loop="none", http="httptools", lifespan="off", log_level="warning", ws="none")
-        self.server = uvicorn.Server(config)
-        await self.server.serve(sockets=[self.listener])
-        await engine.close(keep=False)
-
-
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    served = _Served(tmp_path_factory.mktemp("engine"))
-    served.start()
-    yield served.port
-    assert served.server is not None
-    served.server.should_exit = True
-    served.join(10)
-    assert served.failures == []
+    with served(tmp_path_factory.mktemp("engine"), _echo) as found:
+        yield found
 
 
 def client(port: int, secret: str = "secret") -> BaseClient:
