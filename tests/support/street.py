@@ -43,7 +43,9 @@ class Street:
         async def no_watch(method: str, path: str, query: str, body: bytes) -> tuple[int, bytes]:
             return 503, b"{}"
 
-        api = engine_api.create(engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, engine.regions, no_watch)
+        api = engine_api.create(
+            engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, engine.regions, engine.events.listed, no_watch
+        )
         transport = httpx.ASGITransport(app=FrontDoor(engine.endpoint, engine.verifier, api))
         self.client = Client("http://127.0.0.1:4566", CREDENTIALS, REGION, clock=self.bench.clock, transport=transport)
 

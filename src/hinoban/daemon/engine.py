@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hinoban.aws import arns
-from hinoban.aws.call import Caller
+from hinoban.aws.call import Caller, Params, Result
 from hinoban.aws.server import Endpoint
 from hinoban.aws.sigv4 import Credentials, Verifier
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
+from hinoban.daemon import engine_events
+from hinoban.daemon.engine_events import Events, EventSettings
 from hinoban.engine import journal as journal_room
 from hinoban.engine.ecs import state as ecs_state
 from hinoban.engine.ecs.api.clusters import Clusters
@@ -25,7 +27,6 @@ from hinoban.engine.ecs.decide.tasks import stop
 from hinoban.engine.ecs.loop import EcsLoop
 from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.state import State
-from hinoban.engine.events.api import EventPatterns
 from hinoban.engine.faults import table as faults_room
 from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
@@ -33,19 +34,19 @@ from hinoban.engine.logs import policies as logs_policies
 from hinoban.engine.logs import state as logs_state
 from hinoban.engine.logs.service import Logs
 from hinoban.engine.neighbours import log as neighbours_log
+from hinoban.engine.neighbours.ask import Ask
 from hinoban.engine.neighbours.process import Neighbours
 from hinoban.engine.neighbours.wire import OURS
 from hinoban.engine.runtime.driver import Driver
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.engine.trail.records import Trail
-from hinoban.engine.trail.ring import Ring
 from hinoban.store.database import Database, Durability
 
 MIGRATIONS = (
     "\n".join((journal_room.MIGRATION, ecs_state.MIGRATION, logs_state.MIGRATION, faults_room.MIGRATION)),
     neighbours_log.MIGRATION,
-    "\n".join((logs_policies.MIGRATION, journal_room.TRAIL_MIGRATION)),
+    "\n".join((logs_policies.MIGRATION, journal_room.TRAIL_MIGRATION, engine_events.MIGRATION)),
 )
+_AS_ON_AWS = EventSettings()
 SHUTDOWN_REASON = "Hinoban is shutting down"
 
 
@@ -68,6 +69,7 @@ class Engine:
         feed_keep: float = 7 * 86400.0,
         durability: Durability = "process",
         auth: bool = True,
+        events: EventSettings = _AS_ON_AWS,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._clock = clock
@@ -77,7 +79,6 @@ class Engine:
         self.room = room
         self.database = Database(directory / "engine.db", MIGRATIONS, durability=durability, on_failure=on_failure)
         self.journal = Journal(self.database, clock, ids, keep=feed_keep)
-        self.ring = Ring(ids)
         self.faults = Faults(self.database, ids)
         self.logs = Logs(self.database, directory / "logs", clock, account)
         self.state = State(self.database, self.journal, clock, ids, forget_after=forget_after)
@@ -94,18 +95,36 @@ class Engine:
         secrets = {credentials.access_key_id: (credentials.secret_access_key, caller)}
         self.verifier = Verifier(secrets.get, clock, enabled=auth, default_region=region, anybody=caller)
         self.neighbours = Neighbours(self.database, directory, account, clock)
+        self._work = Group(on_failure or _raise)
+        self.events = Events(
+            self.database,
+            self.journal,
+            self.logs,
+            Ask(self.neighbours, account),
+            clock,
+            ids,
+            account,
+            events,
+            invoke=self._invoke,
+            ours=lambda service, operation: operation in services.get(service, ()),
+            on_failure=on_failure or _raise,
+        )
+        services = {"ecs": operations, "logs": self.logs.operations(), **self.events.services}
         self.endpoint = Endpoint(
-            {"ecs": operations, "logs": self.logs.operations(), "events": EventPatterns().operations()},
+            services,
             account=account,
             clock=clock,
             ids=ids,
             verifier=self.verifier,
             settle=self.database.committed,
-            audit=Trail(self.journal, ids, self.ring).audit,
+            audit=self.events.audit,
             neighbours=self.neighbours,
             own=OURS,
         )
-        self._work = Group(on_failure or _raise)
+
+    def _invoke(self, service: str, operation_name: str, params: Params, *, region: str, caller: Caller) -> Result:
+        # The endpoint is made of the rooms that call it.
+        return self.endpoint.invoke(service, operation_name, params, region=region, caller=caller)
 
     async def start(self) -> None:
         """Take up what an earlier life left running, and begin to work."""
@@ -115,6 +134,8 @@ class Engine:
         self._work.start(self._apply.work(self._loop.report), "driver calls")
         self._work.start(self._loop.loop.run(), "ecs loop")
         self._work.start(self._trimming.run(), "journal trimming")
+        for work, name in self.events.loops():
+            self._work.start(work, name)
 
     def _make_default_cluster(self) -> None:
         # Differs from AWS: there the console makes it at its first use (docs/decisions/0008).
@@ -145,6 +166,7 @@ class Engine:
         await self.end_tasks(10.0)
         self.state.clear()
         self.faults.clear()
+        self.events.clear()
         self.logs.clear()
         await self.neighbours.reset()
         self._make_default_cluster()
@@ -152,11 +174,13 @@ class Engine:
 
     def regions(self) -> list[str]:
         """The regions that hold anything."""
-        return sorted({region for region, _ in self.state.clusters})
+        return sorted({region for region, _ in self.state.clusters} | self.events.regions())
 
     async def close(self, *, keep: bool) -> None:
         """Stop working and let go of the driver and the files; with `keep` the containers run on."""
         await self._work.close()
+        await self.events.close()
+        self.events.rest()
         await self.neighbours.close()
         await self._driver.close(keep=keep)
         self.logs.close()

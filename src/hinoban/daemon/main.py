@@ -191,7 +191,14 @@ class _Daemon:
             self._clock,
         )
         api = engine_api.create(
-            engine.journal, FeedGone, engine.faults, engine.database.committed, engine.reset, engine.regions, watch.forward
+            engine.journal,
+            FeedGone,
+            engine.faults,
+            engine.database.committed,
+            engine.reset,
+            engine.regions,
+            engine.events.listed,
+            watch.forward,
         )
         door = FrontDoor(engine.endpoint, engine.verifier, api)
         server = Server(

@@ -126,7 +126,7 @@ class Pipeline:
     def refresh(self, snapshot: Snapshot, now: float) -> None:
         """Take over what was read of the schedules."""
         with self.transaction() as connection:
-            self.timetable.refresh(connection, snapshot, now)
+            self.timetable.register.refresh(connection, snapshot, now)
 
     def expect(self, now: float, *, sure: bool) -> float | None:
         """Write the scheduled runs that have come due; the moment of the next. See Timetable.expect."""

@@ -3,7 +3,7 @@
 Every method runs inside the pipeline's transaction. What the matter is, the detectors say; which slot evidence belongs to, schedules/.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -14,20 +14,18 @@ from hinoban.base.clock import DAYS, HOURS, SECONDS
 from hinoban.base.units import local_day_time
 from hinoban.watch import incidents
 from hinoban.watch.config import CatchUp
-from hinoban.watch.detect.dead_schedule import dead_schedule, lost
+from hinoban.watch.detect.dead_schedule import lost
 from hinoban.watch.detect.dead_schedule import subject_of as dead_subject
 from hinoban.watch.detect.missed_run import missed_run
-from hinoban.watch.detect.schedule_changed import STOPS_RUNS, schedule_changed
 from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.model import Doing, Finding, Incident, Launch, SlotNews, TaskChange
+from hinoban.watch.model import Finding, Incident, Launch, SlotNews, TaskChange
+from hinoban.watch.register import Register
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
-from hinoban.watch.schedules.compare import changes
-from hinoban.watch.schedules.dead import why_dead
 from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task
-from hinoban.watch.schedules.model import Change, Schedule, Snapshot
+from hinoban.watch.schedules.model import Schedule
 from hinoban.watch.schedules.requests import request_at
 from hinoban.watch.schedules.slot import Slot
 
@@ -52,113 +50,11 @@ class Timetable:
         self._ledger = ledger
         self._zone = zone
         self._open = open_incident
+        self.register = Register(book, ledger, self.next_due, self.when)
         self._index: Index | None = None
         self._indexed = 0
         self._families: set[tuple[str, str, str]] = set()
         self._family_changes = -1
-
-    # What is read from AWS -------------------------------------------------------------------------------------------------------------
-
-    def refresh(self, connection: Connection, snapshot: Snapshot, now: float) -> None:
-        """Take over a reading: new schedules, changed ones, those that are gone, those that cannot run."""
-        found = {one.key: one for one in snapshot.schedules}
-        for one in list(self.book.schedules(connection).values()):
-            if one.schedule.key not in found and snapshot.covers(one.schedule):
-                self._changed(connection, one, None, now)
-        for schedule in snapshot.schedules:
-            if (known := self.book.schedules(connection).get(schedule.key)) is None:
-                self.book.put_schedule(connection, Known(schedule=schedule, expected_until=self._since(connection, schedule, now)))
-            elif known.schedule != schedule:
-                self._changed(connection, known, schedule, now)
-            self._vital(connection, schedule, snapshot, now)
-
-    def _since(self, connection: Connection, schedule: Schedule, now: float) -> float:
-        """From when on runs of a schedule that was not known are expected: from what made it, if that was seen."""
-        doing = self._doing(connection, schedule, now - 1 * HOURS)
-        return min(now, doing.at) if doing is not None else now
-
-    def _changed(self, connection: Connection, known: Known, after: Schedule | None, now: float) -> None:
-        change = changes(known.schedule, after)
-        doing = self._doing(connection, known.schedule, now - 1 * HOURS)
-        since = min(now, doing.at) if doing is not None else now
-        if change is not None:
-            self.book.drop_waiting(connection, known.schedule.key, since)
-            self._tell_change(connection, known, after, change, doing, now)
-        rephased = change is not None and {"enabled", "rescheduled"} & set(change.what)
-        self.book.put_schedule(
-            connection,
-            msgspec.structs.replace(
-                known,
-                schedule=after or known.schedule,
-                expected_until=min(known.expected_until, since) if change is not None else known.expected_until,
-                phase=None if rephased else known.phase,
-                gone_at=now if after is None else None,
-            ),
-        )
-
-    def _tell_change(
-        self, connection: Connection, known: Known, after: Schedule | None, change: Change, doing: Doing | None, now: float
-    ) -> None:
-        for open_one in self._incidents_of(connection, known.schedule, "schedule_changed"):
-            # Enabled again, or changed once more: what was told of the last change is over.
-            words = change.sentence[:1].upper() + change.sentence[1:] + "."
-            self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, words, now), now)
-        if after is None:
-            for open_one in self._incidents_of(connection, known.schedule, "dead_schedule"):
-                self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, "It was deleted.", now), now)
-        before = known.schedule
-        next_at = self.next_due(msgspec.structs.replace(known, schedule=before), now) if set(change.what) & set(STOPS_RUNS) else None
-        finding = schedule_changed(after or before, change, doing, next_at, now, self.when)
-        if finding is not None and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-            step = incidents.opened(finding, now, held_until=None)
-            stops = finding.verdict in ("DISABLED", "DELETED")
-            self._ledger.put(connection, step if stops else incidents.noticed(step, now), now)
-
-    def _vital(self, connection: Connection, schedule: Schedule, snapshot: Snapshot, now: float) -> None:
-        """Whether its next run can start."""
-        known = self.book.schedules(connection).get(schedule.key)
-        if known is None:
-            return
-        found = why_dead(schedule, snapshot.around)
-        why = "; ".join(one.why for one in found)
-        if why == known.dead:
-            return
-        self.book.put_schedule(connection, msgspec.structs.replace(known, dead=why))
-        incident = self._ledger.incident(connection, incidents.incident_id(dead_subject(schedule.key)))
-        if not found:
-            if incident is not None and incident.state != "resolved":
-                self._ledger.put(connection, incidents.resolved(incident, incident.verdict, "Its target can be started again.", now), now)
-            return
-        finding = dead_schedule(schedule, found, self._killer(connection, schedule, now), self.next_due(known, now), now, self.when)
-        if finding is None:
-            return
-        if incident is None:
-            self._ledger.put(connection, incidents.opened(finding, now, held_until=None), now)
-        else:
-            self._ledger.put(connection, incidents.again(incident, finding, now), now)
-
-    def _doing(self, connection: Connection, schedule: Schedule, since: float) -> Doing | None:
-        subjects = [f"rule/{schedule.name}"]
-        if schedule.kind == "schedule":
-            subjects = [f"schedule/{schedule.group or 'default'}/{schedule.name}", f"group/{schedule.group}"]
-        return self._latest(connection, subjects, schedule, since)
-
-    def _killer(self, connection: Connection, schedule: Schedule, now: float) -> Doing | None:
-        """Who deregistered the definition, or deleted the cluster, where that was seen."""
-        subjects = [f"definition/{schedule.job}", f"cluster/{schedule.cluster}"]
-        found = self._latest(connection, subjects, schedule, now - 400 * DAYS)
-        return found if found is not None and found.name in ("DeregisterTaskDefinition", "DeleteCluster") else None
-
-    def _latest(self, connection: Connection, subjects: Sequence[str], schedule: Schedule, since: float) -> Doing | None:
-        place = (schedule.account, schedule.region)
-        return next((one for one in self.book.doings(connection, subjects, since) if (one.account, one.region) == place), None)
-
-    def _incidents_of(self, connection: Connection, schedule: Schedule, detector: str) -> list[Incident]:
-        return [
-            one
-            for one in self._ledger.open_of_family(connection, schedule.family)
-            if one.finding.detector == detector and one.finding.facts.get("schedule_arn") == schedule.arn
-        ]
 
     # What is due -----------------------------------------------------------------------------------------------------------------------
 

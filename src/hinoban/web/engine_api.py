@@ -48,9 +48,13 @@ def create(
     settle: Callable[[], Awaitable[None]],
     reset: Callable[[], Awaitable[None]],
     regions: Callable[[], list[str]],
+    rules: Callable[[], dict[str, Any]],
     forward: Forward,
 ) -> Starlette:
-    """The application; signatures were checked before it is reached. `regions`: where a reader that lost the thread must look."""
+    """The application; signatures were checked before it is reached. `regions`: where a reader that lost the thread must look.
+
+    `rules`: every rule and schedule with what it matched, delivered and failed to deliver.
+    """
 
     async def get_feed(request: Request) -> Response:
         after = whole(request, "after", 0, 2**53)
@@ -92,6 +96,9 @@ def create(
         await settle()
         return {"faults": []}
 
+    async def get_rules(request: Request) -> Any:
+        return rules()
+
     async def do_reset(request: Request) -> Any:
         await reset()
         return {}
@@ -106,6 +113,7 @@ def create(
             Route(f"{PREFIX}/faults", route(list_faults), methods=["GET"]),
             Route(f"{PREFIX}/faults", route(add_faults), methods=["POST"]),
             Route(f"{PREFIX}/faults", route(clear_faults), methods=["DELETE"]),
+            Route(f"{PREFIX}/rules", route(get_rules)),
             Route(f"{PREFIX}/reset", route(do_reset), methods=["POST"]),
             Route(PREFIX + "/{rest:path}", to_watch, methods=["GET", "POST", "DELETE"]),
         ]

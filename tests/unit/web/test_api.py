@@ -93,7 +93,7 @@ async def test_faults_over_the_api(tmp_path: Path) -> None:
         return 200, b"{}"
 
     feed: Any = None
-    app = engine_api.create(feed, LookupError, faults, nothing, nothing, list, forward)
+    app = engine_api.create(feed, LookupError, faults, nothing, nothing, list, dict, forward)
     status, error = await ask(app, "POST", "faults", {"faults": [{"what": "capacity", "match": {"famly": ["job"]}}]})
     assert (status, error["error"], error["todo"]) == (400, "HinobanError", "Did you mean 'family'?")
     status, added = await ask(app, "POST", "faults", {"faults": [{"what": "capacity", "times": 1}, {"what": "start_error"}]})
