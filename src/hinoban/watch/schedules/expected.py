@@ -84,7 +84,7 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
     """A slot of a rate() schedule: what it tells itself (StartDate, else CreationDate), or what its runs did; None while unknown.
 
     `seen` holds moments at which it ran, in any order. AWS does not tell when a rule's period began, nor what an update does to it
-    (UNCONFIRMED): the newest runs that agree with each other decide. One alone decides when it is the only one.
+    (UNCONFIRMED): the newest runs that agree with each other decide, also against the dates. One alone decides when it is the only one.
     """
     if not is_rate(schedule):
         return None
@@ -92,14 +92,17 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
     runs = sorted(seen)[-_SEEN:]
     expression = expression_of(schedule.expression, schedule.kind)
     period = expression.seconds if isinstance(expression, Rate) else 0.0
-    if told is not None and (_unmodified(schedule) or any(_agree(run, told, period) for run in runs[-2:])):
+    sure = told if _unmodified(schedule) else None
+    if told is not None and any(_agree(run, told, period) for run in runs[-2:]):
         return told
+    if sure is not None and len(runs) < 2:
+        return sure
     for run in reversed(runs):
         # Runs come late, never early: the earliest of those that agree is the nearest to the slot.
         alike = [_apart(other, run, period) for other in runs if _agree(other, run, period)]
         if len(alike) > 1 or len(runs) == 1:
             return run + min(alike)
-    return None
+    return sure
 
 
 def due_by(schedule: Schedule, slot: float, grace: float = GRACE) -> float:

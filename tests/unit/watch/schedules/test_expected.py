@@ -120,6 +120,14 @@ def test_an_update_puts_the_phase_in_doubt_until_runs_confirm_or_move_it() -> No
     assert phase(found, [later + 10 * MINUTES, later + 70 * MINUTES]) == later + 70 * MINUTES
 
 
+def test_runs_that_agree_with_each_other_are_believed_more_than_a_date() -> None:
+    found = schedule(expression="rate(1 hour)", CreationDate=MIDNIGHT, LastModificationDate=MIDNIGHT)
+    ten_past = MIDNIGHT + DAYS + 10 * MINUTES
+    assert phase(found, [ten_past]) == MIDNIGHT
+    assert phase(found, [ten_past, ten_past + HOURS]) == ten_past + HOURS
+    assert phase(found, [ten_past, ten_past + 90 * MINUTES]) == MIDNIGHT
+
+
 def test_a_cron_has_no_phase() -> None:
     assert phase(rule(), [MIDNIGHT]) is None
 
