@@ -157,3 +157,10 @@ def test_the_last_minute_of_2199_comes_where_the_day_ends_last() -> None:
     there = zone("Pacific/Honolulu")
     assert next_after(last, at("2200-01-01T09:00:00Z"), zone=there) == at("2200-01-01T09:59:00Z")
     assert next_after(last, at("2200-01-01T09:59:00Z"), zone=there) is None
+
+
+@pytest.mark.parametrize("after", [-DAYS, -1e18, float("-inf")])
+def test_asked_from_long_ago_it_begins_with_1970(after: float) -> None:
+    there = zone("Asia/Tokyo")
+    assert next_after(read("cron(0 12 * * ? *)"), after, zone=there) == at("1970-01-01T12:00:00+09:00")
+    assert next_after(read("rate(1 hour)"), after, zone=there, anchor=600.0) == 600.0
