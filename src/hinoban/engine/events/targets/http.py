@@ -1,6 +1,7 @@
 """An API destination as a target: one HTTP request for each event, which must be answered within 5 seconds (facts/eventbridge.md §6.2)."""
 
 import asyncio
+import math
 import socket
 from email.utils import parsedate_to_datetime
 
@@ -162,7 +163,8 @@ def _seconds(retry_after: str | None, now: float) -> float:
     if retry_after is None:
         return 0.0
     try:
-        return float(retry_after)
+        seconds = float(retry_after)
+        return seconds if math.isfinite(seconds) else 0.0
     except ValueError:
         try:
             return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
