@@ -159,12 +159,13 @@ class House:
 
     # Looking -------------------------------------------------------------------------------------------------------------------------
 
-    async def told(self) -> list[dict[str, Any]]:
-        """The details of the committed "Hinoban Slot" lines."""
+    async def told(self, behind: int | None = None) -> list[dict[str, Any]]:
+        """The details of the committed "Hinoban Slot" lines; of those `behind` a journal number with their own as `seq`."""
         await self.database.committed()
-        rows = self.database.query("SELECT event FROM journal ORDER BY seq")
-        events = [msgspec.json.decode(event) for (event,) in rows]
-        return [event["detail"] for event in events if event["detail-type"] == "Hinoban Slot"]
+        rows = self.database.query("SELECT seq, event FROM journal WHERE seq > ? ORDER BY seq", (behind or 0,))
+        events = [(seq, msgspec.json.decode(event)) for seq, event in rows]
+        lines = [(seq, event["detail"]) for seq, event in events if event["detail-type"] == "Hinoban Slot"]
+        return [detail if behind is None else {**detail, "seq": seq} for seq, detail in lines]
 
     async def fired(self) -> list[str]:
         """The slots that fired."""

@@ -141,7 +141,9 @@ class Slots:
     def _decide(self, owner: Owner, timing: Timing, mark: Mark, now: float) -> None:
         decided = decide(timing, mark, now)
         if decided.missed is not None:
-            line = lines.missed_line(owner, decided.missed, self._reason(now), line_id=self._ids.uuid(), now=now, account=self._account)
+            line = lines.missed_line(
+                owner, decided.missed, self._reason(decided.missed.first, now), line_id=self._ids.uuid(), now=now, account=self._account
+            )
             self._journal.write(line)
         after = decided.mark
         for slot in decided.fired:
@@ -189,10 +191,10 @@ class Slots:
         else:
             self._marks.put(schedule.arn, structs.replace(mark, due=None, ending=None))
 
-    def _reason(self, now: float) -> str:
-        if self._seen is None:
+    def _reason(self, first: float, now: float) -> str:
+        if self._seen is None and first <= self._born:
             return lines.absence(self._marks.last_beat, self._born)
-        return lines.jump(self._seen, now)
+        return lines.jump(self._born if self._seen is None else self._seen, now)
 
     # Hearing of changes --------------------------------------------------------------------------------------------------------------
 
