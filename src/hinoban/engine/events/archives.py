@@ -3,6 +3,7 @@
 Events are rows only; archives and replays are in memory, too (facts/eventbridge.md §9).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -123,7 +124,8 @@ class Archives:
 
     def after(self, replay: Replay, limit: int) -> list[tuple[float, int, bytes]]:
         """The next events of a replay that are on disk: when they occurred, their numbers, themselves; `end` itself is not in it."""
-        at = replay.start if replay.at is None else replay.at
+        # An event's time has no fraction: one of the second in which the replay begins is in it.
+        at = math.floor(replay.start) if replay.at is None else replay.at
         return self._database.query(_BETWEEN, (replay.region, replay.archive, at, replay.seq, replay.end, limit))
 
     def trim(self, now: float) -> float | None:

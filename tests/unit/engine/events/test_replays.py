@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hinoban.base.clock import DAYS
+from hinoban.base.units import iso_seconds
 from hinoban.engine.events.archives import Archives
 from tests.support.events import ARN, QUEUE, REGION, Hall
 
@@ -55,7 +56,9 @@ async def test_an_archive_is_made_described_changed_and_deleted(hall: Hall) -> N
         "EventCount": 0,
         "CreationTime": now,
     }
-    assert hall.ask("ListArchives", NamePrefix="a", EventSourceArn=BUS, State="ENABLED") == {"Archives": [summary]}
+    for narrowed in ({}, {"NamePrefix": "a"}, {"EventSourceArn": BUS}, {"State": "ENABLED"}):
+        assert hall.ask("ListArchives", **narrowed) == {"Archives": [summary]}
+    assert hall.ask("ListArchives", NamePrefix="b") == {"Archives": []}
     assert hall.ask("ListArchives", State="DISABLED") == {"Archives": []}
     described = summary | {"ArchiveArn": ARCHIVE, "Description": "d", "EventPattern": '{"source": ["x"]}'}
     assert hall.ask("DescribeArchive", ArchiveName="a") == described
@@ -80,6 +83,20 @@ async def test_an_archive_is_made_described_changed_and_deleted(hall: Hall) -> N
         ("DescribeArchive", {"ArchiveName": "b"}, ("ResourceNotFoundException", "Archive b does not exist.")),
         ("UpdateArchive", {"ArchiveName": "b"}, ("ResourceNotFoundException", "Archive b does not exist.")),
         ("DeleteArchive", {"ArchiveName": "b"}, ("ResourceNotFoundException", "Archive b does not exist.")),
+        (
+            "ListArchives",
+            {"NamePrefix": "a", "State": "ENABLED"},
+            (
+                "ValidationException",
+                "At most one filter is allowed for ListArchives. Use either : State, EventSourceArn, or NamePrefix.",
+            ),
+        ),
+        ("ListArchives", {"EventSourceArn": f"{BUS}x"}, ("ResourceNotFoundException", "Event bus defaultx does not exist.")),
+        (
+            "ListReplays",
+            {"NamePrefix": "a", "EventSourceArn": ARCHIVE},
+            ("ValidationException", "At most one filter is allowed for ListReplays. Use either : State, EventSourceArn, or NamePrefix."),
+        ),
         ("DescribeReplay", {"ReplayName": "b"}, ("ResourceNotFoundException", "Replay b does not exist.")),
         ("CancelReplay", {"ReplayName": "b"}, ("ResourceNotFoundException", "Replay b does not exist.")),
     ],
@@ -151,8 +168,18 @@ async def test_a_replay_brings_events_to_the_bus_again(hall: Hall, archive: None
     assert (found["State"], found["EventLastReplayedTime"]) == ("COMPLETED", int(hall.clock.now()))
     assert found["Destination"] == {"Arn": BUS, "FilterArns": []}
     assert hall.ask("DescribeArchive", ArchiveName="a")["EventCount"] == 4
-    assert hall.ask("ListReplays", State="COMPLETED", EventSourceArn=ARCHIVE)["Replays"][0]["ReplayName"] == "again"
+    for narrowed in ({"State": "COMPLETED"}, {"EventSourceArn": ARCHIVE}, {"NamePrefix": "ag"}):
+        assert [replay["ReplayName"] for replay in hall.ask("ListReplays", **narrowed)["Replays"]] == ["again"]
     assert hall.ask("ListReplays", State="FAILED") == {"Replays": []}
+
+
+async def test_a_replay_begins_with_the_second_of_its_start(hall: Hall, archive: None) -> None:
+    await hall.clock.advance(0.7)
+    hall.put_events({"DetailType": "T", "Time": hall.clock.now() - 1}, {}, {"Time": hall.clock.now() + 1})
+    hall.queue.deliveries.clear()
+    start(hall, EventStartTime=hall.clock.now() - 0.1, EventEndTime=hall.clock.now() + 0.1, FilterArns=[f"{ARN}:rule/r"])
+    await run(hall)
+    assert [event["time"] for event in hall.queue.events] == [iso_seconds(hall.clock.now())]
 
 
 async def test_a_replay_is_for_the_rules_it_names(hall: Hall, archive: None) -> None:

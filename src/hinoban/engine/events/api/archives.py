@@ -7,7 +7,7 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.event_patterns import compile_text
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_bus
-from hinoban.engine.events.api.pages import page
+from hinoban.engine.events.api.pages import one_filter, page
 from hinoban.engine.events.model import Archive, Bus, archive_arn
 from hinoban.engine.events.state import EventsState
 
@@ -65,6 +65,7 @@ class ArchiveOperations:
         return found
 
     def list(self, call: Call, params: Params) -> Result:
+        one_filter("ListArchives", params)
         source = self._source(call, params["EventSourceArn"]).arn if "EventSourceArn" in params else None
         state = params.get("State", _ENABLED)
         found = {

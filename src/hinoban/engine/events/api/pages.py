@@ -23,6 +23,12 @@ def page(names: Iterable[str], params: Params) -> tuple[list[str], dict[str, str
     return found[start:end], more
 
 
+def one_filter(operation: str, params: Params) -> None:
+    """Of archives and replays a list is narrowed in one way at the most; AwsError otherwise."""
+    if sum(name in params for name in ("State", "EventSourceArn", "NamePrefix")) > 1:
+        raise errors.invalid(f"At most one filter is allowed for {operation}. Use either : State, EventSourceArn, or NamePrefix.")
+
+
 def _encoded(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode()).decode()
 

@@ -9,7 +9,7 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_bus
-from hinoban.engine.events.api.pages import page
+from hinoban.engine.events.api.pages import one_filter, page
 from hinoban.engine.events.model import Archive, Replay, replay_arn
 from hinoban.engine.events.state import EventsState
 
@@ -78,6 +78,7 @@ class ReplayOperations:
         return found
 
     def list(self, call: Call, params: Params) -> Result:
+        one_filter("ListReplays", params)
         state, source = params.get("State"), params.get("EventSourceArn")
         found = {
             replay.name: replay
