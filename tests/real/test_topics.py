@@ -164,3 +164,18 @@ async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path
         await street.ask("sqs", "GetQueueUrl", QueueName="none")
     assert caught.value.code == "AWS.SimpleQueueService.NonExistentQueue"
     await street.close()
+
+
+async def test_nobody_is_forgotten_on_a_second_page(tmp_path: Path) -> None:
+    street = Street(tmp_path)
+    topic = (await street.ask("sns", "CreateTopic", Name="alerts"))["TopicArn"]
+    for number in range(103):
+        await street.ask("sns", "Subscribe", TopicArn=topic, Protocol="email", Endpoint=f"reader{number}@example.com")
+    first = await street.ask("sns", "ListSubscriptionsByTopic", TopicArn=topic)
+    second = await street.ask("sns", "ListSubscriptionsByTopic", TopicArn=topic, NextToken=first["NextToken"])
+    assert (len(first["Subscriptions"]), len(second["Subscriptions"])) == (100, 3)
+    await street.ask("sns", "Publish", TopicArn=topic, Message="all of you")
+    await until(lambda: len(street.mails) == 103)
+    assert len({mail.to for mail in street.mails}) == 103
+    assert {mail.subject for mail in street.mails} == {"AWS Notification Message"}
+    await street.close()

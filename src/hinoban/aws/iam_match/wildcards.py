@@ -14,12 +14,12 @@ class UnknownVariable(Exception):
 
 def text_matches(pattern: str, text: str, variables: Mapping[str, str] | None = None) -> bool:
     """Whether the whole text matches, case and all; `variables` None: `${...}` is a text like any other."""
-    return _compiled(pattern, _frozen(pattern, variables)).fullmatch(text) is not None
+    return _matches(_compiled(pattern, _frozen(pattern, variables)), text)
 
 
 def action_matches(pattern: str, action: str) -> bool:
     """Whether an action matches; services' names and actions have no case ("IAM JSON policy elements: Action")."""
-    return _compiled(pattern.lower(), None).fullmatch(action.lower()) is not None
+    return _matches(_compiled(pattern.lower(), None), action.lower())
 
 
 def arn_matches(pattern: str, arn: str, variables: Mapping[str, str] | None = None) -> bool:
@@ -54,23 +54,44 @@ def _frozen(pattern: str, variables: Mapping[str, str] | None) -> Values | None:
     return tuple(sorted((name.lower(), value) for name, value in variables.items())) if "${" in pattern else ()
 
 
+# A pattern's letters, of which these two are none.
+_ONE, _ANY = "one", "any"
+
+
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str, variables: Values | None) -> re.Pattern[str]:
-    out = []
+def _compiled(pattern: str, variables: Values | None) -> tuple[str, ...]:
+    out: list[str] = []
     values = dict(variables or ())
     for found in _PIECE.finditer(pattern):
         piece, name = found[0], found[1]
         if name is not None and variables is not None:
-            out.append(re.escape(_value(name, values)))
+            out += _value(name, values)
         elif piece == "*":
-            # Runs of stars are one: they cost without meaning more.
-            if not out or out[-1] != ".*":
-                out.append(".*")
+            out.append(_ANY)
         elif piece == "?":
-            out.append(".")
+            out.append(_ONE)
         else:
-            out.append(re.escape(piece))
-    return re.compile("".join(out), re.DOTALL)
+            out += piece
+    return tuple(out)
+
+
+def _matches(letters: tuple[str, ...], text: str) -> bool:
+    """Goes back to the last star only, so that no pattern takes longer than its length times the text's."""
+    at = of = 0
+    star, tried = -1, 0
+    while of < len(text):
+        if at < len(letters) and letters[at] == _ANY:
+            star, tried = at, of
+            at += 1
+        elif at < len(letters) and letters[at] in (_ONE, text[of]):
+            at += 1
+            of += 1
+        elif star >= 0:
+            tried += 1
+            at, of = star + 1, tried
+        else:
+            return False
+    return all(letter == _ANY for letter in letters[at:])
 
 
 def _value(name: str, values: Mapping[str, str]) -> str:

@@ -49,6 +49,15 @@ class Topics:
             # moto takes every text for true.
             set_attribute(this, arn, name, value == "true" if name == "RawMessageDelivery" and isinstance(value, str) else value)
 
+        page = models.SNSBackend.list_subscriptions_by_topic
+
+        def list_subscriptions_by_topic(this: Any, topic_arn: str, **named: Any) -> Any:
+            if "next_token" in named:
+                return page(this, topic_arn, **named)
+            # moto's Publish asks for the first page, and forgets everybody on the second.
+            return this._get_topic_subscriptions(this.get_topic(topic_arn)), None
+
+        put(models.SNSBackend, "list_subscriptions_by_topic", list_subscriptions_by_topic)
         put(models.Subscription, "publish", publish_ours)
         put(models.SNSBackend, "set_subscription_attributes", set_subscription_attributes)
         # moto makes one for each subscription and life.

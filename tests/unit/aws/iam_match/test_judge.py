@@ -198,6 +198,12 @@ def test_wildcards_mean_what_a_slow_reader_says(pattern: str, text: str) -> None
     assert found is slow(pattern, text)
 
 
+def test_no_pattern_takes_for_ever() -> None:
+    long = f"arn:aws:logs:eu-west-1:1:log-group:{'a' * 2000}"
+    assert not allows(policy(Resource="*a" * 200 + "b"), **CALL | {"resource": long})
+    assert allows(policy(Resource="*a" * 200 + "*"), **CALL | {"resource": long})
+
+
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_equal_is_equal_whatever_the_text_and_like_is_at_least_that(wanted: str, value: str) -> None:
     for version in ("2008-10-17", "2012-10-17"):
