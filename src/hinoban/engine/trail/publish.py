@@ -4,6 +4,7 @@ The journal is the outbox (docs/decisions/0003): a durable cursor goes over it, 
 crash each record is published at least once and none is lost. Reads come from memory and are best effort, as all are on AWS.
 """
 
+import math
 from typing import Any, Protocol
 
 import msgspec
@@ -67,15 +68,17 @@ class Publisher:
         self._groups = groups
         self._delay = delay
         self._read = ring.last
-        self._idle = True
+        self._clock = clock
+        self._due = math.inf
         self._outcomes: dict[Key, str | None] = {}
         self.loop = Loop("cloudtrail", self.step, clock)
         state.listen(self.told)
 
     def told(self) -> None:
-        """There is something new; costs nothing while no trail logs, or while the loop comes back by itself."""
-        if self._idle and self._state.spans:
-            self._idle = False
+        """There is something new; costs nothing while no trail logs, and little while the loop comes back early enough by itself."""
+        # Too late it comes where the clock was set back while it slept.
+        if self._state.spans and self._clock.now() + self._delay < self._due:
+            self._due = -math.inf
             self.loop.wake()
 
     async def step(self, now: float) -> float | None:
@@ -87,7 +90,7 @@ class Publisher:
         for key, error in self._outcomes.items():
             self._state.delivered(key, now, error)
         self._outcomes.clear()
-        self._idle = due is None
+        self._due = math.inf if due is None else due
         return due
 
     # Reads ---------------------------------------------------------------------------------------------------------------------------

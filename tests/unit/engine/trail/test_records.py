@@ -1,15 +1,19 @@
 """CloudTrail's records of what was asked of us: RunTask's three outcomes, and which calls leave none (facts/cloudtrail_sns_lambda.md §1)."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from hinoban.aws.call import Call, Caller
 from hinoban.aws.errors import AwsError
 from hinoban.aws.sigv4 import Credentials
-from hinoban.engine.trail.records import record
+from hinoban.engine.trail.printing import HIDDEN
+from hinoban.engine.trail.records import outgoing, record
 from tests.support.engine import REGION, Bench, Refused
 
 CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
@@ -110,6 +114,112 @@ def call(now: float = 1_790_823_605.5) -> Call:
     caller = Caller("AKID", "arn:aws:iam::123456789012:user/hinoban", "IAMUser")
     return Call(service="ecs", operation="RunTask", region=REGION, account="123456789012", request_id="r", now=now, caller=caller,
                 source_ip="127.0.0.1", user_agent="x" * 2000)  # fmt: skip
+
+
+ROLE_ARN = "arn:aws:sts::123456789012:assumed-role/ecsEventsRole/0f3c"
+UNIQUE = re.compile(r"A(IDA|ROA)[A-Z2-7]{17}")
+
+
+def identity(caller: Caller) -> dict[str, Any]:
+    made = structs.replace(call(), caller=caller)
+    found: dict[str, Any] = record(made, {}, {}, "e")["userIdentity"]
+    return found
+
+
+def test_a_user_is_told_with_its_name() -> None:
+    found = identity(Caller("AKID", "arn:aws:iam::123456789012:user/team/me", "IAMUser"))
+    assert UNIQUE.fullmatch(found.pop("principalId"))
+    assert found == {
+        "type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/team/me", "accountId": "123456789012", "accessKeyId": "AKID",
+        "userName": "me",
+    }  # fmt: skip
+
+
+def test_a_role_is_told_with_its_session_and_issuer() -> None:
+    found = identity(Caller("ASIA", ROLE_ARN, "AssumedRole"))
+    issuer = found["sessionContext"]["sessionIssuer"]
+    assert found["principalId"] == f"{issuer['principalId']}:0f3c" and UNIQUE.fullmatch(issuer["principalId"])
+    assert found == {
+        "type": "AssumedRole", "principalId": found["principalId"], "arn": ROLE_ARN, "accountId": "123456789012", "accessKeyId": "ASIA",
+        "sessionContext": {
+            "sessionIssuer": {
+                "type": "Role", "principalId": issuer["principalId"], "arn": "arn:aws:iam::123456789012:role/ecsEventsRole",
+                "accountId": "123456789012", "userName": "ecsEventsRole",
+            },
+            "attributes": {"creationDate": "2026-10-01T03:00:05Z", "mfaAuthenticated": "false"},
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("service", ["events.amazonaws.com", "scheduler.amazonaws.com"])
+def test_a_service_that_calls_is_told_three_times(service: str) -> None:
+    caller = Caller("ASIA", ROLE_ARN, "AssumedRole", service)
+    found = record(structs.replace(call(), caller=caller, source_ip=service, user_agent=service), {}, {}, "e")
+    assert [found["userIdentity"]["invokedBy"], found["sourceIPAddress"], found["userAgent"]] == [service] * 3
+
+
+def test_root_has_no_name() -> None:
+    assert identity(Caller("AKID", "arn:aws:iam::123456789012:root", "Account")) == {
+        "type": "Root", "principalId": "123456789012", "arn": "arn:aws:iam::123456789012:root", "accountId": "123456789012",
+        "accessKeyId": "AKID",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+def test_access_denied_has_one_name_and_no_parameters(code: str) -> None:
+    found = record(call(), {"cluster": "c"}, AwsError(code, "no"), "e")
+    assert (found["errorCode"], found["requestParameters"], found["responseElements"]) == ("AccessDenied", None, None)
+
+
+def test_a_client_exception_has_no_parameters_outside() -> None:
+    found = outgoing({"detail": record(call(), {"cluster": "c"}, AwsError("ClientException", "TaskDefinition not found."), "e")})
+    assert found["detail"]["requestParameters"] is None
+    kept = outgoing({"detail": record(call(), {"cluster": "c"}, AwsError("ClusterNotFoundException", "Cluster not found."), "e")})
+    assert kept["detail"]["requestParameters"] == {"cluster": "c"}
+
+
+@pytest.mark.parametrize(
+    "service, operation, params, expected",
+    [
+        ("events", "PutRule", {"Name": "r", "ScheduleExpression": "rate(1 day)"}, {"name": "r", "scheduleExpression": "rate(1 day)"}),
+        (
+            "events",
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "1", "Input": "{}", "InputTransformer": {"InputPathsMap": {"Key": "$"}}}]},
+            {"rule": "r", "targets": [{"id": "1", "input": "{}", "inputTransformer": {"inputPathsMap": {"Key": "$"}}}]},
+        ),
+        (
+            "events",
+            "CreateConnection",
+            {"Name": "c", "AuthParameters": {"ApiKeyAuthParameters": {"ApiKeyName": "k", "ApiKeyValue": "secret"}}},
+            {"name": "c", "authParameters": {"apiKeyAuthParameters": {"apiKeyName": "k", "apiKeyValue": HIDDEN}}},
+        ),
+        (
+            "scheduler",
+            "CreateSchedule",
+            {"Name": "s", "StartDate": 1_790_823_605.5},
+            {"name": "s", "startDate": "Oct 1, 2026, 3:00:05 AM"},
+        ),
+        ("cloudtrail", "CreateTrail", {"Name": "t", "S3BucketName": "b"}, {"name": "t", "s3BucketName": "b"}),
+        ("logs", "CreateLogGroup", {"logGroupName": "/g"}, {"logGroupName": "/g"}),
+    ],
+)
+def test_each_services_parameters_begin_small(service: str, operation: str, params: dict[str, Any], expected: dict[str, Any]) -> None:
+    made = structs.replace(call(), service=service, operation=operation)
+    assert record(made, params, {}, "e")["requestParameters"] == expected
+
+
+def test_answers_of_other_services_begin_small() -> None:
+    made = structs.replace(call(), service="events", operation="PutRule")
+    assert record(made, {}, {"RuleArn": "a"}, "e")["responseElements"] == {"ruleArn": "a"}
+
+
+def test_a_container_definitions_environment_is_hidden_too() -> None:
+    made = structs.replace(call(), operation="RegisterTaskDefinition")
+    definition = {"family": "f", "containerDefinitions": [{"name": "app", "environment": [{"name": "A", "value": "b"}]}]}
+    found = outgoing(msgspec.json.decode(msgspec.json.encode({"detail": record(made, definition, {"taskDefinition": definition}, "e")})))
+    hidden = {"family": "f", "containerDefinitions": [{"name": "app", "environment": HIDDEN}]}
+    assert (found["detail"]["requestParameters"], found["detail"]["responseElements"]) == (hidden, {"taskDefinition": hidden})
 
 
 @pytest.mark.parametrize(
