@@ -79,7 +79,7 @@ async def test_retries_end_when_the_event_is_too_old(world: World) -> None:
     await world.clock.advance(120)
     (told,) = world.told()
     assert told["attempts"] == len(world.launcher.calls) >= 2
-    assert world.clock.now() >= world.queue.counts()[RULE_ARN].targets["1"].last_failure.at  # type: ignore[union-attr] # it failed
+    assert world.clock.now() >= world.queue.counts()[RULE_ARN].targets["1"].last_failure.at
 
 
 async def test_a_permanent_error_is_given_up_at_once(world: World) -> None:
@@ -196,7 +196,7 @@ async def test_a_target_is_asked_by_few_at_a_time_and_by_more_than_one(world: Wo
         return answer({}) if operation == "SendMessage" else await original(service, operation, params, region=region)
 
     original = world.ask.call
-    world.ask.call = slow  # type: ignore[method-assign, assignment] # counts what is under way
+    world.ask.call = slow
     for _ in range(30):
         world.queue.add(world.delivery())
     await settle(500)
