@@ -5,57 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from hinoban.aws.client import Client
 from hinoban.aws.http import HttpRequest
-from hinoban.aws.server import Endpoint
 from hinoban.base.clock import DAYS, HOURS
-from hinoban.engine.events import state as events_state
-from hinoban.engine.events.api import Api
-from hinoban.engine.events.router import Router
-from hinoban.engine.events.state import EventsState
-from hinoban.engine.schedules import state as scheduler_state
-from hinoban.engine.schedules.api import Scheduler
-from hinoban.engine.schedules.state import SchedulerState
-from hinoban.store.database import Database
+from hinoban.watch.model import TaskChange
+from hinoban.watch.normalise import observation
 from hinoban.watch.schedules.compare import changes
 from hinoban.watch.schedules.dead import why_dead
 from hinoban.watch.schedules.expected import expected
 from hinoban.watch.schedules.inventory import Inventory
+from hinoban.watch.schedules.match import Index, run_of_task
 from hinoban.watch.schedules.requests import request_at
-from tests.support.engine import ACCOUNT, CREDENTIALS, REGION, Bench
-from tests.support.events import FakeQueue
+from tests.support.engine import CREDENTIALS, REGION, Bench
 from tests.unit.watch.schedules.samples import definition_arn, target_body
 
 
 class Street:
-    """The three services behind one endpoint. `client` is what the watch has."""
+    """The engine's endpoint. `client` is what the watch has."""
 
-    def __init__(self, bench: Bench, directory: Path) -> None:
+    def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.database = Database(directory / "events.db", [events_state.MIGRATION, scheduler_state.MIGRATION])
-        events = EventsState(self.database, bench.clock, ACCOUNT)
-        router = Router(events, FakeQueue(), bench.ids, bench.clock)
-        self.endpoint = Endpoint(
-            {
-                "ecs": bench.engine.endpoint._services["ecs"],
-                "events": Api(events, router, bench.ids, lambda: None).operations(),
-                "scheduler": Scheduler(SchedulerState(self.database, bench.clock, ACCOUNT)).operations(),
-            },
-            account=ACCOUNT,
-            clock=bench.clock,
-            ids=bench.ids,
-            verifier=bench.engine.verifier,
-            settle=self.database.committed,
-            audit=lambda call, params, result: None,
-        )
         transport = httpx.MockTransport(self._answer)
         self.client = Client("http://127.0.0.1:4566", CREDENTIALS, REGION, clock=bench.clock, transport=transport)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         path, _, query = request.url.raw_path.decode().partition("?")
-        answer = await self.endpoint.handle(HttpRequest(request.method, path, query, dict(request.headers), request.content, "127.0.0.1"))
+        answer = await self.bench.engine.endpoint.handle(
+            HttpRequest(request.method, path, query, dict(request.headers), request.content, "127.0.0.1")
+        )
         return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
     def inventory(self) -> Inventory:
@@ -77,11 +57,9 @@ class Street:
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
     bench = await Bench(tmp_path).open()
-    street = Street(bench, tmp_path)
+    street = Street(bench)
     yield street
     await street.client.close()
-    await street.database.committed()
-    street.database.close()
     await bench.close()
 
 
@@ -158,3 +136,23 @@ async def test_an_update_within_the_same_second_is_not_hidden_by_what_was_read_b
     await street.create("UpdateSchedule", ScheduleExpression="rate(1 hour)")
     (found,) = (await reader.full([REGION])).schedules
     assert found.expression == "rate(1 hour)"
+
+
+async def test_a_task_that_a_rule_started_is_matched_to_its_slot(street: Street) -> None:
+    bench = street.bench
+    await bench.define("daily-close")
+    await street.put_rule(ScheduleExpression="cron(* * * * ? *)")
+    fargate = {"LaunchType": "FARGATE", "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}}}
+    await street.call("events", "PutTargets", Rule="daily-close", Targets=[target_body("daily-close", "default", ecs=fargate)])
+    (rule,) = (await street.inventory().full([REGION])).schedules
+    began = bench.clock.now()
+    for _ in range(30):
+        await bench.clock.advance(5)
+    launched = {
+        line["event"]["detail"]["taskArn"]: line["event"] for line in bench.feed() if line["event"]["detail-type"].startswith("ECS Task")
+    }
+    runs = [observation(msgspec.json.encode(event)) for event in launched.values()]
+    index = Index([rule])
+    found = {match.slot for change in runs if isinstance(change, TaskChange) and (match := index.slot_of(run_of_task(change)))}
+    assert found == set(expected(rule, began, bench.clock.now()))
+    assert len(found) >= 2
