@@ -16,7 +16,9 @@ _SETTINGS = ("Description", "KmsKeyIdentifier", "DeadLetterConfig", "LogConfig")
 
 
 class BusOperations:
-    """The operations on event buses."""
+    """The operations on event buses.
+
+    Differs from AWS: a bus's LogConfig, DeadLetterConfig and KmsKeyIdentifier are kept and shown, and change nothing."""
 
     def __init__(self, state: EventsState) -> None:
         self._state = state
