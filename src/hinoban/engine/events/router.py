@@ -52,10 +52,13 @@ class Router:
         `read`: it tells of a read-only management event. `also`: rules whose slot it is, `slot` the slot's moment. `forwarded`: it came
         from another bus and goes to no third. The event is kept as it is: nobody changes it afterwards."""
         self._state.archives.keep(region, bus, event)
-        matched = {rule.key: rule for rule in (*also, *self._state.matching(region, bus, event, read=read))}
-        for rule in matched.values():
-            self._queue_for(rule, event, slot if rule in also else None, forwarded)
-        return len(matched)
+        slots = {rule.key: rule for rule in also}
+        for rule in slots.values():
+            self._queue_for(rule, event, slot, forwarded)
+        matched = [rule for rule in self._state.matching(region, bus, event, read=read) if rule.key not in slots]
+        for rule in matched:
+            self._queue_for(rule, event, None, forwarded)
+        return len(slots) + len(matched)
 
     def replay(self, region: str, bus: str, event: Params, only: Collection[str]) -> int:
         """The same for an event with `replay-name`: for the rules whose ARNs are in `only`, or for all where that is empty (§9)."""

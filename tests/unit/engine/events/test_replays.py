@@ -241,6 +241,8 @@ async def test_what_is_refused_of_replays(hall: Hall, archive: None) -> None:
     no_archive = (invalid, "Parameter EventSourceArn is not valid. Reason: Archive nope does not exist.")
     assert refused(hall, EventSourceArn=f"{ARN}:archive/nope") == no_archive
     assert refused(hall, EventSourceArn=BUS) == (invalid, "Parameter EventSourceArn is not valid. Reason: Must contain an archive ARN.")
+    for destination in ("arn:x:event-bus/default", f"{ARN}:rule/r"):
+        assert refused(hall, Destination={"Arn": destination})[1].endswith("Must contain an event bus ARN.")
     assert refused(hall, Destination={"Arn": "x"}) == (
         invalid,
         "Parameter Destination.Arn is not valid. Reason: Must contain an event bus ARN.",

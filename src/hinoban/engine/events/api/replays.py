@@ -57,7 +57,7 @@ class ReplayOperations:
 
     def _archive(self, call: Call, source: str, destination: str) -> Archive:
         """The archive that is replayed to its own bus."""
-        if not arns.is_arn(destination) or ":event-bus/" not in destination:
+        if not _is_bus(destination):
             raise errors.invalid("Parameter Destination.Arn is not valid. Reason: Must contain an event bus ARN.")
         kind, _, name = arns.parse(source).resource.partition("/")
         if kind != "archive":
@@ -102,6 +102,13 @@ class ReplayOperations:
         if found is None:
             raise errors.no_such_replay(params["ReplayName"])
         return found
+
+
+def _is_bus(destination: str) -> bool:
+    try:
+        return arns.parse(destination).resource.startswith("event-bus/")
+    except ValueError:
+        return False
 
 
 def _summary(replay: Replay) -> Result:
