@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
@@ -138,6 +138,7 @@ def test_a_slot_is_missed_after_its_window_and_grace() -> None:
     assert due_by(rule(), MIDNIGHT, grace=60) == MIDNIGHT + MINUTES
 
 
+@settings(deadline=None, max_examples=50)
 @given(expression=EXPRESSIONS, zone=ZONES, cuts=st.lists(MOMENTS, min_size=2, max_size=6), anchor=MOMENTS)
 def test_windows_that_adjoin_have_the_slots_of_the_whole(expression: str, zone: str, cuts: list[float], anchor: float) -> None:
     found = schedule(expression=expression, ScheduleExpressionTimezone=zone)
@@ -149,6 +150,7 @@ def test_windows_that_adjoin_have_the_slots_of_the_whole(expression: str, zone: 
     assert all(cuts[0] < slot <= cuts[-1] for slot in whole)
 
 
+@settings(deadline=None, max_examples=50)
 @given(minutes=st.integers(2, 3000), first=MOMENTS, delays=st.lists(st.floats(0, 59), min_size=1, max_size=10))
 def test_a_learned_phase_is_never_early_and_at_most_as_late_as_the_runs(minutes: int, first: float, delays: list[float]) -> None:
     period = minutes * 60.0
@@ -160,6 +162,7 @@ def test_a_learned_phase_is_never_early_and_at_most_as_late_as_the_runs(minutes:
     assert off <= max(late) + 0.01
 
 
+@settings(deadline=None, max_examples=50)
 @given(after=MOMENTS, length=st.floats(0, 40 * 3600))
 def test_every_slot_of_a_daily_schedule_stands_where_the_zone_says(after: float, length: float) -> None:
     zone = ZoneInfo("Asia/Tokyo")

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
@@ -159,6 +159,7 @@ SCHEDULES = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(schedules=SCHEDULES, which=st.integers(0, 5), day=st.integers(0, 3), share=st.floats(0, 1))
 def test_a_schedules_own_run_within_its_window_is_never_lost_nor_given_away_unsaid(
     schedules: list[Schedule], which: int, day: int, share: float
@@ -178,6 +179,7 @@ def test_a_schedules_own_run_within_its_window_is_never_lost_nor_given_away_unsa
     assert found.ambiguous == () or (len(found.ambiguous) > 1 and found.key in found.ambiguous)
 
 
+@settings(deadline=None, max_examples=50)
 @given(schedules=SCHEDULES, minutes=st.floats(0, 2880))
 def test_a_match_never_lies_outside_the_window_and_only_lookalikes_are_ambiguous(schedules: list[Schedule], minutes: float) -> None:
     own, at = schedules[0], round(MIDNIGHT + minutes * 60, 3)
