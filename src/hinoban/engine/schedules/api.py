@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from hinoban.aws.call import Call, Handler, Params, Result
@@ -102,6 +103,7 @@ class Scheduler:
     def _made(self, call: Call, params: Params, *, created_at: float, token: str | None) -> Schedule:
         group, name, window = params.get("GroupName", DEFAULT_GROUP), params["Name"], params["FlexibleTimeWindow"]
         target = params["Target"]
+        whole = {**target, "RetryPolicy": _RETRIES | target.get("RetryPolicy", {})}
         return Schedule(
             region=call.region,
             group=group,
@@ -110,7 +112,7 @@ class Scheduler:
             expression=params["ScheduleExpression"],
             timezone=params.get("ScheduleExpressionTimezone", "UTC"),
             state=params.get("State", "ENABLED"),
-            target={**target, "RetryPolicy": _RETRIES | target.get("RetryPolicy", {})},
+            target_json=msgspec.Raw(msgspec.json.encode(whole)),
             window_minutes=window["MaximumWindowInMinutes"] if window["Mode"] == "FLEXIBLE" else 0,
             after_completion=params.get("ActionAfterCompletion", "NONE"),
             created_at=created_at,

@@ -19,7 +19,7 @@ from hinoban.store.database import Database, Table
 
 MIGRATION = f"""
 CREATE TABLE schedule_groups (region TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (region, name)) WITHOUT ROWID;
-CREATE TABLE schedules (region TEXT, grp TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (region, grp, name));
+CREATE TABLE schedules (region TEXT, grp TEXT, name TEXT, value BLOB NOT NULL, PRIMARY KEY (region, grp, name)) WITHOUT ROWID;
 CREATE TABLE schedule_deletions (region TEXT, token TEXT, value BLOB NOT NULL, PRIMARY KEY (region, token)) WITHOUT ROWID;
 {marks.MIGRATION}"""
 GROUPS = Table("schedule_groups", "region", "name")
