@@ -20,7 +20,7 @@ from hinoban.engine.events.targets.queue import Delivery, Queue
 from hinoban.engine.events.targets.service import Targets
 from hinoban.engine.journal import Journal
 from hinoban.engine.schedules.context import default_input, fill_context
-from hinoban.store.database import Database
+from hinoban.store.database import Database, Table
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -43,6 +43,9 @@ EVENT: dict[str, Any] = {
     "detail": {"lastStatus": "STOPPED", "group": "family:job", "exitCode": 3, "ok": False, "nothing": None, "names": ["a", "b"]},
 }
 
+LAUNCHES = Table("launches", "token")
+_LAUNCHES = "CREATE TABLE launches (token TEXT PRIMARY KEY, value BLOB NOT NULL);"
+
 
 def open_policy(resource: str, action: str) -> str:
     """A policy that lets EventBridge in."""
@@ -51,7 +54,12 @@ def open_policy(resource: str, action: str) -> str:
 
 
 class FakeLauncher:
-    """Endpoint.invoke: launches once for each clientToken, or raises what is set for the cluster."""
+    """Endpoint.invoke: launches once for each clientToken, or raises what is set for the cluster.
+
+    A launch is a row of the engine's own database: it is lost with the turn in which it was made.
+    """
+
+    database: Database
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, Any], str, Caller]] = []
@@ -65,6 +73,7 @@ class FakeLauncher:
             raise error
         if "clientToken" in params:
             self.launched[params["clientToken"]] = params
+            self.database.put(LAUNCHES, (params["clientToken"],), params)
         return self.answer
 
 
@@ -160,7 +169,9 @@ class World:
         self._number = 0
 
     def open(self) -> "World":
-        self.database = Database(self.directory / "engine.db", (journal_room.MIGRATION, journal_room.TRAIL_MIGRATION, MIGRATION))
+        self.database = Database(self.directory / "engine.db", (journal_room.MIGRATION, journal_room.TRAIL_MIGRATION, MIGRATION, _LAUNCHES))
+        self.launcher.database = self.database
+        self.launcher.launched = {token: msgspec.json.decode(value) for token, value in self.database.rows(LAUNCHES)}
         self.journal = Journal(self.database, self.clock, self.ids)
         self.queue = Queue(self.database)
         self.connections = ConnectionState(self.database)
@@ -185,7 +196,8 @@ class World:
             client=self.client,
             on_failure=self.failures.append,
         )
-        self._background = asyncio.get_running_loop().create_task(self.targets.deliverer.loop.run())
+        self._loop = asyncio.get_running_loop()
+        self._background = self._loop.create_task(self.targets.deliverer.loop.run())
         return self
 
     def _publish(self, region: str, bus: str, event: dict[str, Any], *, forwarded: bool = False) -> int:
@@ -194,9 +206,14 @@ class World:
 
     async def kill(self) -> None:
         """kill -9: what is not committed is lost, nothing is tidied up."""
-        self.database._turn = asyncio.get_running_loop().create_future()
-        self.database._connection.close()
+        self.cut()
         await self._stop()
+
+    def cut(self) -> None:
+        """Nothing is written from here on. Called outside the event loop it cuts between a change and its commit."""
+        # A turn that never ends: whatever the dead room still writes is never committed.
+        self.database._turn = self._loop.create_future()
+        self.database._connection.close()
 
     async def close(self) -> None:
         await self._stop()

@@ -271,7 +271,7 @@ def _given(answer: Result) -> Result:
 def _page(member: str, found: dict[str, Result], params: Params) -> Result:
     """One page by name; the token is the last name told."""
     try:
-        after = base64.urlsafe_b64decode(params.get("NextToken", "").encode()).decode()
+        after = base64.b64decode(params.get("NextToken", "").encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise AwsError("ValidationException", "Parameter NextToken is not valid.") from None
     names = sorted(name for name in found if name > after)
