@@ -129,7 +129,7 @@ def _verdict(lost: Row) -> str:
 
 
 def _what(lost: Row) -> str:
-    return lost["what"] + (f" · {lost['incident']}" if lost["incident"] else "")
+    return f"{lost['what']} · {lost['incident']}" if lost["incident"] else str(lost["what"])
 
 
 def _change(change: Row, zone: ZoneInfo) -> str:

@@ -9,6 +9,7 @@ from hinoban.aws.call import Operations
 from hinoban.aws.server import Audit
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.ids import Ids
+from hinoban.base.units import iso
 from hinoban.engine.events import state as events_state
 from hinoban.engine.events.api import Api
 from hinoban.engine.events.replayer import Replayer
@@ -17,6 +18,7 @@ from hinoban.engine.events.state import EventsState
 from hinoban.engine.events.targets import loop as targets_loop
 from hinoban.engine.events.targets.connections import ConnectionState
 from hinoban.engine.events.targets.connections_api import ConnectionOperations
+from hinoban.engine.events.targets.counters import OwnerCounts
 from hinoban.engine.events.targets.parcel import Invoke, Ours
 from hinoban.engine.events.targets.queue import Queue
 from hinoban.engine.events.targets.service import Targets
@@ -26,6 +28,7 @@ from hinoban.engine.neighbours.ask import Ask
 from hinoban.engine.schedules import context
 from hinoban.engine.schedules import state as schedules_state
 from hinoban.engine.schedules.api import Scheduler
+from hinoban.engine.schedules.lines import TARGET_ID
 from hinoban.engine.schedules.slots import Slots
 from hinoban.engine.schedules.state import SchedulerState
 from hinoban.engine.trail import state as trail_state
@@ -123,7 +126,10 @@ class Events:
                 "pattern": rule.pattern,
                 "schedule": rule.schedule,
                 "matched": counts[rule.arn].matched if rule.arn in counts else 0,
-                "targets": [_target(counts.get(rule.arn), target_id, target["Arn"]) for target_id, target in rule.targets.items()],
+                "targets": [
+                    {"id": target_id, "arn": target["Arn"], **_outcomes(counts.get(rule.arn), target_id)}
+                    for target_id, target in rule.targets.items()
+                ],
             }
             for rule in self._state.rules.values()
         ]
@@ -135,7 +141,9 @@ class Events:
                 "arn": one.arn,
                 "state": one.state,
                 "expression": one.expression,
-                **_target(counts.get(one.arn), "target", one.target["Arn"]),
+                "target": one.target["Arn"],
+                "matched": counts[one.arn].matched if one.arn in counts else 0,
+                **_outcomes(counts.get(one.arn), TARGET_ID),
             }
             for one in self._schedules.schedules.values()
         ]
@@ -163,13 +171,12 @@ class Events:
         await self._targets.close()
 
 
-def _target(counts: Any, target_id: str, arn: str) -> dict[str, Any]:
+def _outcomes(counts: OwnerCounts | None, target_id: str) -> dict[str, Any]:
+    """What became of what a target was sent."""
     found = counts.targets.get(target_id) if counts is not None else None
-    failure = msgspec.to_builtins(found.last_failure) if found is not None and found.last_failure is not None else None
+    failure = found.last_failure if found is not None else None
     return {
-        "id": target_id,
-        "arn": arn,
         "delivered": found.delivered if found is not None else 0,
         "failed": found.failed if found is not None else 0,
-        "last_failure": failure,
+        "last_failure": msgspec.structs.asdict(failure) | {"at": iso(failure.at)} if failure is not None else None,
     }

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
+from hinoban.watch import answers_schedules
 from hinoban.watch.background import background_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
@@ -17,6 +18,7 @@ from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.notify.message import incident_row, why_json, why_text
 from hinoban.watch.notify.report import attempt_json, next_step
+from hinoban.watch.schedules.slot import Slot
 
 
 class Answers:
@@ -25,6 +27,7 @@ class Answers:
     def __init__(self, engine: Engine, *, tz: str = "UTC", live: bool = True) -> None:
         self._engine = engine
         self._live = live
+        self._tz = tz
         self._zone = ZoneInfo(tz)
 
     @classmethod
@@ -75,6 +78,11 @@ class Answers:
             "log": log or [],
         }
 
+    def schedules(self, now: float, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
+        """See answers_schedules.schedules."""
+        with self._engine.connect() as connection:
+            return answers_schedules.schedules(connection, now, since, following, name=name, region=region, tz=self._tz)
+
     def status(self) -> dict[str, Any]:
         """Counts of what is remembered and of what is to be done."""
         with self._engine.connect() as connection:
@@ -82,6 +90,9 @@ class Answers:
 
     def _find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
         name = name.strip()
+        schedule, at, time = name.rpartition("@")
+        if at and schedule and not name.startswith("arn:"):
+            return self._of_slot(connection, answers_schedules.slot_named(connection, schedule, time, self._tz))
         if name.startswith("inc-"):
             return self._of_incident(connection, one_incident(connection, name))
         if name.startswith("lch-"):
@@ -93,12 +104,25 @@ class Answers:
             return self._of_task(connection, row)
         if (found := self._of_family(connection, name)) is not None:
             return found
+        if recent := queries.slots_named(connection, name):
+            return self._of_slot(connection, recent)
         digits = name.lower()
         if len(digits) >= 4 and all(one in "0123456789abcdef-" for one in digits):
             rows = queries.tasks_by_prefix(connection, digits)
             if rows:
                 return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))
         raise unknown(name)
+
+    def _of_slot(self, connection: Connection, slot: Slot) -> tuple[Incident | None, RowMapping | None, Launch | None]:
+        """A slot's incident, else its last task, else the launch that it was."""
+        if slot.incident_id is not None:
+            return self._of_incident(connection, one_incident(connection, slot.incident_id))
+        if slot.tasks and (row := queries.task_by_arn(connection, list(slot.tasks)[-1])) is not None:
+            return self._of_task(connection, row)
+        launch = _first(queries.launches_by_prefix(connection, slot.launch_id)) if slot.launch_id else None
+        if launch is None:
+            raise HinobanError(f"{slot.name} is due", f"nothing was seen of it yet; it counts as lost from {iso(slot.due_by)} on", "Wait")
+        return None, None, launch
 
     def _of_launch(self, connection: Connection, launch: Launch) -> tuple[Incident | None, RowMapping | None, Launch]:
         """The launch's own incident, else that of one of its tasks; an only task stands for its launch."""

@@ -147,7 +147,7 @@ class Pipeline:
             self.timetable.news(connection, news, now, self._policies.catch_up)
         elif self.timetable.book.note(connection, news):
             if isinstance(news, Doing):
-                self.asked.add((news.region, news.subject))
+                self.asked |= self.timetable.concerned(connection, news)
             else:
                 self._delivery(connection, news, now)
 

@@ -16,6 +16,7 @@ from hinoban.base.supervise import Group, Loop
 from hinoban.base.units import iso
 from hinoban.watch import detect, incidents
 from hinoban.watch.answers import Answers, one_incident
+from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.logs import LogKeeper
@@ -24,6 +25,8 @@ from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.stopper import Stopper
+from hinoban.watch.schedule_reader import ScheduleReader
+from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
 
 SILENT = 45 * SECONDS
@@ -61,6 +64,9 @@ class Watch:
         )
         self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind)
         self.logs = LogKeeper(engine, client, config.log_lines)
+        self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz)
+        # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
+        self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.behind)
         with engine.connect() as connection:
             self._cursor: Cursor | None = self.pipeline.ledger.cursor(connection, source.name)
         self._asked = self._reached = False
@@ -76,6 +82,7 @@ class Watch:
             "stops": self.stopper.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
+            "schedules": self.schedules.step,
         }
         self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
         group = Group(failed.append)
@@ -109,7 +116,7 @@ class Watch:
     async def turn(self) -> None:
         """Read once, then everything that is due once: the whole watch for tests and one-off runs."""
         await self.read(self._clock.now())
-        for step in (self._timed, self.retries.step, self.stopper.step, self.logs.step, self.outbox.step):
+        for step in (self.schedules.step, self._timed, self.retries.step, self.stopper.step, self.logs.step, self.outbox.step):
             await step(self._clock.now())
 
     def behind(self) -> str | None:
@@ -139,6 +146,23 @@ class Watch:
     def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
         """See Answers.history."""
         return self.answers.history(family, limit)
+
+    def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
+        """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""
+        found = self.answers.schedules(self._clock.now(), since, following, name, region)
+        return found | {"not_watched": self.schedules.not_watched, "problems": [one.words for one in self.schedules.problems]}
+
+    async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]:
+        """See ByHand.run."""
+        answer = await self.by_hand.run(name, slot, by)
+        self._wake()
+        return answer
+
+    def catch_up(self, name: str, since: float, until: float, by: str) -> dict[str, Any]:
+        """See ByHand.catch_up."""
+        answer = self.by_hand.catch_up(name, since, until, by)
+        self._wake()
+        return answer
 
     def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]:
         """Acknowledge an incident until a moment (None: for good); HinobanError where it is unknown or resolved."""

@@ -3,6 +3,7 @@
 Every method runs inside the pipeline's transaction. What the matter is, the detectors say; which slot evidence belongs to, schedules/.
 """
 
+import heapq
 from collections.abc import Callable
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.model import Finding, Incident, Launch, SlotNews, TaskChange
+from hinoban.watch.model import Doing, Finding, Incident, Launch, SlotNews, TaskChange
 from hinoban.watch.register import Register
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
@@ -53,6 +54,8 @@ class Timetable:
         self.register = Register(book, ledger, self.next_due, self.when)
         self._index: Index | None = None
         self._indexed = 0
+        self._next: dict[str, float | None] = {}
+        self._heap: list[tuple[float, str]] = []
         self._families: set[tuple[str, str, str]] = set()
         self._family_changes = -1
 
@@ -63,23 +66,37 @@ class Timetable:
 
         The moment of the next such thing.
         """
-        moments: list[float] = []
-        for known in list(self.book.schedules(connection).values()):
-            if not known.schedule.enabled:
-                continue
-            if (next_at := self.next_due(known, known.expected_until)) is None:
-                continue
-            if next_at <= now:
-                self._make_due(connection, known, now)
-                next_at = self.next_due(known, now)
-            if next_at is not None:
-                moments.append(next_at)
-        for one in list(self.book.open_slots(connection).values()):
-            if slots.overdue(one, now) and sure:
+        for known in self._come_due(connection, now):
+            self._make_due(connection, known, now)
+        overdue = self.book.overdue(connection, now)
+        for one in overdue:
+            if sure:
                 self._judge(connection, one, now)
-            elif one.state == "waiting" and one.due_by > now:
-                moments.append(one.due_by)
-        return min(moments, default=None)
+            else:
+                self.book.again(one)
+        next_slot = self._heap[0][0] if self._heap else None
+        moments = (next_slot, self.book.next_deadline() if sure or not overdue else None)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _come_due(self, connection: Connection, now: float) -> list[Known]:
+        """The schedules of which a slot has come due. The heap is brought to what has changed, so that a step costs what is due."""
+        held = self.book.schedules(connection)
+        fresh, self.book.fresh = self.book.fresh, set()
+        for key in fresh:
+            known = held.get(key)
+            next_at = self.next_due(known, known.expected_until) if known is not None and known.schedule.enabled else None
+            self._next[key] = next_at
+            if next_at is None:
+                del self._next[key]
+            else:
+                heapq.heappush(self._heap, (next_at, key))
+        reached = []
+        while self._heap and (self._heap[0][0] <= now or self._next.get(self._heap[0][1]) != self._heap[0][0]):
+            next_at, key = heapq.heappop(self._heap)
+            if self._next.get(key) == next_at:
+                del self._next[key]
+                reached.append(held[key])
+        return reached
 
     def next_due(self, known: Known, after: float) -> float | None:
         """The first slot after a moment; None where there is none, or nobody can tell."""
@@ -91,6 +108,7 @@ class Timetable:
         due = expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
         fresh = [slots.due(known.schedule, at) for at in due if self.book.slot(connection, known.schedule.key, at) is None]
         self.book.put_slots(connection, fresh)
+        # Written, so that no later life owes these slots again; and fresh, so that its next one is looked for.
         self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
 
     def _phase(self, known: Known) -> float | None:
@@ -244,6 +262,19 @@ class Timetable:
         if facts == incident.finding.facts:
             return incident
         return msgspec.structs.replace(incident, finding=msgspec.structs.replace(incident.finding, facts=facts))
+
+    def concerned(self, connection: Connection, doing: Doing) -> set[tuple[str, str]]:
+        """What must be read again after somebody's doing: (region, `rule/NAME` or `schedule/GROUP/NAME`)."""
+        kind, _, name = doing.subject.partition("/")
+        if kind in ("rule", "schedule"):
+            return {(doing.region, doing.subject)}
+        found = set()
+        for known in self.book.schedules(connection).values():
+            one = known.schedule
+            touched = {"definition": one.family == name.partition(":")[0], "cluster": one.cluster == name, "group": one.group == name}
+            if one.region == doing.region and touched.get(kind):
+                found.add((one.region, f"rule/{one.name}" if one.kind == "rule" else f"schedule/{one.group or 'default'}/{one.name}"))
+        return found
 
     def starts(self, connection: Connection, change: TaskChange) -> bool:
         """Whether a schedule starts tasks of this family."""

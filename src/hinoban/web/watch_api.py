@@ -1,4 +1,4 @@
-"""The watch's part of the JSON API, served on its Unix socket: incidents, why, history, status."""
+"""The watch's part of the JSON API, served on its Unix socket: incidents, why, history, schedules, status."""
 
 from typing import Any, Protocol, get_args
 
@@ -7,11 +7,13 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from hinoban.base.clock import Clock
-from hinoban.base.units import parse_duration
+from hinoban.base.units import parse_duration, parse_iso
 from hinoban.watch.model import IncidentState
 from hinoban.web.answers import PREFIX, BadRequest, application, body, one_of, route, whole
 
 _MOST_ROWS = 10_000
+_MOST_SLOTS = 1_000
+_FARTHEST = 10 * 366 * 86_400
 _STATES: tuple[str, ...] = get_args(IncidentState)
 
 
@@ -29,6 +31,12 @@ class WatchQueries(Protocol):
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
 
     def history(self, family: str | None, limit: int) -> dict[str, Any]: ...
+
+    def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]: ...
+
+    async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]: ...
+
+    def catch_up(self, name: str, since: float, until: float, by: str) -> dict[str, Any]: ...
 
     def status(self) -> dict[str, Any]: ...
 
@@ -63,6 +71,21 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
     async def history(request: Request) -> Any:
         return watch.history(request.query_params.get("family"), whole(request, "limit", 100, _MOST_ROWS))
 
+    async def schedules(request: Request) -> Any:
+        asked = request.query_params
+        since, following = whole(request, "since", 86_400, _FARTHEST), whole(request, "next", 0, _MOST_SLOTS)
+        return watch.schedules_since(since, following, asked.get("name"), asked.get("region"))
+
+    async def run_schedule(request: Request) -> Any:
+        given = await body(request)
+        slot = _moment(given["slot"], "slot") if given.get("slot") else None
+        return await watch.run_schedule(str(given.get("name") or ""), slot, str(given.get("by") or "unknown"))
+
+    async def catch_up(request: Request) -> Any:
+        given = await body(request)
+        since, until = _moment(given.get("from"), "from"), _moment(given.get("to"), "to")
+        return watch.catch_up(str(given.get("name") or ""), since, until, str(given.get("by") or "unknown"))
+
     async def status(request: Request) -> Any:
         return watch.status()
 
@@ -74,6 +97,16 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(PREFIX + "/incidents/{id}/resolve", route(resolve, status=404), methods=["POST"]),
             Route(f"{PREFIX}/why", route(why, status=404)),
             Route(f"{PREFIX}/history", route(history)),
+            Route(f"{PREFIX}/schedules", route(schedules, status=404)),
+            Route(f"{PREFIX}/schedules/run", route(run_schedule, status=404), methods=["POST"]),
+            Route(f"{PREFIX}/schedules/catch-up", route(catch_up, status=404), methods=["POST"]),
             Route(f"{PREFIX}/status", route(status)),
         ]
     )
+
+
+def _moment(text: Any, name: str) -> float:
+    try:
+        return parse_iso(str(text))
+    except ValueError as error:
+        raise BadRequest(f"{name} is no moment", str(error), "Write it as 2026-11-27T00:00:00+09:00.") from error

@@ -44,12 +44,17 @@ class FakeAws:
             raise httpx.ConnectError("nobody listens", request=request)
         if request.url.path.endswith("/feed"):
             return self._feed(int(request.url.params["after"]), int(request.url.params["limit"]))
+        if request.url.path == "/schedules":
+            return httpx.Response(200, json={"Schedules": []})
         operation = request.headers["x-amz-target"].rpartition(".")[2]
         params = msgspec.json.decode(request.content)
         result = getattr(self, operation)(params)
         if isinstance(result, httpx.Response):
             return result
         return httpx.Response(200, content=msgspec.json.encode(result))
+
+    def ListRules(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"Rules": []}
 
     def _feed(self, after: int, limit: int) -> httpx.Response:
         if after < self.oldest - 1 or after > len(self.events):

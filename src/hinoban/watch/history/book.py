@@ -3,6 +3,7 @@
 Everything runs inside the caller's transaction; after a failed one call `forget`.
 """
 
+import heapq
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -42,13 +43,17 @@ class Book:
         self._open: dict[tuple[str, float], Slot] | None = None
         self._by_task: dict[str, tuple[str, float]] = {}
         self._by_token: dict[str, tuple[str, float]] = {}
+        self._deadlines: list[tuple[float, str, float]] = []
         self.changes = 0
         """Grows with every schedule written."""
+        self.fresh: set[str] = set()
+        """Keys of the schedules that were read or written since somebody emptied this."""
 
     def forget(self) -> None:
         """Drop what memory holds."""
         self._schedules = self._open = None
-        self._by_task, self._by_token = {}, {}
+        self._by_task, self._by_token, self._deadlines = {}, {}, []
+        self.fresh.clear()
 
     # Schedules -------------------------------------------------------------------------------------------------------------------------
 
@@ -57,6 +62,8 @@ class Book:
         if self._schedules is None:
             rows = connection.execute(select(schedules.c.value).where(schedules.c.gone_at.is_(None))).scalars()
             self._schedules = {known.schedule.key: known for known in map(_known, rows)}
+            self.fresh.update(self._schedules)
+            self.changes += 1
         return self._schedules
 
     def put_schedule(self, connection: Connection, known: Known) -> None:
@@ -72,6 +79,7 @@ class Book:
         if not connection.execute(update(schedules).where(schedules.c.key == key).values(**row)).rowcount:
             connection.execute(insert(schedules).values(key=key, **row))
         self.changes += 1
+        self.fresh.add(key)
         if known.gone_at is None:
             held[key] = known
         else:
@@ -86,6 +94,30 @@ class Book:
             for value in connection.execute(select(slots.c.value).where(slots.c.open)).scalars():
                 self._hold(_slot(value))
         return self._open
+
+    def overdue(self, connection: Connection, now: float) -> list[Slot]:
+        """The slots that wait for a launch which should have been seen by now."""
+        held = self.open_slots(connection)
+        reached = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, key, at = heapq.heappop(self._deadlines)
+            if (slot := held.get((key, at))) is not None and slot.state == "waiting":
+                reached.append(slot)
+        return reached
+
+    def again(self, slot: Slot) -> None:
+        """Nothing could be decided of an overdue slot yet: it is so the next time, too."""
+        heapq.heappush(self._deadlines, (slot.due_by, slot.key, slot.at))
+
+    def next_deadline(self) -> float | None:
+        """When a waiting slot is overdue next."""
+        held = self._open or {}
+        while self._deadlines:
+            due_by, key, at = self._deadlines[0]
+            if (slot := held.get((key, at))) is not None and slot.state == "waiting" and slot.due_by == due_by:
+                return due_by
+            heapq.heappop(self._deadlines)
+        return None
 
     def slot(self, connection: Connection, key: str, at: float) -> Slot | None:
         """The slot of this schedule at this moment."""
@@ -143,6 +175,8 @@ class Book:
         assert self._open is not None
         name = (slot.key, slot.at)
         self._open[name] = slot
+        if slot.state == "waiting":
+            heapq.heappush(self._deadlines, (slot.due_by, slot.key, slot.at))
         self._by_task.update(dict.fromkeys(slot.tasks, name))
         if slot.token:
             self._by_token[slot.token] = name

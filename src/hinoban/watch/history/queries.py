@@ -1,6 +1,6 @@
 """Reads of the history: tasks, launches and incidents by whole or shortened ids, a family's runs, a task's timeline. Writes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -9,10 +9,12 @@ from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
 from hinoban.watch.history.ledger import Message
-from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, stops, task_events, tasks
+from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, slots, stops, task_events, tasks
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
+from hinoban.watch.schedules.slot import Slot
 
+_CHUNK = 500
 _BEFORE, _AFTER = 10 * MINUTES, 1 * MINUTES
 _incident = msgspec.json.Decoder(Incident).decode
 _launch = msgspec.json.Decoder(Launch).decode
@@ -116,6 +118,15 @@ def as_of(connection: Connection) -> float | None:
     return moment
 
 
+def incidents_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
+    """These incidents."""
+    wanted, found = list(ids), {}
+    for start in range(0, len(wanted), _CHUNK):
+        rows = connection.execute(select(incidents.c.value).where(incidents.c.id.in_(wanted[start : start + _CHUNK]))).scalars()
+        found.update({one.id: one for one in map(_incident, rows)})
+    return found
+
+
 def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Incident]:
     """Incidents whose id begins with `prefix` (`inc-4k`)."""
     found = select(incidents.c.value).where(incidents.c.id >= prefix, incidents.c.id < prefix + "~").order_by(incidents.c.id).limit(limit)
@@ -130,6 +141,16 @@ def incidents_of(connection: Connection, state: str | None, family: str | None, 
     if family is not None:
         found = found.where(incidents.c.family == family)
     return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def slots_named(connection: Connection, name: str) -> Slot | None:
+    """The last slot of a schedule that did not end well, else its last one; None where no slot of that name is known."""
+    if not inspect(connection).has_table("slots"):
+        return None  # a folder that an older version left, read without a daemon
+    found = select(slots.c.value).where(slots.c.name == name).order_by(desc(slots.c.at)).limit(1)
+    bad = connection.execute(found.where(slots.c.incident_id.is_not(None))).scalar()
+    value = bad if bad is not None else connection.execute(found).scalar()
+    return msgspec.json.decode(value, type=Slot) if value is not None else None
 
 
 def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Launch]:

@@ -15,8 +15,10 @@ from hinoban.watch.notify.wording import (
     SEPARATOR,
     clock_time,
     definition_name,
+    due_words,
     not_retried,
     ran_of,
+    schedule_words,
     short_cause,
     short_task,
     state_of,
@@ -34,6 +36,7 @@ _CALLERS_ERRORS = (
 )
 """What RunTask throws for a call that is wrong in itself (facts/ecs.md §3.3)."""
 
+UTC = ZoneInfo("UTC")
 SCHEMA = 1
 """The version of the webhook's JSON; it grows when a field changes its meaning or goes, not when one is added."""
 
@@ -49,14 +52,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def alert(incident: Incident, change: Change) -> Message:
+def alert(incident: Incident, change: Change, zone: ZoneInfo = UTC) -> Message:
     """The message that an incident `opened`, `changed`, was `resolved`, or healed before it had to be told (`quiet`)."""
     return Message(
         incident=incident.id,
         change=change,
         at=incident.opened_at if change == "opened" else incident.resolved_at or incident.changed_at,
         severity=_severity(incident, change),
-        title=one_line(_quiet_title(incident) if change == "quiet" else _title(incident, change)),
+        title=one_line(_quiet_title(incident) if change == "quiet" else _title(incident, change, zone)),
         labels=() if change == "quiet" else _labels(incident, change),
     )
 
@@ -118,10 +121,11 @@ def incident_row(incident: Incident) -> tuple[str, str, str, str, str]:
     )
 
 
-def _title(incident: Incident, change: Change) -> str:
+def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
     finding = incident.finding
     parts = [
         definition_name(finding.family, finding.revision),
+        due_words(finding, zone) or schedule_words(finding),
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
         (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
         verdict_of(incident),
@@ -147,7 +151,7 @@ def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
     else:
         then = next_step(incident)
         if not done and len(incident.attempts) < 2:
-            then += f"      {not_retried(incident.finding)}"
+            then = f"{then}      {not_retried(incident.finding)}".rstrip()
         labels = [("Cause", explanation.cause), ("Said", SEPARATOR.join(explanation.said)), ("Done", done), ("Next", then)]
     return tuple((label, one_line(text)) for label, text in labels if text)
 
@@ -158,7 +162,9 @@ def _severity(incident: Incident, change: Change) -> Severity:
     finding = incident.finding
     # A wrong call by hand has told its caller already; one of a schedule has told nobody.
     callers = finding.facts.get("error_code") in _CALLERS_ERRORS and starter_class(finding.started_by) == "hand"
-    return "warning" if finding.detector == "overdue" or callers else "critical"
+    if finding.detector in ("policy_mismatch", "schedule_changed"):
+        return "info" if finding.detector == "policy_mismatch" or incident.state == "resolved" else "warning"
+    return "warning" if finding.detector in ("overdue", "overlap") or callers else "critical"
 
 
 __all__ = ["Change", "Message", "alert", "console_lines", "incident_row", "webhook_payload", "why_json", "why_text"]

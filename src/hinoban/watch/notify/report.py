@@ -13,20 +13,26 @@ from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
 from hinoban.watch.notify.background import NOTHING, Background, caller_words
 from hinoban.watch.notify.wording import (
+    ABOUT_NO_RUN,
     LABEL_WIDTH,
     SEPARATOR,
     attempt_columns,
     day_time,
     definition_name,
+    due_words,
     not_retried,
     ran_of,
+    schedule_words,
     short_task,
     state_of,
     table,
     verdict_of,
 )
+from hinoban.watch.schedules.slot import hops_line
 
 MAX_LINES = 12
+_SHOWS_HOPS = ("did_not_start", "missed_run", "schedule_changed", "dead_schedule")
+"""Where the run was lost is the question; of a run that was there, the task itself tells."""
 UNKNOWN = "unknown"
 
 
@@ -115,11 +121,13 @@ def _report(
     said = SEPARATOR.join(finding.explanation.said)
     failed = finding.detector in ("failed_exit", "out_of_memory")
     overdue = finding.detector == "overdue"
+    followed = finding.facts.get("hops") if finding.detector in _SHOWS_HOPS else None
     started = f"{day_time(finding.facts.get('started_at'), zone)} by {_starter(finding.started_by, background)}" if overdue else ""
     log = _log(log_tail, finding.task_arn, full)
     labels: list[tuple[str, Sequence[str]]] = [
         ("Cause", (finding.explanation.cause,)),
         ("Said", (said,)),
+        ("Hops", (hops_line(followed),) if followed else ()),
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
         ("Log", log or ((f"{UNKNOWN}: no line was kept" if log_tail is None else "It printed nothing.",) if failed else ())),
@@ -134,11 +142,15 @@ def _report(
 def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[str, ...]:
     finding = incident.finding
     group = str(finding.facts.get("group") or "")
-    where = f"task {short_task(finding.task_arn)}" if finding.task_arn else f"launched {day_time(finding.at, zone)}"
+    task = f"task {short_task(finding.task_arn)}" if finding.task_arn else ""
+    where = due_words(finding, zone) or schedule_words(finding)
+    if not where and not task and finding.detector not in ABOUT_NO_RUN:
+        where = f"launched {day_time(finding.at, zone)}"
     parts = [
         definition_name(finding.family, finding.revision if finding.revision is not None else background.revision),
         f"service {group.removeprefix('service:')}" if group.startswith("service:") else "",
         where,
+        task,
         (ran_of(finding.facts, background.as_of) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
         verdict_of(incident),
         state_of(incident),
@@ -157,7 +169,7 @@ def _next_line(incident: Incident, background: Background, zone: ZoneInfo) -> st
             return f"No daemon runs; this is as last seen {day_time(background.as_of, zone)}. See what became of it: hinoban up"
     if overdue and incident.state != "resolved" and "stop_at" not in incident.finding.facts:
         step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
-    return step if quiet else f"{step}      {not_retried(incident.finding)}"
+    return step if quiet else f"{step}      {not_retried(incident.finding)}".rstrip()
 
 
 def _starter(started_by: str | None, background: Background) -> str:

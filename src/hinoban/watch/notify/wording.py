@@ -21,6 +21,9 @@ _SHORT = {
     "spot_interruption": "Spot capacity taken back",
 }
 
+ABOUT_NO_RUN = ("dead_schedule", "schedule_changed", "overlap", "delivery_failed", "policy_mismatch")
+"""Detectors of matters that no retry concerns."""
+
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
     "failed_exit": "Not retried: the program ran.",
@@ -67,6 +70,24 @@ def verdict_of(incident: Incident) -> str:
     return incident.verdict
 
 
+def due_words(finding: Finding, zone: ZoneInfo) -> str:
+    """`due Fri 27 Nov 00:00 JST (rule, cron(0 15 * * ? *) UTC)`; empty of what no schedule asked for."""
+    facts = finding.facts
+    if (at := facts.get("due_at")) is None:
+        return ""
+    until, count = facts.get("last_due_at"), facts.get("count")
+    several = f" to {day_time(until, zone)}, {count} runs" if until is not None else ""
+    return f"due {day_time(at, zone)}{several} ({facts.get('schedule_kind')}, {facts.get('expression')} {facts.get('timezone')})"
+
+
+def schedule_words(finding: Finding) -> str:
+    """`rule daily-close, cron(0 15 * * ? *) UTC` of what is about a schedule as a whole."""
+    facts = finding.facts
+    if facts.get("schedule") is None or facts.get("due_at") is not None:
+        return ""
+    return f"{facts.get('schedule_kind')} {facts['schedule']}, {facts.get('expression')} {facts.get('timezone')}"
+
+
 def state_of(incident: Incident) -> str:
     """`RESOLVED`, `acknowledged by s.tanaka`; empty where the verdict says it."""
     if incident.state == "resolved":
@@ -86,6 +107,10 @@ def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
 
 def not_retried(finding: Finding) -> str:
     """Why Hinoban did nothing by itself."""
+    if finding.detector in ABOUT_NO_RUN:
+        return ""
+    if finding.explanation.code == "no_evidence":
+        return "Not run again: nobody knows that it did not run."
     if finding.detector in _NOT_RETRIED:
         return _NOT_RETRIED[finding.detector]
     return "Not retried: no policy asks for it." if finding.explanation.retryable else "Not retried: it cannot help."

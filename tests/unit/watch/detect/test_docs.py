@@ -9,4 +9,5 @@ from hinoban.watch.model import Detector
 
 def test_each_detector_has_its_page() -> None:
     pages = {page.stem for page in (Path(__file__).parents[4] / "docs" / "detectors").glob("*.md")}
-    assert pages == set(get_args(Detector)) == {*BY_EVENT, "overdue"}
+    assert pages == set(get_args(Detector))
+    assert pages > BY_EVENT.keys()

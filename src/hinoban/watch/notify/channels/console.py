@@ -18,7 +18,7 @@ class Console:
         self._zone = ZoneInfo(tz)
 
     async def send(self, message: Message, delivery_id: str) -> None:
-        self.say(*console_lines(alert(message.incident, message.change), self._zone))
+        self.say(*console_lines(alert(message.incident, message.change, self._zone), self._zone))
 
     def say(self, *lines: str) -> None:
         """Print lines that are no message, e.g. that another channel gave up."""
