@@ -1,0 +1,190 @@
+"""What the watch answers about scheduled runs: what was due, what became of it, what was lost, what comes next. Reads watch.db only."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from hinoban.base.clock import DAYS
+from hinoban.base.errors import HinobanError
+from hinoban.base.units import iso
+from hinoban.watch.by_hand import names_of
+from hinoban.watch.history import queries
+from hinoban.watch.history.book import Known, doings_since, known_schedules, slots_between
+from hinoban.watch.model import Incident
+from hinoban.watch.notify.background import caller_words
+from hinoban.watch.notify.wording import short_cause
+from hinoban.watch.schedules import expected
+from hinoban.watch.schedules.slot import LOST, Slot, hops
+
+_AHEAD = 400 * DAYS
+_VERDICTS = {"refused": "REFUSED", "missed": "DID NOT RUN", "unknown": "UNKNOWN", "stopped": "STOPPED", "failed": "FAILED"}
+_WHAT = {
+    "DisableRule": "disabled",
+    "EnableRule": "enabled",
+    "PutRule": "written",
+    "DeleteRule": "deleted",
+    "PutTargets": "given targets",
+    "RemoveTargets": "deprived of targets",
+    "CreateSchedule": "created",
+    "UpdateSchedule": "written",
+    "DeleteSchedule": "deleted",
+}
+
+
+def schedules(
+    connection: Connection, now: float, since: float, following: int, *, name: str | None, region: str | None, tz: str
+) -> dict[str, Any]:
+    """The answer of `hinoban schedules`: slots of the last `since` seconds, and `following` coming ones of each schedule."""
+    known = [one for one in known_schedules(connection) if region in (None, one.schedule.region)]
+    if name is not None:
+        known = _named(known, name)
+    keys = {one.schedule.key for one in known}
+    slots = [
+        one for one in slots_between(connection, now - since, now) if one.key in keys or (name is None and region in (None, one.region))
+    ]
+    found = queries.incidents_by_id(connection, {one.incident_id for one in slots if one.incident_id})
+    lost = [one for one in slots if is_lost(one, found.get(one.incident_id or ""))]
+    runs = Counter(_outcome(one, found.get(one.incident_id or "")) for one in slots if one not in lost)
+    last = {one.key: one for one in slots}
+    subjects = [f"rule/{name}" if name else "rule/", f"schedule/default/{name}" if name else "schedule/"]
+    return {
+        "account": known[0].schedule.account if known else None,
+        "regions": sorted({one.schedule.region for one in known}),
+        "tz": tz,
+        "since": iso(now - since),
+        "until": iso(now),
+        "schedules": len(known),
+        "due": len(slots),
+        "lost": [_lost(one, found.get(one.incident_id or ""), tz) for one in lost],
+        "runs": dict(runs),
+        "ambiguous": sum(1 for one in slots if one.ambiguous),
+        "list": [_listed(one, last.get(one.schedule.key), found, now, following) for one in known],
+        "changes": [
+            {"name": one.subject.rpartition("/")[2], "what": _WHAT[one.name], "at": iso(one.at), "by": caller_words(one.caller)}
+            for one in doings_since(connection, subjects, now - since)
+            if one.name in _WHAT and region in (None, one.region)
+        ],
+    }
+
+
+def is_lost(slot: Slot, incident: Incident | None) -> bool:
+    """Whether a run did not end well, and nothing has made up for it since."""
+    if slot.state not in LOST:
+        return False
+    return incident is None or not (incident.state == "resolved" and incident.verdict in ("RECOVERED", "RAN"))
+
+
+def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
+    """The slot of `NAME@TIME`; TIME is a moment of ISO 8601, or HH:MM of the last day that had one. HinobanError where there is none."""
+    found = slots_between(connection, 0.0, float("inf"), name) if "T" in time else _recent(connection, name)
+    wanted: list[Slot] = []
+    try:
+        moment = datetime.fromisoformat(time) if "T" in time or "-" in time else None
+    except ValueError:
+        moment = None
+    if moment is not None:
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(tz))).timestamp()
+        wanted = [one for one in found if one.at == at]
+    else:
+        wanted = [one for one in found if datetime.fromtimestamp(one.at, ZoneInfo(tz)).strftime("%H:%M") == time]
+    if not wanted:
+        raise HinobanError(
+            f"No run of {name!r} at {time} is known",
+            "the watch keeps the slots that it saw come due",
+            "See them: hinoban schedules --since 7d",
+        )
+    return wanted[-1]
+
+
+def _recent(connection: Connection, name: str) -> list[Slot]:
+    return slots_between(connection, 0.0, float("inf"), name)
+
+
+def _named(known: Sequence[Known], name: str) -> list[Known]:
+    found = [one for one in known if name in names_of(one)]
+    if not found:
+        names = sorted({one.schedule.name for one in known})
+        near = ", ".join(one for one in names if name.lower() in one.lower()) or ", ".join(names[:10]) or "none"
+        raise HinobanError(f"No schedule is called {name!r}", f"known are: {near}", "hinoban schedules")
+    return found
+
+
+def _outcome(slot: Slot, incident: Incident | None) -> str:
+    """A run that is not lost, in the words of the summary."""
+    if slot.state in LOST:
+        return "recovered" if incident is not None and incident.verdict == "RECOVERED" else "ran late"
+    return {"done": "exit 0"}.get(slot.state, slot.state)
+
+
+def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
+    verdict = _VERDICTS.get(slot.state, slot.state.upper())
+    what = slot.reason or "no evidence of it"
+    if incident is not None:
+        finding = incident.finding
+        if slot.state == "failed":
+            verdict = finding.verdict
+        code = short_cause(finding.explanation.code)
+        what = slot.reason or {
+            "refused": f"{_said(finding.explanation.said)}; {_tried(incident)}",
+            "failed": f"{code} at {_time(finding.at, tz)}",
+            "stopped": "stopped before its end",
+            "unknown": "no RunTask of it was seen",
+        }.get(slot.state, code)
+    return {
+        "slot": iso(slot.at),
+        "name": slot.name,
+        "kind": slot.kind,
+        "region": slot.region,
+        "verdict": verdict,
+        "what": what,
+        "incident": slot.incident_id,
+        "hops": hops(slot),
+    }
+
+
+def _said(said: Sequence[str]) -> str:
+    """AWS's own words, without the place where they stood."""
+    return said[0].partition(": ")[2] or said[0] if said else "refused"
+
+
+def _tried(incident: Incident) -> str:
+    tries = len({one.number for one in incident.attempts if one.number > 1 and one.outcome != "waiting"})
+    if any(one.outcome == "waiting" for one in incident.attempts):
+        return "a retry waits"
+    return f"{tries} {'retry' if tries == 1 else 'retries'}, none ran" if tries else "nobody retried"
+
+
+def _time(moment: float, tz: str) -> str:
+    return datetime.fromtimestamp(moment, ZoneInfo(tz)).strftime("%H:%M")
+
+
+def _listed(known: Known, last: Slot | None, found: dict[str, Incident], now: float, following: int) -> dict[str, Any]:
+    one = known.schedule
+    phase = known.phase if known.phase is not None else expected.phase(one, ())
+    coming = expected.expected(one, now, now + _AHEAD, phase=phase, limit=following) if following else []
+    outcome = None
+    if last is not None:
+        outcome = (
+            _VERDICTS.get(last.state, _outcome(last, None)) if last.state in LOST else _outcome(last, found.get(last.incident_id or ""))
+        )
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "group": one.group,
+        "region": one.region,
+        "arn": one.arn,
+        "target": one.target_id,
+        "expression": one.expression,
+        "timezone": one.timezone,
+        "words": expected.in_words(one),
+        "state": one.state,
+        "families": [one.job],
+        "window_minutes": round(one.window_seconds / 60) or None,
+        "last": {"slot": iso(last.at), "outcome": outcome} if last is not None else None,
+        "next": [iso(at) for at in coming],
+        "problem": known.dead or one.problem,
+    }

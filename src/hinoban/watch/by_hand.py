@@ -1,0 +1,166 @@
+"""Runs of a schedule that somebody asks for by hand: now, or in place of a slot that was lost. Nothing runs twice that ran once."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from hinoban.aws.client import Client
+from hinoban.base.clock import HOURS, SECONDS, Clock
+from hinoban.base.errors import HinobanError
+from hinoban.base.ids import Ids
+from hinoban.base.units import iso, iso_minutes
+from hinoban.watch import incidents
+from hinoban.watch.config import RetryRule
+from hinoban.watch.detect.missed_run import missed_run
+from hinoban.watch.history.book import Known, slots_between
+from hinoban.watch.model import Attempt, Incident
+from hinoban.watch.pipeline import Pipeline, waiting
+from hinoban.watch.retry_row import Retry
+from hinoban.watch.schedules import expected
+from hinoban.watch.schedules import slot as slots
+from hinoban.watch.schedules.requests import request_at
+from hinoban.watch.schedules.slot import Slot
+
+STARTED_BY = "hinoban-run/"
+MOST = 100
+"""So many runs are made up for with one command."""
+_SHOWN = 3
+_LONGEST = 36
+_DEADLINE = 1 * HOURS
+
+
+class ByHand:
+    """Queues attempts with the ledger's retries, so that a crash or a lost answer makes none of them twice."""
+
+    def __init__(self, pipeline: Pipeline, client: Client, clock: Clock, ids: Ids, zone: str) -> None:
+        self._pipeline = pipeline
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._zone = zone
+
+    async def run(self, name: str, at: float | None, by: str) -> dict[str, Any]:
+        """Run a schedule's target now, or make up for the slot at `at`; HinobanError where it ran, or may still run by itself."""
+        if at is not None:
+            with self._pipeline.transaction() as connection:
+                known = self._one(connection, name)
+                incident_id = self._queue(connection, known, at, by, 0)
+            return {"name": name, "slot": iso(at), "task": None, "incident": incident_id, "outcome": f"queued: hinoban why {incident_id}"}
+        with self._pipeline.transaction() as connection:
+            known = self._one(connection, name)
+        request = self._request(known, self._clock.now())
+        marks = {"startedBy": f"{STARTED_BY}{known.schedule.name}"[:_LONGEST], "clientToken": self._ids.uuid()}
+        answer = await self._client.in_region(known.schedule.region).call("ecs", "RunTask", {**request, **marks})
+        arns = [task["taskArn"] for task in answer.get("tasks") or ()]
+        refused = [failure.get("reason", "no reason given") for failure in answer.get("failures") or ()]
+        outcome = f"refused: {refused[0]}" if refused and not arns else f"launched {len(arns)} of {len(arns) + len(refused)}"
+        return {"name": name, "slot": None, "task": arns[0] if arns else None, "incident": None, "outcome": outcome}
+
+    def catch_up(self, name: str, since: float, until: float, by: str) -> dict[str, Any]:
+        """Make up for every lost slot in [since, until], the earliest first; what ran, or may yet, is skipped and says why."""
+        queued: list[str] = []
+        skipped: list[dict[str, str]] = []
+        with self._pipeline.transaction() as connection:
+            known = self._one(connection, name)
+            phase = known.phase if known.phase is not None else expected.phase(known.schedule, ())
+            due = expected.slots_near(known.schedule, since - 1 * SECONDS, min(until, self._clock.now()), phase=phase)
+            kept = {one.at for one in slots_between(connection, since - 1 * SECONDS, until, known.schedule.name)}
+            for at in sorted({*due, *kept}):
+                try:
+                    if len(queued) >= MOST:
+                        raise HinobanError("", f"{MOST} runs are made up for at once; ask again for the rest", "")
+                    self._queue(connection, known, at, by, len(queued))
+                    queued.append(iso(at))
+                except HinobanError as error:
+                    skipped.append({"slot": iso(at), "why": error.why})
+        return {"name": name, "queued": queued, "skipped": skipped}
+
+    def _one(self, connection: Connection, name: str) -> Known:
+        found = [one for one in self._pipeline.timetable.book.schedules(connection).values() if name in names_of(one)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise HinobanError(
+                f"No schedule is called {name!r}", "the watch knows no such rule or schedule with an ECS target", "hinoban schedules"
+            )
+        several = ", ".join(sorted(one.schedule.key for one in found))
+        raise HinobanError(f"{name!r} is ambiguous", f"it names {several}", "Write GROUP/NAME, or NAME#TARGET")
+
+    def _queue(self, connection: Connection, known: Known, at: float, by: str, place: int) -> str:
+        """Plan an attempt at the slot's run; the id of its incident."""
+        now = self._clock.now()
+        slot = self._lost(connection, known, at, now)
+        request = self._request(known, at)
+        ledger = self._pipeline.ledger
+        # A slot that was lost together with others has an incident of its own from now on.
+        incident_id = incidents.incident_id(slot.subject)
+        before = slot.incident_id if slot.incident_id is not None and ledger.retries_of(connection, slot.incident_id) else incident_id
+        incident = ledger.incident(connection, before) or self._opened(slot, now)
+        tries = ledger.retries_of(connection, incident.id)
+        if any(one.state in ("waiting", "launching") for one in tries):
+            raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
+        number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
+        retry = Retry(
+            incident_id=incident.id,
+            number=number,
+            state="waiting",
+            due_at=now + place * SECONDS,
+            failed_at=now,
+            deadline_at=now + _DEADLINE,
+            rule=RetryRule(attempts=number, deadline=_DEADLINE),
+            missing=known.schedule.count,
+            region=slot.region,
+            account=slot.account,
+            request={**request, "startedBy": known.schedule.started_by},
+            original_tasks=tuple(slot.tasks),
+        )
+        ledger.put_retry(connection, retry)
+        reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, done=(*incident.done, f"Run by hand by {by}."))
+        self._pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
+        self._pipeline.timetable.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident.id)])
+        return incident.id
+
+    def _opened(self, slot: Slot, now: float) -> Incident:
+        finding = missed_run(slot, now, self._zone, shown=iso_minutes(now, self._zone))
+        incident = incidents.opened(finding, now, held_until=None).incident
+        first = Attempt(number=1, at=slot.at, started_by=None, outcome="missed")
+        return msgspec.structs.replace(incident, attempts=(first,), told=0)
+
+    def _lost(self, connection: Connection, known: Known, at: float, now: float) -> Slot:
+        schedule, shown = known.schedule, iso_minutes(at, self._zone)
+        phase = known.phase if known.phase is not None else expected.phase(schedule, ())
+        slot = self._pipeline.timetable.book.slot(connection, schedule.key, at)
+        if slot is None:
+            if at not in expected.slots_near(schedule, at - 1 * SECONDS, at, phase=phase):
+                near = expected.slots_near(schedule, at - 2 * 24 * HOURS, at + 24 * HOURS, phase=phase)
+                closest = ", ".join(iso_minutes(one, self._zone) for one in sorted(near, key=lambda one: abs(one - at))[:_SHOWN])
+                raise HinobanError(
+                    f"{schedule.name} has no run at {shown}",
+                    f"it is {schedule.expression} {schedule.timezone}",
+                    f"Near it: {closest or 'none'}",
+                )
+            slot = slots.due(schedule, at)
+        if at > now or (slot.state == "waiting" and now < slot.due_by and slot.fired == "unknown"):
+            raise HinobanError(
+                f"{schedule.name} at {shown} is not lost", "it may still run by itself", "Without --slot it runs now, besides"
+            )
+        if slot.state in ("launched", "running", "done", "recovered"):
+            tasks = ", ".join(f"task {arn.rpartition('/')[2][:8]} {standing}" for arn, standing in slot.tasks.items())
+            raise HinobanError(f"{schedule.name} at {shown} ran", tasks or "it recovered", "Without --slot it runs now, once more")
+        return slot
+
+    def _request(self, known: Known, at: float) -> dict[str, Any]:
+        request = request_at(known.schedule, at)
+        if request is None:
+            raise HinobanError(
+                f"{known.schedule.name} cannot be run by hand", known.schedule.problem or "its request is not known", "aws ecs run-task"
+            )
+        return request
+
+
+def names_of(known: Known) -> set[str]:
+    """What a schedule may be called: by its name, its group and name, its ARN, each with its target behind `#` where it has several."""
+    one = known.schedule
+    plain = {one.name, one.arn, *([f"{one.group}/{one.name}"] if one.group else [])}
+    return plain | {f"{name}#{one.target_id}" for name in plain}
