@@ -32,13 +32,9 @@ def incident_id(subject: str) -> str:
 
 def opened(finding: Finding, now: float, *, held_until: float | None, missing: int = 1, done: tuple[str, ...] = ()) -> Step:
     """A new incident; held back where a retry may heal it."""
-    outcome = (
-        "refused" if finding.launch_id and not finding.task_arn else "not started" if finding.detector == "did_not_start" else "overdue"
-    )
-    if finding.detector in ("failed_exit", "out_of_memory"):
-        outcome = finding.verdict.lower()
     launched_at = finding.facts.get("created_at", finding.at)
-    first = Attempt(number=1, at=launched_at, started_by=finding.started_by, outcome=outcome, task_arn=finding.task_arn)
+    outcome = _outcome(finding)
+    first = Attempt(number=1, at=launched_at, started_by=finding.started_by, outcome=outcome or "", task_arn=finding.task_arn)
     incident = Incident(
         id=incident_id(finding.subject),
         subject=finding.subject,
@@ -47,12 +43,26 @@ def opened(finding: Finding, now: float, *, held_until: float | None, missing: i
         finding=finding,
         opened_at=now,
         changed_at=now,
-        attempts=(first,),
+        attempts=(first,) if outcome is not None else (),
         done=done,
         held_until=held_until,
         missing=missing,
     )
     return _told(incident, None if held_until is not None else "opened")
+
+
+def _outcome(finding: Finding) -> str | None:
+    """What became of the first attempt; None where the matter is no run."""
+    match finding.detector:
+        case "failed_exit" | "out_of_memory":
+            return finding.verdict.lower()
+        case "did_not_start":
+            return "refused" if finding.launch_id and not finding.task_arn else "not started"
+        case "missed_run":
+            return "missed"
+        case "overdue" | "overlap":
+            return "overdue" if finding.detector == "overdue" else "running"
+    return None
 
 
 def evidence(incident: Incident, finding: Finding, now: float) -> Step | None:
@@ -148,7 +158,7 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     if outcome == "stopped" and incident.state != "resolved":
         return resolved(noted, "STOPPED", "Its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
     good = _good_retries(noted) + len(noted.made_up)
-    if outcome == "exit 0" and good >= incident.missing and incident.finding.detector == "did_not_start":
+    if outcome == "exit 0" and good >= incident.missing and incident.state != "resolved" and incident.finding.detector != "overdue":
         return resolved(noted, "RECOVERED", recovered_words(noted), now)
     return Step(noted)
 

@@ -16,6 +16,7 @@ from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
 from hinoban.watch.detect.delivery import delivery
 from hinoban.watch.detect.delivery import subject_of as delivery_subject
 from hinoban.watch.detect.overlap import overlap
+from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
@@ -154,6 +155,11 @@ class Pipeline:
     def _delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail and when it is well again."""
         finding = delivery(news)
+        if finding is not None and (slot := self.timetable.undelivered(connection, news)) is not None:
+            # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
+            if slot.incident_id is None:
+                self._open(connection, of_slot(finding, slot), None, now, slot)
+            return
         known = self.ledger.incident(connection, incidents.incident_id(delivery_subject(news)))
         if finding is None:
             if known is not None and known.state != "resolved":

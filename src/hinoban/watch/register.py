@@ -12,6 +12,7 @@ from hinoban.base.clock import DAYS, HOURS
 from hinoban.watch import incidents
 from hinoban.watch.detect.dead_schedule import dead_schedule, subject_of
 from hinoban.watch.detect.schedule_changed import STOPS_RUNS, schedule_changed
+from hinoban.watch.detect.slots import run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Doing, Incident
@@ -21,9 +22,12 @@ from hinoban.watch.schedules.model import Change, Schedule, Snapshot
 
 
 class Register:
-    """Keeps the book's schedules up to date. `next_due` is the timetable's, `when` spells a moment for people."""
+    """Keeps the book's schedules up to date. `next_due` is the timetable's, `when` spells a moment for people, `zone` is theirs."""
 
-    def __init__(self, book: Book, ledger: Ledger, next_due: Callable[[Known, float], float | None], when: Callable[[float], str]) -> None:
+    def __init__(
+        self, book: Book, ledger: Ledger, next_due: Callable[[Known, float], float | None], when: Callable[[float], str], zone: str
+    ) -> None:
+        self._zone = zone
         self._book = book
         self._ledger = ledger
         self._next_due = next_due
@@ -97,7 +101,10 @@ class Register:
         incident = self._ledger.incident(connection, incidents.incident_id(subject_of(schedule.key)))
         if not found:
             if incident is not None and incident.state != "resolved":
-                self._ledger.put(connection, incidents.resolved(incident, incident.verdict, "Its target can be started again.", now), now)
+                words = "Its target can be started again."
+                if (due_at := incident.finding.facts.get("due_at")) is not None:
+                    words += f" The run due {self._when(due_at)} stays lost: {run_it(schedule.name, due_at, self._zone)}"
+                self._ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
             return
         finding = dead_schedule(schedule, found, self._killer(connection, schedule, now), self._next_due(known, now), now, self._when)
         if finding is None:

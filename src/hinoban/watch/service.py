@@ -31,6 +31,8 @@ from hinoban.watch.sources.source import Source
 
 SILENT = 45 * SECONDS
 """A long poll is answered after 20 s at the latest: without an answer for so long, the feed is behind."""
+STEADY = 30 * SECONDS
+"""So long the feed must have answered without a pause before silence in it proves anything: an engine that wakes says what it missed."""
 POLL_AGAIN = 1 * SECONDS
 GATHER = 0.05 * SECONDS
 """After events came, so long is waited for more of them: a poll and a transaction for each event would cost ten times as much."""
@@ -66,10 +68,11 @@ class Watch:
         self.logs = LogKeeper(engine, client, config.log_lines)
         self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
-        self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.behind)
+        self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.unproven)
         with engine.connect() as connection:
             self._cursor: Cursor | None = self.pipeline.ledger.cursor(connection, source.name)
         self._asked = self._reached = False
+        self._steady_since = self._read_at = clock.now()
         self._loops: list[Loop] = []
 
     async def run(self) -> None:
@@ -106,7 +109,11 @@ class Watch:
                 log.warning("the feed: %s", error)
             self._asked, self._reached = True, False
             return self._clock.now() + POLL_AGAIN
-        self.pipeline.take(self._source.name, batch, self._clock.now())
+        now = self._clock.now()
+        if now - self._read_at > SILENT or not self._reached:
+            self._steady_since = now
+        self._read_at = now
+        self.pipeline.take(self._source.name, batch, now)
         self._cursor, self._asked, self._reached = batch.cursor, True, True
         if batch.events:
             self._wake()
@@ -130,6 +137,11 @@ class Watch:
             return f"{cursor.newest - cursor.seq} events behind"
         silent = self._clock.now() - cursor.polled_at
         return f"the feed has been silent for {silent:.0f} s" if silent > SILENT else None
+
+    def unproven(self) -> str | None:
+        """Why what was not seen may yet have happened; None where it did not."""
+        steady = self._clock.now() - self._steady_since
+        return self.behind() or (f"the feed has been read for {steady:.0f} s" if steady < STEADY else None)
 
     def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
         """See Answers.incidents."""

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS, HOURS, SECONDS
-from hinoban.base.units import local_day_time
+from hinoban.base.units import local_day_time, parse_iso
 from hinoban.watch import incidents
 from hinoban.watch.config import CatchUp
 from hinoban.watch.detect.dead_schedule import lost
@@ -21,7 +21,7 @@ from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.model import Doing, Finding, Incident, Launch, SlotNews, TaskChange
+from hinoban.watch.model import DeliveryNews, Doing, Finding, Incident, Launch, SlotNews, TaskChange
 from hinoban.watch.register import Register
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
@@ -51,7 +51,7 @@ class Timetable:
         self._ledger = ledger
         self._zone = zone
         self._open = open_incident
-        self.register = Register(book, ledger, self.next_due, self.when)
+        self.register = Register(book, ledger, self.next_due, self.when, zone)
         self._index: Index | None = None
         self._indexed = 0
         self._next: dict[str, float | None] = {}
@@ -200,6 +200,15 @@ class Timetable:
             return [news.first, news.last]
         found = expected.slots_near(known.schedule, news.first - 1 * SECONDS, news.last, phase=self._phase(known))
         return found[-MOST:] or [news.first, news.last]
+
+    def undelivered(self, connection: Connection, news: DeliveryNews) -> Slot | None:
+        """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery."""
+        at = news.detail.get("slot")
+        slot = self.book.slot(connection, f"{news.arn}#{news.target_id}", parse_iso(at)) if at and news.what == "failed" else None
+        if slot is not None and slot.runtask == "unknown":
+            slot = msgspec.structs.replace(slot, fired="ok", runtask="NO", state="refused")
+            self.book.put_slots(connection, [slot])
+        return slot
 
     def launch(self, connection: Connection, launch: Launch) -> Slot | None:
         """The slot that a launch was for, with what it adds to it written."""

@@ -29,7 +29,7 @@ def dead_schedule(
         f"Its target is {why}" if dead[0].thing == "definition" and why.startswith("pinned") else why[:1].upper() + why[1:]
     ) + f"{by}."
     lost = f" The run due {when(next_at)} will be lost." if next_at is not None else ""
-    said = tuple(f"RunTask will answer: {one.said}" for one in dead if one.said)
+    said = tuple(f"RunTask will answer {one.said.removeprefix('RunTask ')}" for one in dead if one.said)
     explanation = Explanation(code="dead_schedule", cause=f"{reason}{lost}", next=dead[0].repair, said=said, retryable=False)
     facts = {"missing": [one.why for one in dead], "dead": reason, "next_due_at": next_at}
     known = {name: value for name, value in facts.items() if value is not None}

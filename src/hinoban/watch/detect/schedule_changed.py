@@ -24,7 +24,7 @@ def schedule_changed(
     if change.what == ("enabled",):
         return None
     at = doing.at if doing is not None else now
-    by = f" {when(at)} by {doing.caller.rpartition('/')[2]}" if doing is not None else f" before {when(now)}; unknown by whom"
+    by = f"{when(at)}, by {doing.caller.rpartition('/')[2]}" if doing is not None else f"before {when(now)}, unknown by whom"
     lost = f" The run due {when(next_at)} will not happen." if what in STOPS_RUNS and next_at is not None else ""
     back = {
         ("rule", "disabled"): f"Enable it again: aws events enable-rule --name {schedule.name}",
@@ -32,7 +32,11 @@ def schedule_changed(
         "then update-schedule with --state ENABLED",
     }.get((schedule.kind, what), "Nothing, if it was meant. See what is due: hinoban schedules --next 5")
     explanation = Explanation(
-        code=f"schedule_{what}", cause=f"{change.sentence.rstrip('.')}{by}.{lost}", next=back, said=(), retryable=False
+        code=f"schedule_{what}",
+        cause=f"{change.sentence[:1].upper()}{change.sentence[1:]} ({by}).{lost}",
+        next=back,
+        said=(),
+        retryable=False,
     )
     hops = {"enabled": "NO", "fired": "–", "RunTask": "–", "task": "–", "exit": "–"} if what in STOPS_RUNS else None
     facts = {"change": list(change.what), "by": doing.caller if doing else None, "next_due_at": next_at, "hops": hops}

@@ -30,12 +30,14 @@ def of_slot(finding: Finding, slot: Slot) -> Finding:
 
     A launch refused in whole did not run; that it may be retried changes nothing of that.
     """
-    whole = finding.detector == "did_not_start" and not slot.tasks
+    whole = finding.detector in ("did_not_start", "delivery_failed") and not slot.tasks
     verdict = DID_NOT_RUN if whole else finding.verdict
     return msgspec.structs.replace(
         finding,
         subject=slot.subject,
         verdict=verdict,
+        family=finding.family if finding.detector != "delivery_failed" else slot.family or finding.family,
+        cluster=finding.cluster or slot.cluster,
         revision=finding.revision if finding.revision is not None else slot.revision,
         facts={**finding.facts, **facts_of_slot(slot)},
     )

@@ -110,7 +110,9 @@ def with_task(slot: Slot, arn: str, standing: str) -> Slot:
     tasks = {**slot.tasks, arn: standing}
     runtask = slot.runtask if slot.runtask == "NO" else "ok"
     state = slot.state if slot.state in ("refused", "recovered") else "launched"
-    return msgspec.structs.replace(slot, fired="ok", runtask=runtask, tasks=tasks, state=settled(state, tasks))
+    # A run of ours, or by hand, takes nothing back of a slot that did not fire.
+    fired_then: Hop = slot.fired if slot.fired == "NO" else "ok"
+    return msgspec.structs.replace(slot, fired=fired_then, runtask=runtask, tasks=tasks, state=settled(state, tasks))
 
 
 def settled(state: State, tasks: dict[str, str]) -> State:
