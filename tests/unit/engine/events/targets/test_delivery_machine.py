@@ -85,6 +85,16 @@ class Deliveries(RuleBasedStateMachine):
 
         self.run(crash())
 
+    @rule(arn=st.sampled_from([CLUSTER, QUEUE]), turns=st.integers(0, 5))
+    def crash_on_the_way_and_come_back_to_a_broken_target(self, arn: str, turns: int) -> None:
+        self.break_or_repair(False, False)
+        self.run(settle())
+        self.add(arn, 0, 0)
+        self.run(settle(turns))
+        self.break_or_repair(True, True)
+        self.crash()
+        self.run(settle())
+
     @invariant()
     def nothing_fails_twice_or_after_it_was_launched(self) -> None:
         if not hasattr(self, "world"):
