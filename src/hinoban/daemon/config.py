@@ -8,7 +8,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -18,8 +18,9 @@ from hinoban.base.errors import ConfigError
 from hinoban.base.units import parse_duration
 from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
+from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import NotifyConfig, Policy, RetryRule, WatchConfig, Webhook
+from hinoban.watch.config import CatchUp, NotifyConfig, OnOverlap, Policy, RetryRule, WatchConfig, Webhook
 
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -61,6 +62,8 @@ class _Policy(_Strict, frozen=True):
     max_runtime: str | None = None
     stop_after: str | None = None
     retry: _Retry | None = None
+    catch_up: str | None = None
+    overlap: str | None = None
 
 
 class _Webhook(_Strict, frozen=True):
@@ -82,16 +85,36 @@ class _Watch(_Strict, frozen=True):
     log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
 
 
+class _CloudTrail(_Strict, frozen=True):
+    delay: str = "5s"
+
+
+class _Events(_Strict, frozen=True):
+    strict_resource_policies: bool = False
+
+
+class _Smtp(_Strict, frozen=True):
+    host: Annotated[str, msgspec.Meta(min_length=1)]
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
+    starttls: bool = True
+    user: str | None = None
+    password: str | None = None
+    sender: str = "hinoban@localhost"
+
+
 class _File(_Strict, frozen=True):
     engine: _Engine = _Engine()
     image: list[_Image] = []
     policy: list[_Policy] = []
     notify: _Notify = _Notify()
     watch: _Watch = _Watch()
+    events: _Events = _Events()
+    cloudtrail: _CloudTrail = _CloudTrail()
+    smtp: _Smtp | None = None
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine is told. `room` None: what the machine has. Durations are seconds."""
+    """What the engine is told. `room` None: what the machine has; `smtp` None: mails are not sent. Durations are seconds."""
 
     port: int
     region: str
@@ -103,6 +126,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     durability: str
     pull: str
     images: tuple[ImageRule, ...]
+    strict_resource_policies: bool
+    trail_delay: float
+    smtp: SmtpSettings | None
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +175,19 @@ def _engine(file: _File) -> EngineConfig:
         durability=choice("engine.durability", given.durability, ("process", "power-loss")),
         pull=choice("engine.pull", given.pull, ("missing", "always")),
         images=tuple(_image(index, image) for index, image in enumerate(file.image)),
+        strict_resource_policies=file.events.strict_resource_policies,
+        trail_delay=duration("cloudtrail.delay", file.cloudtrail.delay),
+        smtp=None if file.smtp is None else _smtp(file.smtp),
     )
+
+
+def _smtp(given: _Smtp) -> SmtpSettings:
+    if (given.user is None) is not (given.password is None):
+        there, lacking = ("user", "password") if given.password is None else ("password", "user")
+        raise ConfigError(f"smtp.{lacking}", f"is missing beside smtp.{there}", "Give both, or neither where the server asks for none.")
+    if re.fullmatch(r"[^@\s]+@[^@\s]+", given.sender) is None:
+        raise ConfigError("smtp.sender", f"{given.sender!r} is not a mail address", "Write e.g. hinoban@example.com")
+    return SmtpSettings(**msgspec.structs.asdict(given))
 
 
 def _image(index: int, image: _Image) -> ImageRule:
@@ -194,7 +232,14 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
             base=_or(policy.retry.base, f"{path}.retry.base", defaults.base),
             cap=_or(policy.retry.cap, f"{path}.retry.cap", defaults.cap),
         )
-    return Policy(match=policy.match, max_runtime=limit, stop_after=stop, retry=retry)
+    return Policy(
+        match=policy.match,
+        max_runtime=limit,
+        stop_after=stop,
+        retry=retry,
+        catch_up=cast(CatchUp | None, _one_of(policy.catch_up, f"{path}.catch_up", get_args(CatchUp))),
+        overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
+    )
 
 
 def _webhooks(hooks: list[_Webhook]) -> tuple[Webhook, ...]:
@@ -238,6 +283,10 @@ def local_zone() -> str:
 
 def _or(text: str | None, path: str, default: float) -> float:
     return default if text is None else duration(path, text)
+
+
+def _one_of(text: str | None, path: str, allowed: tuple[str, ...]) -> str | None:
+    return None if text is None else choice(path, text, allowed)
 
 
 def duration(path: str, text: str) -> float:

@@ -35,6 +35,7 @@ from hinoban.engine.logs import state as logs_state
 from hinoban.engine.logs.service import Logs
 from hinoban.engine.neighbours import log as neighbours_log
 from hinoban.engine.neighbours.ask import Ask
+from hinoban.engine.neighbours.mail import Mailer, SmtpSettings
 from hinoban.engine.neighbours.process import Neighbours
 from hinoban.engine.neighbours.wire import OURS
 from hinoban.engine.runtime.driver import Driver
@@ -70,8 +71,11 @@ class Engine:
         durability: Durability = "process",
         auth: bool = True,
         events: EventSettings = _AS_ON_AWS,
+        smtp: SmtpSettings | None = None,
+        host: str = "127.0.0.1:4566",
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
+        """`host` is where the endpoint listens; `smtp` None: what topics mail is told as unsent."""
         self._clock = clock
         self._driver = driver
         self._region = region
@@ -94,13 +98,14 @@ class Engine:
         caller = Caller(credentials.access_key_id, arns.user_arn(account, "hinoban"), "IAMUser")
         secrets = {credentials.access_key_id: (credentials.secret_access_key, caller)}
         self.verifier = Verifier(secrets.get, clock, enabled=auth, default_region=region, anybody=caller)
-        self.neighbours = Neighbours(self.database, directory, account, clock)
+        self._mailer = Mailer(smtp, self.journal.write, clock, ids, account, on_failure=on_failure or _raise)
+        self.neighbours = Neighbours(self.database, directory, account, clock, on_mail=self._mailer.mail)
         self._work = Group(on_failure or _raise)
         self.events = Events(
             self.database,
             self.journal,
             self.logs,
-            Ask(self.neighbours, account),
+            Ask(self.neighbours, account, host=host),
             clock,
             ids,
             account,
@@ -182,6 +187,7 @@ class Engine:
         await self.events.close()
         self.events.rest()
         await self.neighbours.close()
+        await self._mailer.close()
         await self._driver.close(keep=keep)
         self.logs.close()
         self.database.close()

@@ -28,6 +28,7 @@ from hinoban.daemon import config as configuration
 from hinoban.daemon import runtimes
 from hinoban.daemon.config import Config
 from hinoban.daemon.engine import Engine
+from hinoban.daemon.engine_events import EventSettings
 from hinoban.daemon.http import FrontDoor
 from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.options import UpOptions
@@ -158,6 +159,8 @@ class _Daemon:
         driver, runs_as = await runtimes.choose(
             settings.runtime, self._directory.path, self._directory.engine_id(self._ids), settings.pull, self._clock, self._ids
         )
+        port = self._listener.getsockname()[1]
+        url = f"http://{HOST}:{port}"
         durability: Durability = "power-loss" if settings.durability == "power-loss" else "process"
         engine = Engine(
             self._directory.path,
@@ -173,10 +176,11 @@ class _Daemon:
             feed_keep=settings.feed_keep,
             durability=durability,
             auth=self._options.auth,
+            events=EventSettings(strict_resource_policies=settings.strict_resource_policies, trail_delay=settings.trail_delay),
+            smtp=settings.smtp,
+            host=f"{HOST}:{port}",
             on_failure=self._fail,
         )
-        port = self._listener.getsockname()[1]
-        url = f"http://{HOST}:{port}"
         watch = WatchChild(
             WatchSettings(
                 endpoint=url,

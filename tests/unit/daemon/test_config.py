@@ -10,6 +10,7 @@ import pytest
 from hinoban.base.errors import ConfigError
 from hinoban.daemon import config
 from hinoban.engine.ecs.decide.capacity import Room
+from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
@@ -23,9 +24,10 @@ def refused(content: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_the_example_says_the_defaults() -> None:
-    """What the example sets without a list of its own ([[image]], [[policy]], [[notify.webhook]]) is what holds without a file."""
+    """What the example sets is what holds without a file, but for [smtp] and the lists ([[image]], [[policy]], [[notify.webhook]])."""
     defaults, example = config.load(None), config.load(EXAMPLE)
-    assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images)
+    assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images, smtp=example.engine.smtp)
+    assert defaults.engine.smtp is None
     assert defaults.watch == msgspec.structs.replace(
         example.watch, policies=(), notify=msgspec.structs.replace(example.watch.notify, webhooks=())
     )
@@ -37,6 +39,10 @@ def test_the_documented_values() -> None:
     assert (engine.forget_after, engine.feed_keep, engine.durability, engine.pull) == (3600.0, 7 * 86400.0, "process", "missing")
     assert engine.room is None
     assert engine.images == (ImageRule(match="*.dkr.ecr.*/job:*", use="job:dev", command=("python3", "job.py")),)
+    assert (engine.strict_resource_policies, engine.trail_delay) == (False, 5.0)
+    assert engine.smtp == SmtpSettings(
+        host="smtp.example.com", port=587, starttls=True, user="hinoban", password="change-me", sender="hinoban@example.com"
+    )
     watch = config.load(EXAMPLE).watch
     assert (watch.max_runtime, watch.hold, watch.hold_refusals, watch.log_lines) == (86400.0, 180.0, 2, 20)
     (policy,) = watch.policies
@@ -44,13 +50,14 @@ def test_the_documented_values() -> None:
     assert policy.retry is not None
     assert (policy.retry.attempts, policy.retry.deadline, policy.retry.base, policy.retry.cap) == (6, 1200.0, 30.0, 300.0)
     assert policy.retry == watch.retry
+    assert (policy.catch_up, policy.overlap) == ("none", "tell")
     assert [hook.name for hook in watch.notify.webhooks] == ["on-call"]
 
 
 def test_every_key_stands_in_the_example() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    keys = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch, config._Notify, config._Webhook]
-    for struct in keys:
+    tables = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch, config._Notify, config._Webhook]
+    for struct in (*tables, config._Events, config._CloudTrail, config._Smtp):
         for field in msgspec.structs.fields(struct):
             assert field.encode_name in text, field.encode_name
 
@@ -85,6 +92,10 @@ def test_what_is_not_toml(tmp_path: Path) -> None:
         ({"watch": {"holdd": "1m"}}, "watch.holdd", "Did you mean 'hold'?"),
         ({"notify": {"webhook": [{"url": "http://a", "secret": "x" * 16, "nmae": "a"}]}}, "notify.webhook[0].nmae", "Did you mean 'name'?"),
         ({"policy": [{}, {"retry": {"attempt": 1}}]}, "policy[1].retry.attempt", "Did you mean 'attempts'?"),
+        ({"policy": [{"catchup": "all"}]}, "policy[0].catchup", "Did you mean 'catch_up'?"),
+        ({"smtp": {"host": "a", "pasword": "x"}}, "smtp.pasword", "Did you mean 'password'?"),
+        ({"cloudtrail": {"dealy": "1s"}}, "cloudtrail.dealy", "Did you mean 'delay'?"),
+        ({"events": {"strict": True}}, "events.strict", "Allowed here: strict_resource_policies."),
         ({"engine": {"zzz": 1}}, "engine.zzz", "Allowed here: port, region, account, runtime, capacity, forget_after, feed_keep, durability, pull."),
     ],
 )  # fmt: skip
@@ -136,6 +147,17 @@ def test_a_policy_may_name_whatever_its_events_have() -> None:
         ({"policy": [{"max_runtime": "2h", "stop_after": "1h"}]}, "policy[0].stop_after"),
         ({"policy": [{}, {}, {"retry": {"attempts": 0}}]}, "policy[2].retry.attempts"),
         ({"policy": [{"retry": {"base": "x"}}]}, "policy[0].retry.base"),
+        ({"policy": [{}, {"catch_up": "first"}]}, "policy[1].catch_up"),
+        ({"policy": [{"overlap": "stop"}]}, "policy[0].overlap"),
+        ({"policy": [{"overlap": 1}]}, "policy[0].overlap"),
+        ({"cloudtrail": {"delay": "5"}}, "cloudtrail.delay"),
+        ({"events": {"strict_resource_policies": "yes"}}, "events.strict_resource_policies"),
+        ({"smtp": {}}, "smtp"),
+        ({"smtp": {"host": ""}}, "smtp.host"),
+        ({"smtp": {"host": "a", "port": 0}}, "smtp.port"),
+        ({"smtp": {"host": "a", "user": "u"}}, "smtp.password"),
+        ({"smtp": {"host": "a", "password": "p"}}, "smtp.user"),
+        ({"smtp": {"host": "a", "sender": "night"}}, "smtp.sender"),
         ({"notify": {"webhook": [{"url": "ftp://a", "secret": "x" * 16}]}}, "notify.webhook[0].url"),
         ({"notify": {"webhook": [{"url": "https://a", "secret": "short"}]}}, "notify.webhook[0].secret"),
         ({"notify": {"webhook": [{"url": "https://a", "secret": "x" * 16}] * 2}}, "notify.webhook[1].name"),
@@ -153,9 +175,25 @@ def test_a_bad_value_is_an_error_that_names_its_path(content: dict[str, Any], pa
 def test_a_word_that_is_almost_right() -> None:
     assert refused({"engine": {"runtime": "dokcer"}})[2] == "Did you mean 'docker'?"
     assert refused({"watch": {"tz": "Asia/Tokio"}})[2] == "Did you mean 'Asia/Tokyo'?"
+    assert refused({"policy": [{"overlap": "stop_new"}]})[1:] == (
+        "must be one of tell, stop_newer, stop_older, not 'stop_new'",
+        "Did you mean 'stop_newer'?",
+    )
 
 
 def test_a_webhooks_secret_is_never_printed() -> None:
     parsed = config.parse({"notify": {"webhook": [{"url": "https://a/token", "secret": "s3cret-s3cret-s3cret"}]}})
     assert "s3cret" not in repr(parsed)
     assert "token" not in repr(parsed)
+
+
+def test_the_mail_servers_password_is_never_printed() -> None:
+    parsed = config.parse({"smtp": {"host": "mail.example.com", "user": "u", "password": "s3cret"}})
+    assert parsed.engine.smtp is not None
+    assert parsed.engine.smtp.password == "s3cret"
+    assert "s3cret" not in repr(parsed)
+
+
+def test_what_is_done_about_missed_runs_and_overlaps_is_the_policys() -> None:
+    policies = config.parse({"policy": [{}, {"catch_up": "all", "overlap": "stop_older"}]}).watch.policies
+    assert [(policy.catch_up, policy.overlap) for policy in policies] == [(None, None), ("all", "stop_older")]

@@ -43,6 +43,9 @@ class SmtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     password: str | None = None
     sender: str = "hinoban@localhost"
 
+    def __repr__(self) -> str:
+        return f"SmtpSettings(host={self.host!r}, port={self.port})"  # never the password
+
 
 class Mailer:
     """Takes mails by `mail`; `tell` gets an envelope for each that was not sent."""
