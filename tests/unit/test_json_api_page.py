@@ -20,7 +20,7 @@ def test_the_parameters_of_every_example_are_in_order() -> None:
 
 
 def test_every_request_of_the_page_is_answered_and_no_other() -> None:
-    rows = re.findall(r"`(GET|POST|DELETE) ([\w/]+)", PAGE)
+    rows = re.findall(r"`(GET|POST|DELETE) ([\w/-]+)", PAGE)
     shown = {(method, path.replace("ID", "{id}")) for method, path in rows}
     apps = watch_api.create(ANY, FakeClock()), engine_api.create(ANY, LookupError, ANY, ANY, ANY, ANY, ANY, ANY)
     answered = {

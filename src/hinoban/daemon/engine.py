@@ -28,6 +28,7 @@ from hinoban.engine.ecs.loop import EcsLoop
 from hinoban.engine.ecs.model.clusters import DEFAULT_CLUSTER, Cluster
 from hinoban.engine.ecs.state import State
 from hinoban.engine.faults import table as faults_room
+from hinoban.engine.faults.events import EventMaker
 from hinoban.engine.faults.table import Faults
 from hinoban.engine.journal import Journal
 from hinoban.engine.logs import policies as logs_policies
@@ -83,7 +84,7 @@ class Engine:
         self.room = room
         self.database = Database(directory / "engine.db", MIGRATIONS, durability=durability, on_failure=on_failure)
         self.journal = Journal(self.database, clock, ids, keep=feed_keep)
-        self.faults = Faults(self.database, ids)
+        self.faults = Faults(self.database, ids, EventMaker(account, region, clock, ids), self.journal.write)
         self.logs = Logs(self.database, directory / "logs", clock, account)
         self.state = State(self.database, self.journal, clock, ids, forget_after=forget_after)
         self._apply = Apply(self.state, self.database, driver, self.logs, self.faults, images, clock)

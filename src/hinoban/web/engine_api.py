@@ -86,7 +86,8 @@ def create(
         return {"faults": faults.list()}
 
     async def add_faults(request: Request) -> Any:
-        given = (await body(request)).get("faults")
+        asked = await body(request)
+        given = asked.get("faults", asked)
         added = faults.add(given if isinstance(given, list) else [given])
         await settle()
         return {"faults": added}

@@ -9,6 +9,7 @@ import pytest
 from hinoban.base.clock import FakeClock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import SeededIds
+from hinoban.engine.faults.events import EventMaker
 from hinoban.engine.faults.table import MIGRATION, Faults
 from hinoban.store.database import Database
 from hinoban.web import engine_api, watch_api
@@ -82,7 +83,8 @@ async def test_a_state_is_asked_for_by_its_name(watch: Nothing) -> None:
 
 async def test_faults_over_the_api(tmp_path: Path) -> None:
     database = Database(tmp_path / "x.db", [MIGRATION])
-    faults = Faults(database, SeededIds())
+    told: list[dict[str, Any]] = []
+    faults = Faults(database, SeededIds(), EventMaker("123456789012", "ap-northeast-1", FakeClock(), SeededIds()), told.append)
     handed_on: list[str] = []
 
     async def nothing() -> None:
@@ -104,6 +106,20 @@ async def test_faults_over_the_api(tmp_path: Path) -> None:
         ("capacity", 1, 1, 0),
         ("start_error", None, 0, None),
     ]
+    action = {
+        "what": "event",
+        "detail-type": "ECS Service Action",
+        "detail": {"eventType": "ERROR", "eventName": "ECS_OPERATION_THROTTLED"},
+    }
+    status, answer = await ask(app, "POST", "faults", action)
+    assert (status, [(one["what"], one["detail-type"], one["left"]) for one in answer["faults"]]) == (
+        200,
+        [("event", "ECS Service Action", 0)],
+    )
+    assert [one["id"] for one in told] == [one["id"] for one in answer["faults"]]
+    status, error = await ask(app, "POST", "faults", action | {"detail-type": "ECS Service Actoin"})
+    assert (status, error["todo"]) == (400, "Did you mean 'ECS Service Action'?")
+    assert len(told) == 1
     assert (await ask(app, "DELETE", "faults"))[1] == (await ask(app, "GET", "faults"))[1] == {"faults": []}
     assert (await ask(app, "GET", "status"))[0] == 200
     assert handed_on == ["GET /_hinoban/v1/status"]

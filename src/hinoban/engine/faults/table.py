@@ -1,5 +1,6 @@
-"""The fault rules: which are in force, which one strikes now, and how often it still may."""
+"""The fault rules: which are in force, which one strikes now, and how often it still may. An event happens at once and stays no rule."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from hinoban.aws.event_patterns import BadPattern, Matcher, Names, compile_pattern, unknown_name
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
+from hinoban.engine.faults.events import EventMaker, Happened, happened
 from hinoban.store.database import Database, Table
 
 MIGRATION = "CREATE TABLE faults (id TEXT PRIMARY KEY, value BLOB NOT NULL);"
@@ -53,21 +55,35 @@ def _listed(fault: Fault) -> Listed:
 class Faults:
     """The rules in force, kept over a restart."""
 
-    def __init__(self, database: Database, ids: Ids) -> None:
+    def __init__(self, database: Database, ids: Ids, events: EventMaker, tell: Callable[[dict[str, Any]], None]) -> None:
+        """`tell` is handed each event that is put in: the journal."""
         self._database = database
         self._ids = ids
+        self._events = events
+        self._tell = tell
         self._rules: dict[str, tuple[Fault, Matcher]] = {}
         for _, value in database.rows(FAULTS):
             fault = msgspec.json.decode(value, type=Fault)
             self._rules[fault.id] = (fault, compile_pattern(fault.match))
 
-    def add(self, bodies: list[Any]) -> list[Listed]:
-        """Put rules in force; a bad one is refused with all the others, HinobanError says why."""
-        added = [self._checked(body, index) for index, body in enumerate(bodies)]
-        for fault, matcher in added:
-            self._rules[fault.id] = (fault, matcher)
-            self._database.put(FAULTS, (fault.id,), fault)
-        return [_listed(fault) for fault, _ in added]
+    def add(self, bodies: list[Any]) -> list[Listed | Happened]:
+        """Put rules in force, and let events happen; a bad one is refused with all the others, HinobanError says why."""
+        checked = [self._event(body, index) or self._checked(body, index) for index, body in enumerate(bodies)]
+        return [happened(self._told(one)) if isinstance(one, dict) else _listed(self._in_force(*one)) for one in checked]
+
+    def _told(self, envelope: dict[str, Any]) -> dict[str, Any]:
+        self._tell(envelope)
+        return envelope
+
+    def _in_force(self, fault: Fault, matcher: Matcher) -> Fault:
+        self._rules[fault.id] = (fault, matcher)
+        self._database.put(FAULTS, (fault.id,), fault)
+        return fault
+
+    def _event(self, body: Any, index: int) -> dict[str, Any] | None:
+        """The envelope that a body of the kind `event` asks for; None for another kind."""
+        is_event = isinstance(body, dict) and body.get("what") == "event"
+        return self._events.envelope(body, f"faults[{index}]") if is_event else None
 
     def _checked(self, body: Any, index: int) -> tuple[Fault, Matcher]:
         try:

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from hinoban.base.clock import FakeClock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import SeededIds
 from hinoban.engine.ecs.model.views import fault_subject
+from hinoban.engine.faults.events import DETAIL_TYPES, EventMaker
 from hinoban.engine.faults.table import _KNOWN, MIGRATION, Faults
 from hinoban.store.database import Database
 from tests.support.tasks import a_task
 
+ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 ABOUT = {"family": "job", "cluster": "default", "region": "ap-northeast-1"}
 
 
@@ -22,7 +25,8 @@ class Desk:
 
     def open(self) -> None:
         self.database = Database(self.path, [MIGRATION])
-        self.faults = Faults(self.database, SeededIds())
+        self.told: list[dict[str, Any]] = []
+        self.faults = Faults(self.database, SeededIds(), EventMaker(ACCOUNT, REGION, FakeClock(), SeededIds()), self.told.append)
 
     def reopen(self) -> None:
         self.database.close()
@@ -92,3 +96,79 @@ async def test_a_match_that_could_never_strike_is_refused(tmp_path: Path, what: 
 def test_every_field_that_a_fault_may_name_is_there_to_be_matched() -> None:
     assert set(_KNOWN["capacity"]) == set(fault_subject(a_task()))
     assert set(_KNOWN["start_error"]) == {*fault_subject(a_task()), "container", "image"}
+
+
+ACTION = {
+    "what": "event",
+    "detail-type": "ECS Service Action",
+    "detail": {"eventType": "ERROR", "eventName": "SERVICE_TASK_PLACEMENT_FAILURE"},
+}
+SERVICE = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/batch/web"
+
+
+async def test_an_event_happens_once_as_aws_would_send_it_and_is_in_no_list(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    (answer,) = desk.faults.add([ACTION | {"resources": [SERVICE]}])
+    (told,) = desk.told
+    assert told == {
+        "version": "0",
+        "id": answer.id,
+        "detail-type": "ECS Service Action",
+        "source": "aws.ecs",
+        "account": ACCOUNT,
+        "time": "2026-11-26T15:00:00Z",
+        "region": REGION,
+        "resources": [SERVICE],
+        "detail": {
+            "clusterArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/batch",
+            "eventType": "ERROR",
+            "eventName": "SERVICE_TASK_PLACEMENT_FAILURE",
+            "createdAt": told["detail"]["createdAt"],
+        },
+    }
+    assert told["detail"]["createdAt"].startswith("2026-11-26T15:00:00")
+    assert desk.faults.list() == []
+    desk.database.close()
+
+
+async def test_what_an_event_says_itself_stays(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    said = {"eventType": "WARN", "eventName": "X", "clusterArn": "arn:c", "createdAt": "2020-01-01T00:00:00Z", "reason": "r"}
+    desk.faults.add([ACTION | {"detail": said, "region": "us-east-1"}, {"what": "capacity"}])
+    (told,) = desk.told
+    assert (told["detail"], told["region"], told["resources"]) == (said, "us-east-1", [])
+    assert [fault.what for fault in desk.faults.list()] == ["capacity"]
+    desk.database.close()
+
+
+async def test_every_kind_of_event_but_a_tasks_can_be_put_in(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for detail_type in DETAIL_TYPES:
+        desk.faults.add([{"what": "event", "detail-type": detail_type, "detail": {"eventType": "ERROR", "eventName": "X"}}])
+    assert [told["detail-type"] for told in desk.told] == list(DETAIL_TYPES)
+    desk.database.close()
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        ({"what": "event"}, "faults[1] is not an event"),
+        (ACTION | {"times": 2}, "faults[1] is not an event"),
+        (ACTION | {"resources": "x"}, "faults[1] is not an event"),
+        (ACTION | {"region": "tokyo"}, "faults[1] is not an event"),
+        (ACTION | {"resources": ["web"]}, "faults[1].resources: 'web' is not an ARN"),
+        (ACTION | {"detail": {"eventName": "X"}}, "faults[1].detail has no eventType"),
+        (ACTION | {"detail": {"eventType": "ERROR"}}, "faults[1].detail has no eventName"),
+        (ACTION | {"detail": {"eventType": "FATAL", "eventName": "X"}}, "faults[1].detail.eventType must be one of INFO, WARN, ERROR, not 'FATAL'"),
+        (ACTION | {"detail": {"eventType": [1], "eventName": "X"}}, "faults[1].detail has no eventType"),
+        (ACTION | {"detail-type": "ECS Service Acton"}, "faults[1].detail-type: ECS has no event 'ECS Service Acton'"),
+        (ACTION | {"detail-type": "ECS Task State Change"}, "faults[1].detail-type: an event about a task cannot be put in"),
+    ],
+)  # fmt: skip
+async def test_an_event_that_aws_would_never_send_is_refused_with_all_the_others(tmp_path: Path, body: Any, words: str) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(HinobanError) as caught:
+        desk.faults.add([ACTION, body, {"what": "capacity"}])
+    assert (caught.value.what, bool(caught.value.why), bool(caught.value.todo)) == (words, True, True)
+    assert (desk.told, desk.faults.list()) == ([], [])
+    desk.database.close()
