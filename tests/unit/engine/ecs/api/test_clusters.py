@@ -1,4 +1,4 @@
-"""CreateCluster, DescribeClusters, ListClusters, DeleteCluster (facts/ecs.md §11.5)."""
+"""CreateCluster, DescribeClusters, ListClusters, UpdateClusterSettings, DeleteCluster (facts/ecs.md §11.5)."""
 
 import pytest
 
@@ -107,3 +107,25 @@ async def test_a_deleted_cluster_is_forgotten_after_a_day_unless_it_was_made_aga
     answer = await bench.call("DescribeClusters", clusters=["once", "again", "default"])
     assert [failure["arn"] for failure in answer["failures"]] == [STEM + "once"]
     assert [cluster["status"] for cluster in answer["clusters"]] == ["ACTIVE", "INACTIVE"]
+
+
+async def test_settings_are_updated_and_stay(bench: Bench) -> None:
+    await bench.call("CreateCluster", clusterName="kensyo", tags=[{"key": "a", "value": "b"}])
+    setting = {"name": "containerInsights", "value": "enabled"}
+    answer = await bench.call("UpdateClusterSettings", cluster="kensyo", settings=[setting])
+    assert (answer["cluster"]["settings"], answer["cluster"]["tags"]) == ([setting], [{"key": "a", "value": "b"}])
+    await bench.call("UpdateClusterSettings", cluster=STEM + "kensyo", settings=[setting | {"value": "enhanced"}])
+    await bench.reopen()
+    (cluster,) = (await bench.call("DescribeClusters", clusters=["kensyo"], include=["SETTINGS"]))["clusters"]
+    assert cluster["settings"] == [setting | {"value": "enhanced"}]
+
+
+async def test_settings_that_are_none_are_refused(bench: Bench) -> None:
+    for settings in ([{"name": "containerInsights", "value": "enhaced"}], [{"name": "containerInsights"}]):
+        with pytest.raises(Refused, match="InvalidParameterException: Invalid setting 'value'"):
+            await bench.call("UpdateClusterSettings", cluster="default", settings=settings)
+        with pytest.raises(Refused, match="InvalidParameterException: Invalid setting 'value'"):
+            await bench.call("CreateCluster", clusterName="other", settings=settings)
+    with pytest.raises(Refused, match=r"ClusterNotFoundException: Cluster not found\."):
+        await bench.call("UpdateClusterSettings", cluster="nowhere", settings=[{"name": "containerInsights", "value": "enabled"}])
+    assert (await bench.call("ListClusters"))["clusterArns"] == [STEM + "default"]
