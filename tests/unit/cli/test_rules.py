@@ -17,8 +17,8 @@ CLUSTER = ARN.format("ecs", "cluster/batch")
 SEED = '{"source": ["aws.ecs"], "detail-type": ["ECS Service Action"], "detail": {"eventType": ["WARN", "ERROR"]}}'
 STATUS = '{"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]}'
 REPAIR = (
-    "hinoban rules ECSStatus --policy | aws logs put-resource-policy --policy-name EventBridgeCloudWatchLogs "
-    "--policy-document file:///dev/stdin"
+    "hinoban rules ECSStatus --policy | aws logs put-resource-policy --policy-name EventBridgeCloudWatchLogs-ECSStatus "
+    "--policy-document file:///dev/stdin --region ap-northeast-1"
 )
 NO_POLICY = {
     "at": "2026-11-27T05:34:38Z",

@@ -19,7 +19,7 @@ def delivery(news: DeliveryNews) -> Finding | None:
     target = str((detail.get("target") or {}).get("arn") or "")
     if news.what == "failed":
         event = detail.get("event") or {}
-        matched = f"matched a {event['detail-type']} event" if event.get("detail-type") else "was due"
+        matched = f"matched an event ({event['detail-type']})" if event.get("detail-type") else "was due"
         cause = f"The {detail.get('kind', 'rule')} {news.name} {matched} and could not deliver it: {detail.get('why')}."
         said = (f"{detail.get('code')}: {detail.get('message')}",) if detail.get("message") else (str(detail.get("code")),)
         following = f"Repair: {detail['repair']}" if detail.get("repair") else f"Look at the target: hinoban rules {news.name}"

@@ -74,11 +74,11 @@ class LogsTarget:
         for name, document in policies.items():
             meant = [iam_match.nearly(document, action=action, **asked) for action in _ACTIONS]
             if (allows := meant[1]) is not None and meant[0] is not None:
-                repair = repairs.log_policy(delivery, name)
+                repair = repairs.log_policy(delivery, policies, name)
                 if self._strict:
                     raise _refused(f"the resource policy {name} allows {_short(allows)} but the group is {_short(group_arn)}:*", repair)
                 return Mismatch(policy=name, document=document, allows=allows, needs=f"{group_arn}:*", repair=repair)
-        raise _refused(f"no resource policy lets {_SERVICE} write to {group}", repairs.log_policy(delivery))
+        raise _refused(f"no resource policy lets {_SERVICE} write to {group}", repairs.log_policy(delivery, policies))
 
 
 def stream_name(delivery: Delivery) -> str:

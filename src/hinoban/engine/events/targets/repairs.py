@@ -1,15 +1,19 @@
 """Commands that repair what kept a delivery from its target; each works as pasted. PURE."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from hinoban.aws import arns
-from hinoban.aws.iam_match import needed
+from hinoban.aws.iam_match import BadPolicy, needed, parse
 from hinoban.engine.events.targets.queue import Delivery
 
-_DEFAULT_POLICY = "EventBridgeCloudWatchLogs"
+_POLICY = "EventBridgeCloudWatchLogs"
+# Who and what the policy that we print allows: a policy that says more than this must not be written over.
+_PRINCIPALS = frozenset({"events.amazonaws.com", "delivery.logs.amazonaws.com"})
+_ACTIONS = frozenset({"logs:createlogstream", "logs:putlogevents"})
 
 
 def in_region(command: str, region: str) -> str:
@@ -17,10 +21,34 @@ def in_region(command: str, region: str) -> str:
     return f"{command} --region {region}"
 
 
-def log_policy(delivery: Delivery, policy: str = _DEFAULT_POLICY) -> str:
-    """Put the policy that the rule's log group needs, over the one of that name."""
-    put = f"aws logs put-resource-policy --policy-name {shlex.quote(policy)} --policy-document file:///dev/stdin"
-    return f"hinoban rules {shlex.quote(delivery.owner_name)} --policy | {put}"
+def log_policy(delivery: Delivery, policies: Mapping[str, str], near: str | None = None) -> str:
+    """Put the policy that the rule's log groups need, and take nothing from anybody: over the policy `near`, which was meant for it,
+    where that allows nothing else, else under a name that none of `policies` (documents by name) has."""
+    name = near if near is not None and _means_one_group(policies[near]) else _free_name(delivery, policies)
+    put = f"aws logs put-resource-policy --policy-name {shlex.quote(name)} --policy-document file:///dev/stdin"
+    rule = delivery.owner_name if delivery.bus == "default" else f"{delivery.bus}/{delivery.owner_name}"
+    return in_region(f"hinoban rules {shlex.quote(rule)} --policy | {put}", delivery.region)
+
+
+def _free_name(delivery: Delivery, policies: Mapping[str, str]) -> str:
+    base = "-".join((_POLICY, *((delivery.bus,) if delivery.bus != "default" else ()), delivery.owner_name))
+    return next(name for name in (base, *(f"{base}-{number}" for number in range(2, len(policies) + 3))) if name not in policies)
+
+
+def _means_one_group(document: str) -> bool:
+    """Whether it is one statement that lets events into one log group, and nothing more."""
+    try:
+        statements = parse(document).statements
+    except BadPolicy:
+        return False
+    one = statements[0]
+    return (
+        len(statements) == len(one.resources) == 1
+        and not one.negated
+        and one.principals.keys() == {"Service"}
+        and _PRINCIPALS.issuperset(one.principals["Service"])
+        and _ACTIONS.issuperset(action.lower() for action in one.actions)
+    )
 
 
 def log_group(group: str, region: str) -> str:

@@ -186,10 +186,41 @@ async def test_without_a_policy_nothing_arrives_and_the_repair_is_told(world: Wo
     assert (told["code"], told["attempts"]) == ("NO_PERMISSIONS", 1)
     assert told["why"] == "no resource policy lets events.amazonaws.com write to /aws/events/ecs/ECSStatus"
     assert told["repair"] == (
-        "hinoban rules nightly --policy | aws logs put-resource-policy --policy-name EventBridgeCloudWatchLogs"
-        " --policy-document file:///dev/stdin"
+        "hinoban rules nightly --policy | aws logs put-resource-policy --policy-name EventBridgeCloudWatchLogs-nightly"
+        " --policy-document file:///dev/stdin --region ap-northeast-1"
     )
     assert world.logs.written == []
+
+
+async def test_a_repair_writes_over_no_policy_that_allows_anything_else(world: World) -> None:
+    world.logs.groups.add(GROUP)
+    of_the_group, other = log_policy(f"{GROUP_ARN}/*:*"), f"{GROUP_ARN.replace('ECSStatus', 'Other')}:*"
+
+    async def name_told() -> str:
+        await world.send(world.delivery(GROUP_ARN))
+        told = [*world.told(), *world.told("Hinoban Policy Mismatch")][-1]
+        return str(told["repair"].partition("--policy-name ")[2].partition(" ")[0])
+
+    world.logs.documents["Mine"] = of_the_group
+    assert await name_told() == "Mine"
+    for more in (
+        {"Resource": [f"{GROUP_ARN}/*:*", other]},
+        {"Action": "logs:*"},
+        {"Principal": {"Service": ["events.amazonaws.com", "es.amazonaws.com"]}},
+        {"Principal": {"Service": "events.amazonaws.com", "AWS": "arn:aws:iam::123456789012:root"}},
+    ):
+        document = msgspec.json.decode(of_the_group)
+        document["Statement"][0] |= more
+        world.logs.documents["Mine"] = msgspec.json.encode(document).decode()
+        assert await name_told() == "EventBridgeCloudWatchLogs-nightly", more
+    document = msgspec.json.decode(of_the_group)
+    document["Statement"] += msgspec.json.decode(log_policy(other))["Statement"]
+    world.logs.documents["Mine"] = msgspec.json.encode(document).decode()
+    world.logs.documents["EventBridgeCloudWatchLogs-nightly"] = log_policy(other)
+    assert await name_told() == "EventBridgeCloudWatchLogs-nightly-2"
+    # Without any that is near.
+    world.logs.documents["Mine"] = log_policy(other)
+    assert await name_told() == "EventBridgeCloudWatchLogs-nightly-2"
 
 
 async def test_a_policy_that_was_meant_for_the_group_delivers_and_is_told_once(world: World) -> None:
@@ -207,7 +238,8 @@ async def test_a_policy_that_was_meant_for_the_group_delivers_and_is_told_once(w
         "policy": "Mine",
         "allows": f"{GROUP_ARN}/*:*",
         "needs": f"{GROUP_ARN}:*",
-        "repair": "hinoban rules nightly --policy | aws logs put-resource-policy --policy-name Mine --policy-document file:///dev/stdin",
+        "repair": "hinoban rules nightly --policy | aws logs put-resource-policy --policy-name Mine --policy-document file:///dev/stdin"
+        " --region ap-northeast-1",
     }
     world.logs.documents["Mine"] = log_policy(f"{GROUP_ARN}/*")
     await world.send(world.delivery(GROUP_ARN))
