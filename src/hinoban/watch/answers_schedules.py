@@ -13,7 +13,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch.by_hand import names_of
 from hinoban.watch.history import queries
-from hinoban.watch.history.book import Known, doings_since, known_schedules, slots_between
+from hinoban.watch.history.book import Known, known_schedules, slots_between
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import caller_words
 from hinoban.watch.notify.wording import short_cause
@@ -22,17 +22,6 @@ from hinoban.watch.schedules.slot import LOST, Slot, hops
 
 _AHEAD = 400 * DAYS
 _VERDICTS = {"refused": "REFUSED", "missed": "DID NOT RUN", "unknown": "UNKNOWN", "stopped": "STOPPED", "failed": "FAILED"}
-_WHAT = {
-    "DisableRule": "disabled",
-    "EnableRule": "enabled",
-    "PutRule": "written",
-    "DeleteRule": "deleted",
-    "PutTargets": "given targets",
-    "RemoveTargets": "deprived of targets",
-    "CreateSchedule": "created",
-    "UpdateSchedule": "written",
-    "DeleteSchedule": "deleted",
-}
 
 
 def schedules(
@@ -50,7 +39,6 @@ def schedules(
     lost = [one for one in slots if is_lost(one, found.get(one.incident_id or ""))]
     runs = Counter(_outcome(one, found.get(one.incident_id or "")) for one in slots if one not in lost)
     last = {one.key: one for one in slots}
-    subjects = [f"rule/{name}" if name else "rule/", f"schedule/default/{name}" if name else "schedule/"]
     return {
         "account": known[0].schedule.account if known else None,
         "regions": sorted({one.schedule.region for one in known}),
@@ -63,11 +51,7 @@ def schedules(
         "runs": dict(runs),
         "ambiguous": sum(1 for one in slots if one.ambiguous),
         "list": [_listed(one, last.get(one.schedule.key), found, now, following) for one in known],
-        "changes": [
-            {"name": one.subject.rpartition("/")[2], "what": _WHAT[one.name], "at": iso(one.at), "by": caller_words(one.caller)}
-            for one in doings_since(connection, subjects, now - since)
-            if one.name in _WHAT and region in (None, one.region)
-        ],
+        "changes": [_change(one) for one in queries.changes_of_schedules(connection, now - since) if _concerns(one, name, region)],
     }
 
 
@@ -98,6 +82,18 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
             "See them: hinoban schedules --since 7d",
         )
     return wanted[-1]
+
+
+def _concerns(change: Incident, name: str | None, region: str | None) -> bool:
+    finding = change.finding
+    return region in (None, finding.region) and name in (None, finding.facts.get("schedule"), finding.facts.get("schedule_arn"))
+
+
+def _change(change: Incident) -> dict[str, Any]:
+    """A schedule that was disabled, deleted, retargeted: who did it, and when."""
+    finding = change.finding
+    what = " and ".join(finding.facts.get("change") or (change.verdict.lower(),))
+    return {"name": finding.facts.get("schedule"), "what": what, "at": iso(finding.at), "by": caller_words(finding.facts.get("by"))}
 
 
 def _recent(connection: Connection, name: str) -> list[Slot]:
@@ -148,7 +144,8 @@ def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
 
 def _said(said: Sequence[str]) -> str:
     """AWS's own words, without the place where they stood."""
-    return said[0].partition(": ")[2] or said[0] if said else "refused"
+    words = said[0].partition(": ")[2] or said[0] if said else "refused"
+    return words.rstrip(".")
 
 
 def _tried(incident: Incident) -> str:

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from hinoban.aws.client import Client
+from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, SECONDS, Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
@@ -51,7 +52,10 @@ class ByHand:
             known = self._one(connection, name)
         request = self._request(known, self._clock.now())
         marks = {"startedBy": f"{STARTED_BY}{known.schedule.name}"[:_LONGEST], "clientToken": self._ids.uuid()}
-        answer = await self._client.in_region(known.schedule.region).call("ecs", "RunTask", {**request, **marks})
+        try:
+            answer = await self._client.in_region(known.schedule.region).call("ecs", "RunTask", {**request, **marks})
+        except AwsError as error:
+            answer = {"failures": [{"reason": f"{error.code}: {error.message}"}]}
         arns = [task["taskArn"] for task in answer.get("tasks") or ()]
         refused = [failure.get("reason", "no reason given") for failure in answer.get("failures") or ()]
         outcome = f"refused: {refused[0]}" if refused and not arns else f"launched {len(arns)} of {len(arns) + len(refused)}"

@@ -15,6 +15,8 @@ from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
 
 Change = Literal["opened", "changed", "resolved", "quiet"]
+_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory", "missed_run")
+"""What another run can make up for."""
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
 
 
@@ -217,7 +219,7 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     it retries. CloudTrail's moments are whole seconds: of what happened in the same second nobody can say that it came later.
     """
     finding = incident.finding
-    if incident.state == "resolved" or finding.detector == "overdue":
+    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith("dead:"):
         return False
     if (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
         return False

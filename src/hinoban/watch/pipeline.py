@@ -13,16 +13,12 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
-from hinoban.watch.detect.delivery import delivery
-from hinoban.watch.detect.delivery import subject_of as delivery_subject
-from hinoban.watch.detect.overlap import overlap
-from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
-from hinoban.watch.live import LiveTasks
+from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
     Attempt,
     DeliveryNews,
@@ -70,10 +66,13 @@ class Pipeline:
         self.ledger = Ledger(channels)
         self.deadlines = Deadlines()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
-        self._live = LiveTasks()
+        self._matters = self._no_matters()
         self.asked: set[tuple[str, str]] = set()
         """(region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
+
+    def _no_matters(self) -> Matters:
+        return Matters(self.ledger, self.timetable, self._policies, self.deadlines, self._open, self._config.tz)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -86,7 +85,7 @@ class Pipeline:
             self.ledger.forget()
             self.timetable.book.forget()
             self.deadlines = Deadlines()
-            self._live = LiveTasks()
+            self._matters = self._no_matters()
             self._load_open()
             raise
 
@@ -150,24 +149,7 @@ class Pipeline:
             if isinstance(news, Doing):
                 self.asked |= self.timetable.concerned(connection, news)
             else:
-                self._delivery(connection, news, now)
-
-    def _delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
-        """One target, one incident, told when it begins to fail and when it is well again."""
-        finding = delivery(news)
-        if finding is not None and (slot := self.timetable.undelivered(connection, news)) is not None:
-            # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
-            if slot.incident_id is None:
-                self._open(connection, of_slot(finding, slot), None, now, slot)
-            return
-        known = self.ledger.incident(connection, incidents.incident_id(delivery_subject(news)))
-        if finding is None:
-            if known is not None and known.state != "resolved":
-                self.ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
-        elif known is None:
-            self._open(connection, finding, None, now)
-        elif known.state == "resolved":
-            self.ledger.put(connection, incidents.again(known, finding, now), now)
+                self._matters.delivery(connection, news, now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
         name = task_name(change)
@@ -180,8 +162,8 @@ class Pipeline:
             and change.detail.get("stopCode") == "EssentialContainerExited"
             and exit_code_of(change.detail) == 0
         )
-        slot = self.timetable.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
-        self._overlap(connection, change, now)
+        slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
+        self._matters.task(connection, change, now)
         if not change.finished:
             self.deadlines.watch(name, start_of(change), self._policies.limits(change))
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
@@ -201,27 +183,6 @@ class Pipeline:
             for incident in self.ledger.open_of_family(connection, change.family):
                 if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
                     self.ledger.put(connection, incidents.healed(incident, change, now), now)
-
-    def _overlap(self, connection: Connection, change: TaskChange, now: float) -> None:
-        """Two runs of a family at once, and the end of it."""
-        policy = self._policies.overlap(change)
-        scheduled = policy is not None or self.timetable.starts(connection, change)
-        found = self._live.seen(connection, change, scheduled=scheduled)
-        if found is not None:
-            newer, older = found
-            stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
-            finding = overlap(change, newer, older, self.timetable.when, stopping)
-            known = [one for one in self.ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
-            if not known and self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-                self._open(connection, finding, None, now)
-                if stopping is not None:
-                    self.deadlines.again((stopping.rpartition("/")[2], change.region, change.account), "stop", now)
-        if change.finished:
-            for incident in self.ledger.open_of_family(connection, change.family):
-                pair = (incident.finding.task_arn, incident.finding.facts.get("older"))
-                if incident.finding.detector == "overlap" and change.task_arn in pair:
-                    words = f"Task {change.task_arn.rpartition('/')[2][:8]} ended at {clock_time(change.at, self._config.tz)}."
-                    self.ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
         """Write an incident; one about a scheduled run with its hops as they stand now."""
@@ -252,10 +213,10 @@ class Pipeline:
             self._put(connection, step, slot, now)
 
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
-        self._live.launched(launch)
+        self._matters.live.launched(launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
-        slot = self.timetable.launch(connection, launch)
+        slot = self.timetable.joins.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
             self._refused(connection, finding, launch, slot, now)
         if slot is not None and slot.tasks and slot.incident_id is not None:
@@ -365,7 +326,8 @@ class Pipeline:
         with self._engine.connect() as connection:
             for change in queries.open_changes(connection):
                 self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
-                self._live.restore(change)
+                self._matters.live.restore(change)
+            self._matters.resume(connection)
 
 
 def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.base.clock import DAYS, HOURS
+from hinoban.base.clock import HOURS
 from hinoban.watch import incidents
 from hinoban.watch.detect.dead_schedule import dead_schedule, subject_of
 from hinoban.watch.detect.schedule_changed import STOPS_RUNS, schedule_changed
 from hinoban.watch.detect.slots import run_it
-from hinoban.watch.history.book import Book, Known
+from hinoban.watch.history.book import KEEP_CAUSES, Book, Known
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Doing, Incident
 from hinoban.watch.schedules.compare import changes
@@ -123,7 +123,7 @@ class Register:
     def _killer(self, connection: Connection, schedule: Schedule, now: float) -> Doing | None:
         """Who deregistered the definition, or deleted the cluster, where that was seen."""
         subjects = [f"definition/{schedule.job}", f"cluster/{schedule.cluster}"]
-        found = self._latest(connection, subjects, schedule, now - 400 * DAYS)
+        found = self._latest(connection, subjects, schedule, now - KEEP_CAUSES)
         return found if found is not None and found.name in ("DeregisterTaskDefinition", "DeleteCluster") else None
 
     def _latest(self, connection: Connection, subjects: Sequence[str], schedule: Schedule, since: float) -> Doing | None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.base.clock import DAYS, HOURS, SECONDS
+from hinoban.base.clock import DAYS, SECONDS
 from hinoban.base.units import local_day_time, parse_iso
 from hinoban.watch import incidents
 from hinoban.watch.config import CatchUp
@@ -21,11 +21,11 @@ from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.joins import Joins
 from hinoban.watch.model import DeliveryNews, Doing, Finding, Incident, Launch, SlotNews, TaskChange
 from hinoban.watch.register import Register
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
-from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task
 from hinoban.watch.schedules.model import Schedule
 from hinoban.watch.schedules.requests import request_at
 from hinoban.watch.schedules.slot import Slot
@@ -34,7 +34,6 @@ FARTHEST = 7 * DAYS
 """How far back slots are still expected of a watch that was away: the feed reaches no farther."""
 MOST = 2_000
 """So many slots of one schedule are written one by one; of a longer absence only the latest."""
-_BY_SCHEDULE = ("events-rule/", "chronos-schedule/")
 
 
 class Opens(Protocol):
@@ -52,8 +51,7 @@ class Timetable:
         self._zone = zone
         self._open = open_incident
         self.register = Register(book, ledger, self.next_due, self.when, zone)
-        self._index: Index | None = None
-        self._indexed = 0
+        self.joins = Joins(book, self._phase)
         self._next: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
         self._families: set[tuple[str, str, str]] = set()
@@ -132,21 +130,14 @@ class Timetable:
         for target, token in news.tokens.items():
             key = f"{news.arn}#{target}"
             known = self.book.schedules(connection).get(key)
-            if known is not None and expected.is_rate(known.schedule) and known.phase != news.first:
-                self.book.put_schedule(connection, msgspec.structs.replace(known, phase=news.first))
-                self._rephase(connection, known.schedule, news.first)
+            if known is not None and expected.is_rate(known.schedule):
+                self.joins.learn(connection, known, news.first)
+                known = self.book.schedules(connection).get(key)
             if news.fired:
                 slot = self._slot(connection, news, key, target, known, news.first)
                 self.book.put_slots(connection, [slots.fired(slot, token)])
             else:
                 self._missed(connection, news, key, target, known, now, catch_up)
-
-    def _rephase(self, connection: Connection, schedule: Schedule, phase: float) -> None:
-        """A rate's slots that were expected by an older phase are owed no more."""
-        good = set(expected.slots_near(schedule, phase - 1 * HOURS, phase + 1 * DAYS, phase=phase))
-        for one in list(self.book.open_slots(connection).values()):
-            if one.key == schedule.key and one.state == "waiting" and one.fired == "unknown" and one.at not in good:
-                self.book.drop_slot(connection, one)
 
     def _slot(self, connection: Connection, news: SlotNews, key: str, target: str, known: Known | None, at: float) -> Slot:
         found = self.book.slot(connection, key, at)
@@ -208,46 +199,6 @@ class Timetable:
         if slot is not None and slot.runtask == "unknown":
             slot = msgspec.structs.replace(slot, fired="ok", runtask="NO", state="refused")
             self.book.put_slots(connection, [slot])
-        return slot
-
-    def launch(self, connection: Connection, launch: Launch) -> Slot | None:
-        """The slot that a launch was for, with what it adds to it written."""
-        slot = self.book.of_token(connection, launch.token) if launch.token else None
-        if slot is None:
-            slot = self._guess(connection, run_of_launch(launch))
-        if slot is None or slot.launch_id not in (None, launch.launch_id):
-            return None
-        if not slot.family:
-            slot = msgspec.structs.replace(slot, family=launch.family)
-        refused = launch.count if launch.error_code is not None else launch.refused
-        slot = slots.launched(slot, launch.launch_id, launch.task_arns, refused)
-        self.book.put_slots(connection, [slot])
-        return slot
-
-    def _guess(self, connection: Connection, run: Run) -> Slot | None:
-        """On AWS nothing names the slot: the launch's startedBy, family, cluster and moment do, if need be ambiguously."""
-        known = self.book.schedules(connection)
-        if self._index is None or self._indexed != self.book.changes:
-            phases = {key: phase for key, one in known.items() if (phase := self._phase(one)) is not None}
-            self._index = Index([one.schedule for one in known.values()], phases)
-            self._indexed = self.book.changes
-        match = self._index.slot_of(run)
-        if match is None:
-            return None
-        found = self.book.slot(connection, match.key, match.slot) or slots.due(known[match.key].schedule, match.slot)
-        return msgspec.structs.replace(found, ambiguous=tuple(known[key].schedule.name for key in match.ambiguous))
-
-    def task(self, connection: Connection, change: TaskChange, standing: str, ours: str | None) -> Slot | None:
-        """The slot that a task runs for, with how the task stands written; `ours` is the incident that a retry of ours belongs to."""
-        slot = self.book.of_task(connection, change.task_arn)
-        if slot is None and ours is not None:
-            slot = next(iter(self.book.of_incident(connection, ours)), None)
-        if slot is None and (change.detail.get("startedBy") or "").startswith(_BY_SCHEDULE):
-            slot = self._guess(connection, run_of_task(change))
-        if slot is None:
-            return None
-        slot = slots.with_task(slot, change.task_arn, standing)
-        self.book.put_slots(connection, [slot])
         return slot
 
     def about(self, connection: Connection, finding: Finding, slot: Slot, now: float) -> tuple[Finding, Incident | None]:

@@ -31,7 +31,7 @@ def dead_schedule(
     lost = f" The run due {when(next_at)} will be lost." if next_at is not None else ""
     said = tuple(f"RunTask will answer {one.said.removeprefix('RunTask ')}" for one in dead if one.said)
     explanation = Explanation(code="dead_schedule", cause=f"{reason}{lost}", next=dead[0].repair, said=said, retryable=False)
-    facts = {"missing": [one.why for one in dead], "dead": reason, "next_due_at": next_at}
+    facts = {"missing": [one.why for one in dead], "dead": reason, "repair": dead[0].repair, "next_due_at": next_at}
     known = {name: value for name, value in facts.items() if value is not None}
     return about_schedule(schedule, "dead_schedule", subject_of(schedule.key), VERDICT, explanation, at=now, facts=known)
 
@@ -40,10 +40,13 @@ def lost(finding: Finding, dead: Finding, kind: str, command: str, next_words: s
     """A run that was refused for what `dead` names: the same matter, now with a lost run. `command` makes up for the run."""
     service = "rule" if kind == "rule" else "schedule"
     cause = f"The {service} fired; ECS refused. {dead.facts['dead']}"
-    following = f"1. {dead.explanation.next}   2. {command}{next_words}"
+    following = f"1. {dead.facts['repair']}   2. {command}{next_words}"
     explanation = msgspec.structs.replace(finding.explanation, cause=cause, next=following, retryable=False)
     return msgspec.structs.replace(
-        finding, subject=dead.subject, explanation=explanation, facts={**finding.facts, "dead": dead.facts["dead"]}
+        finding,
+        subject=dead.subject,
+        explanation=explanation,
+        facts={**finding.facts, "dead": dead.facts["dead"], "repair": dead.facts["repair"]},
     )
 
 

@@ -19,12 +19,18 @@ KEEP_GOOD = 92 * DAYS
 """How long slots that ended well are kept; the lost ones stay, as their incidents do."""
 
 
+KEEP_CAUSES = 400 * DAYS
+"""How far back it is asked who took away what a schedule needs."""
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule as it was last read. `phase` is a rate's, learned from its runs; `dead` says why its next run cannot start."""
+    """A schedule as it was last read. `phase` is a rate's, learned from its `runs`; `dead` says why its next run cannot start."""
 
     schedule: Schedule
     expected_until: float
     phase: float | None = None
+    runs: tuple[float, ...] = ()
+    """Runs that did not fit the phase, or from which it is yet to be learned."""
     gone_at: float | None = None
     dead: str = ""
 
@@ -45,7 +51,7 @@ class Book:
         self._by_token: dict[str, tuple[str, float]] = {}
         self._deadlines: list[tuple[float, str, float]] = []
         self.changes = 0
-        """Grows with every schedule written."""
+        """Grows with every schedule that is new, another or gone; not with every slot that came due."""
         self.fresh: set[str] = set()
         """Keys of the schedules that were read or written since somebody emptied this."""
 
@@ -78,7 +84,9 @@ class Book:
         }
         if not connection.execute(update(schedules).where(schedules.c.key == key).values(**row)).rowcount:
             connection.execute(insert(schedules).values(key=key, **row))
-        self.changes += 1
+        before = held.get(key)
+        if before is None or known.gone_at is not None or (before.schedule, before.phase) != (known.schedule, known.phase):
+            self.changes += 1
         self.fresh.add(key)
         if known.gone_at is None:
             held[key] = known
@@ -162,9 +170,10 @@ class Book:
             connection.execute(insert(slots), rows)
 
     def drop_waiting(self, connection: Connection, key: str, since: float) -> None:
-        """Forget the slots from `since` on that a schedule owes no more; of those that were launched nothing is taken back."""
-        for slot in [one for one in self.open_slots(connection).values() if one.key == key and one.at >= since and one.state == "waiting"]:
-            self.drop_slot(connection, slot)
+        """Forget the slots from `since` on that a schedule owes no more; of those that fired or were launched nothing is taken back."""
+        for slot in [one for one in self.open_slots(connection).values() if one.key == key and one.at >= since]:
+            if slot.state == "waiting" and slot.fired == "unknown":
+                self.drop_slot(connection, slot)
 
     def drop_slot(self, connection: Connection, slot: Slot) -> None:
         """Forget a slot that nobody owes."""
@@ -206,9 +215,15 @@ class Book:
         return [_doing(value) for value in connection.execute(found.order_by(notes.c.at.desc()).limit(100)).scalars()]
 
     def trim(self, connection: Connection, now: float) -> None:
-        """Forget slots that ended well long ago, and what was said of deliveries then."""
+        """Forget slots that ended well long ago, schedules that are gone, and what was said and done then.
+
+        Who deregistered a definition or deleted a cluster is kept for as long as a dead schedule asks for it.
+        """
         connection.execute(delete(slots).where(slots.c.at < now - KEEP_GOOD, slots.c.state.in_(("done", "recovered"))))
-        connection.execute(delete(notes).where(notes.c.at < now - KEEP_GOOD, notes.c.subject.like("delivery/%")))
+        connection.execute(delete(schedules).where(schedules.c.gone_at < now - KEEP_GOOD))
+        connection.execute(delete(notes).where(notes.c.at < now - KEEP_CAUSES))
+        for_long = notes.c.subject.like("definition/%") | notes.c.subject.like("cluster/%")
+        connection.execute(delete(notes).where(notes.c.at < now - KEEP_GOOD, ~for_long))
 
 
 def slots_between(connection: Connection, since: float, until: float, name: str | None = None) -> list[Slot]:
@@ -228,13 +243,3 @@ def known_schedules(connection: Connection) -> list[Known]:
     """Every schedule that is not gone, by name."""
     found = select(schedules.c.value).where(schedules.c.gone_at.is_(None)).order_by(schedules.c.name, schedules.c.key)
     return [_known(value) for value in connection.execute(found).scalars()]
-
-
-def doings_since(connection: Connection, prefixes: Sequence[str], since: float) -> list[Doing]:
-    """What was done to subjects that begin with one of `prefixes`, the latest first."""
-    found: list[Doing] = []
-    for prefix in prefixes:
-        query = select(notes.c.value).where(notes.c.subject >= prefix, notes.c.subject < prefix + "~", notes.c.at >= since)
-        for value in connection.execute(query.order_by(notes.c.at.desc()).limit(200)).scalars():
-            found.append(_doing(value))
-    return sorted(found, key=lambda one: -one.at)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect, select
+from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect, or_, select
 
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
@@ -125,6 +125,14 @@ def incidents_by_id(connection: Connection, ids: Collection[str]) -> dict[str, I
         rows = connection.execute(select(incidents.c.value).where(incidents.c.id.in_(wanted[start : start + _CHUNK]))).scalars()
         found.update({one.id: one for one in map(_incident, rows)})
     return found
+
+
+def changes_of_schedules(connection: Connection, since: float) -> list[Incident]:
+    """What happened to schedules since a moment, the latest first; what still keeps runs from happening, however old it is."""
+    of_schedules = incidents.c.verdict.in_(("DISABLED", "DELETED", "RETARGETED", "RESCHEDULED"))
+    found = select(incidents.c.value).where(of_schedules, or_(incidents.c.opened_at >= since, incidents.c.state != "resolved"))
+    rows = map(_incident, connection.execute(found.order_by(desc(incidents.c.opened_at)).limit(200)).scalars())
+    return [one for one in rows if one.finding.detector == "schedule_changed"]
 
 
 def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Incident]:

@@ -1,7 +1,9 @@
-"""Stops tasks that ran past a policy's `stop_after`, by StopTask; the task's own end then resolves the incident."""
+"""Stops tasks that ran past a policy's `stop_after`, or run beside another where a policy forbids it; their own end resolves the incident."""
 
 import logging
 from collections.abc import Callable
+
+from sqlalchemy import Connection
 
 from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
@@ -10,6 +12,7 @@ from hinoban.base.units import format_duration
 from hinoban.watch.deadlines import Name
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import incident_id
+from hinoban.watch.model import TaskChange
 from hinoban.watch.retry.desk import Desk
 
 AGAIN = 5 * SECONDS
@@ -35,12 +38,10 @@ class Stopper:
     async def _stop(self, name: Name) -> bool:
         with self._pipeline.transaction() as connection:
             change = queries.newest_change(connection, name)
-        if change is None or change.finished or change.detail.get("desiredStatus") == "STOPPED":
-            return True
-        max_runtime, stop_after = self._pipeline.limits(change)
-        limit = max_runtime if max_runtime is not None and max_runtime <= (stop_after or 0) else stop_after or 0
-        reason = f"hinoban: over its limit of {format_duration(limit)} ({incident_id(f'task:{change.task_arn}')})"
-        asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": reason}
+            if change is None or change.finished or change.detail.get("desiredStatus") == "STOPPED":
+                return True
+            overlap = self._overlap(connection, change)
+        asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": overlap or self._over(change)}
         try:
             await self._client.in_region(change.region).call("ecs", "StopTask", asked)
         except EndpointUnreachable:
@@ -49,3 +50,15 @@ class Stopper:
             log.warning("StopTask %s: %s", change.task_arn, error)
             return error.code == "InvalidParameterException"  # the task is not there any more
         return True
+
+    def _overlap(self, connection: Connection, change: TaskChange) -> str | None:
+        """The reason to give where a policy stops it because it runs beside another of its family."""
+        for incident in self._pipeline.ledger.open_of_family(connection, change.family):
+            if incident.finding.detector == "overlap" and incident.finding.facts.get("stop") == change.task_arn:
+                return f"hinoban: overlap ({incident.id})"
+        return None
+
+    def _over(self, change: TaskChange) -> str:
+        max_runtime, stop_after = self._pipeline.limits(change)
+        limit = max_runtime if max_runtime is not None and max_runtime <= (stop_after or 0) else stop_after or 0
+        return f"hinoban: over its limit of {format_duration(limit)} ({incident_id(f'task:{change.task_arn}')})"

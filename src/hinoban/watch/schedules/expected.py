@@ -105,6 +105,19 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
     return sure
 
 
+def in_phase(schedule: Schedule, phase: float | None, run: float) -> bool:
+    """Whether a rate()'s run, or slot, fits this phase."""
+    expression = expression_of(schedule.expression, schedule.kind)
+    return phase is not None and isinstance(expression, Rate) and _agree(run, phase, expression.seconds)
+
+
+def is_over(schedule: Schedule, now: float) -> bool:
+    """Whether no run of it was to come any more: its one moment, or its EndDate, has passed."""
+    ended = schedule.end is not None and schedule.end <= now
+    once = unreadable(schedule) is None and isinstance(expression_of(schedule.expression, schedule.kind), At)
+    return ended or (once and not slots_near(schedule, now, math.inf))
+
+
 def due_by(schedule: Schedule, slot: float, grace: float = GRACE) -> float:
     """The moment from which on a slot without a run is missed: its flexible window may be used up, and AWS may be late."""
     return slot + schedule.window_seconds + grace

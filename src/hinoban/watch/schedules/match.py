@@ -73,17 +73,23 @@ class Index:
 
     def slot_of(self, run: Run) -> Match | None:
         """The nearest slot at or before the run, within window and grace; None for a run of no schedule's."""
-        found = [(slot, schedule.key) for schedule in self._candidates(run) if (slot := self._slot(schedule, run.at)) is not None]
+        found = self.slots_of(run)
         if not found:
             return None
-        slot, key = min(found, key=lambda one: (abs(run.at - one[0]), one[1]))
-        return Match(key=key, slot=slot, ambiguous=tuple(key for _, key in found) if len(found) > 1 else ())
+        key, slot = found[0]
+        return Match(key=key, slot=slot, ambiguous=tuple(sorted(key for key, _ in found)) if len(found) > 1 else ())
+
+    def slots_of(self, run: Run) -> list[tuple[str, float]]:
+        """(key, slot) of every schedule that may have launched it, the nearest first."""
+        found = [(schedule.key, slot) for schedule in self.candidates(run) if (slot := self._slot(schedule, run.at)) is not None]
+        return sorted(found, key=lambda one: (abs(run.at - one[1]), one[0]))
 
     def collisions(self) -> list[tuple[str, ...]]:
         """Keys of schedules whose runs nobody can tell apart but by their time: names alike in 36 characters, targets of one rule."""
         return [tuple(schedule.key for schedule in alike) for alike in self._named.values() if len(alike) > 1]
 
-    def _candidates(self, run: Run) -> Sequence[Schedule]:
+    def candidates(self, run: Run) -> Sequence[Schedule]:
+        """The schedules that look like it, whatever its moment."""
         if run.started_by is not None and run.family is not None and run.cluster is not None:
             return self._named.get((run.region, run.cluster, run.family, run.started_by[:_CUT]), ())
         if run.started_by is None and run.kind is not None and run.role is not None:

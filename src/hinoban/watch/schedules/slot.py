@@ -99,34 +99,43 @@ def missed(slot: Slot, reason: str) -> Slot:
 def launched(slot: Slot, launch_id: str, task_arns: tuple[str, ...], refused: int) -> Slot:
     """A RunTask of this slot was seen: in part or in whole refused, or not."""
     tasks = {**dict.fromkeys(task_arns, "launched"), **slot.tasks}
-    state: State = "launched" if tasks else "refused"
-    return msgspec.structs.replace(
-        slot, fired="ok", runtask="ok" if not refused else "NO", launch_id=launch_id, tasks=tasks, state=settled(state, tasks)
-    )
+    state: State = slot.state if slot.state == "recovered" else "launched" if tasks else "refused"
+    seen = msgspec.structs.replace(slot, fired="ok", runtask="ok" if not refused else "NO", launch_id=launch_id, tasks=tasks)
+    return _settled(seen, state)
+
+
+def without_task(slot: Slot, arn: str) -> Slot:
+    """One of its tasks turned out to run for another slot: it stands as if that had never been seen."""
+    tasks = {one: standing for one, standing in slot.tasks.items() if one != arn}
+    if tasks or slot.launch_id is not None:
+        return _settled(msgspec.structs.replace(slot, tasks=tasks), slot.state if slot.state in ("refused", "recovered") else "launched")
+    return msgspec.structs.replace(slot, tasks={}, runtask="unknown", fired="ok" if slot.token else "unknown", state="waiting")
 
 
 def with_task(slot: Slot, arn: str, standing: str) -> Slot:
     """News of one of its tasks; `standing` as in `tasks`."""
     tasks = {**slot.tasks, arn: standing}
     runtask = slot.runtask if slot.runtask == "NO" else "ok"
-    state = slot.state if slot.state in ("refused", "recovered") else "launched"
+    state: State = slot.state if slot.state == "recovered" else "launched"
     # A run of ours, or by hand, takes nothing back of a slot that did not fire.
     fired_then: Hop = slot.fired if slot.fired == "NO" else "ok"
-    return msgspec.structs.replace(slot, fired=fired_then, runtask=runtask, tasks=tasks, state=settled(state, tasks))
+    return _settled(msgspec.structs.replace(slot, fired=fired_then, runtask=runtask, tasks=tasks), state)
 
 
-def settled(state: State, tasks: dict[str, str]) -> State:
-    """How a launched slot stands by its tasks; any other state stays."""
-    if state != "launched" or not tasks:
-        return state
-    standings = set(tasks.values())
-    if "running" in standings:
-        return "running"
-    if "launched" in standings:
-        return "launched"
-    if standings == {"exit 0"}:
-        return "done"
-    return "stopped" if standings <= {"exit 0", "stopped"} else "failed"
+def _settled(slot: Slot, state: State) -> Slot:
+    """How a launched slot stands by its tasks; any other state stays. One that got fewer tasks than it asked for did not end well."""
+    if state == "launched" and slot.tasks:
+        standings = set(slot.tasks.values())
+        good = sum(1 for standing in slot.tasks.values() if standing == "exit 0")
+        if standings & {"running", "launched"}:
+            state = "running" if "running" in standings else "launched"
+        elif standings == {"exit 0"}:
+            state = "refused" if slot.runtask == "NO" and good < slot.count else "done"
+        else:
+            state = "stopped" if standings <= {"exit 0", "stopped"} else "failed"
+    elif state == "launched":
+        state = "refused" if slot.runtask == "NO" else "waiting"
+    return msgspec.structs.replace(slot, state=state)
 
 
 def overdue(slot: Slot, now: float) -> bool:

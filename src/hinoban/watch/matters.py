@@ -1,0 +1,92 @@
+"""Matters that are neither a launch's nor a task's own end: two runs at once, and targets that are not reached.
+
+Runs inside the pipeline's transaction. What the matter is, the detectors say.
+"""
+
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from hinoban.watch import incidents
+from hinoban.watch.deadlines import Deadlines, Name
+from hinoban.watch.detect.delivery import delivery
+from hinoban.watch.detect.overlap import overlap
+from hinoban.watch.detect.slots import of_slot
+from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.live import LiveTasks
+from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange
+from hinoban.watch.policies import Policies
+from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.timetable import Timetable
+from hinoban.watch.words import clock_time
+
+
+class Opens(Protocol):
+    """How the pipeline opens an incident."""
+
+    def __call__(self, connection: Connection, finding: Finding, launch: Launch | None, now: float, slot: Slot | None = None) -> None: ...
+
+
+class Matters:
+    """Memory of the tasks that live now, and what follows from it."""
+
+    def __init__(
+        self, ledger: Ledger, timetable: Timetable, policies: Policies, deadlines: Deadlines, open_incident: Opens, zone: str
+    ) -> None:
+        self._ledger = ledger
+        self._timetable = timetable
+        self._policies = policies
+        self._deadlines = deadlines
+        self._open = open_incident
+        self._zone = zone
+        self.live = LiveTasks()
+
+    def resume(self, connection: Connection) -> None:
+        """Take up the stops that a policy asked for and an earlier life did not make."""
+        for incident in self._ledger.open_incidents(connection).values():
+            if incident.finding.detector == "overlap" and (arn := incident.finding.facts.get("stop")):
+                self._deadlines.again(_name_of(arn), "stop", incident.opened_at)
+
+    def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
+        """One target, one incident, told when it begins to fail and when it is well again."""
+        finding = delivery(news)
+        if finding is not None and (slot := self._timetable.undelivered(connection, news)) is not None:
+            # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
+            if slot.incident_id is None:
+                self._open(connection, of_slot(finding, slot), None, now, slot)
+            return
+        known = self._ledger.incident(connection, incidents.incident_id(delivery_subject(news)))
+        if finding is None:
+            if known is not None and known.state != "resolved":
+                self._ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
+        elif known is None:
+            self._open(connection, finding, None, now)
+        elif known.state == "resolved":
+            self._ledger.put(connection, incidents.again(known, finding, now), now)
+
+    def task(self, connection: Connection, change: TaskChange, now: float) -> None:
+        """Two runs of a family at once, and the end of it."""
+        policy = self._policies.overlap(change)
+        scheduled = policy is not None or self._timetable.starts(connection, change)
+        found = self.live.seen(connection, change, scheduled=scheduled)
+        if found is not None:
+            newer, older = found
+            stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
+            finding = overlap(change, newer, older, self._timetable.when, stopping)
+            known = [one for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
+            if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+                self._open(connection, finding, None, now)
+                if stopping is not None:
+                    self._deadlines.again(_name_of(stopping), "stop", now)
+        if change.finished:
+            for incident in self._ledger.open_of_family(connection, change.family):
+                pair = (incident.finding.task_arn, incident.finding.facts.get("older"))
+                if incident.finding.detector == "overlap" and change.task_arn in pair:
+                    words = f"Task {change.task_arn.rpartition('/')[2][:8]} ended at {clock_time(change.at, self._zone)}."
+                    self._ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
+
+
+def _name_of(arn: str) -> Name:
+    """What names a task in our tables."""
+    parts = arn.split(":")
+    return arn.rpartition("/")[2], parts[3], parts[4]
