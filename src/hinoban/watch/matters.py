@@ -55,7 +55,7 @@ class Matters:
             if slot.incident_id is None:
                 self._open(connection, of_slot(finding, slot), None, now, slot)
             return
-        known = self._ledger.incident(connection, incidents.incident_id(delivery_subject(news)))
+        known = self._ledger.incident(connection, incidents.incident_id(subject_of(news)))
         if finding is None:
             if known is not None and known.state != "resolved":
                 self._ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
