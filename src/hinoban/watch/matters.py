@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
-from hinoban.watch.detect.delivery import delivery
+from hinoban.watch.detect.delivery import delivery, subject_of
 from hinoban.watch.detect.overlap import overlap
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
