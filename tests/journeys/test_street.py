@@ -40,7 +40,7 @@ async def test_a_task_that_ends_well_is_remembered_and_nobody_is_told(street: Op
     await here.pass_time(5)
     assert here.said() == []
     assert here.watch.incidents()["incidents"] == []
-    [task] = here.watch.history("hello")["tasks"]
+    [task] = here.watch.history({"family": "hello"})["tasks"]
     assert (task["exit_code"], task["last_status"], task["version"]) == (0, "STOPPED", 5)
 
 
@@ -88,7 +88,7 @@ async def test_a_full_machine_refuses_and_the_retry_runs_when_room_is_made(stree
     refused = await here.bench.run("late", **RETRIED)
     assert refused["failures"][0]["reason"].startswith("Capacity is unavailable at this time.")
     await here.pass_time(120)
-    found = here.watch.history("late")["tasks"]
+    found = here.watch.history({"family": "late"})["tasks"]
     assert [task["exit_code"] for task in found] == [0]
     assert here.incident()["verdict"] == "RECOVERED"
 
@@ -170,7 +170,7 @@ async def test_attempts_tell_when_they_were_launched(street: Open) -> None:
     await here.bench.define("job", "run_for=90s exit=2")
     arn = await here.bench.run_one("job")
     await here.pass_time(120, step=5)
-    [row] = here.watch.history("job")["tasks"]
+    [row] = here.watch.history({"family": "job"})["tasks"]
     assert row["arn"] == arn
     assert here.incident()["attempts"][0]["at"] == row["created_at"]
 
@@ -230,7 +230,7 @@ async def test_an_image_that_cannot_be_pulled_is_no_retry_and_says_why(street: O
     await here.pass_time(600, step=10)
     assert here.incident()["verdict"] == "NOT STARTED"
     assert here.incident()["retryable"] is False
-    assert len(here.watch.history("web")["tasks"]) == 1
+    assert len(here.watch.history({"family": "web"})["tasks"]) == 1
 
 
 async def test_a_task_out_of_memory_says_what_to_set(street: Open) -> None:
@@ -291,7 +291,7 @@ async def test_killed_at_any_moment_the_street_misses_nothing_and_runs_nothing_t
         await here.pass_time(7)
         await here.restart_engine()
     await here.pass_time(30)
-    [task] = here.watch.history("nightly")["tasks"]
+    [task] = here.watch.history({"family": "nightly"})["tasks"]
     assert (task["exit_code"], task["version"]) == (4, 5)
     assert here.incident()["verdict"] == "EXIT 4"
     assert sum(here.bench.runs.values()) == 1
@@ -317,7 +317,7 @@ async def test_a_failure_in_another_region_is_followed_there(street: Open) -> No
         "RunTask", region="eu-west-1", taskDefinition="there", launchType="FARGATE", networkConfiguration=network, **RETRIED
     )
     await here.pass_time(120)
-    [task] = here.watch.history("there")["tasks"]
+    [task] = here.watch.history({"family": "there"})["tasks"]
     assert (task["region"], task["exit_code"]) == ("eu-west-1", 0)
     assert here.incident()["verdict"] == "RECOVERED"
 
@@ -331,6 +331,6 @@ async def test_a_feed_that_was_trimmed_is_made_up_for_by_describing(street: Open
     await here.bench.clock.advance(600)
     await here.bench.define("other", "run_for=1s")
     await here.pass_time(5)
-    [task] = here.watch.history("lost")["tasks"]
+    [task] = here.watch.history({"family": "lost"})["tasks"]
     assert task["exit_code"] == 2
     assert here.incident()["verdict"] == "EXIT 2"

@@ -161,7 +161,7 @@ async def test_a_lost_thread_is_backfilled(tmp_path: Path) -> None:
     world.aws.events.append(world.aws.events[-1])
     world.aws.oldest = 5
     await world.turns(2)
-    rows = world.watch.history()["tasks"]
+    rows = world.watch.history({})["tasks"]
     assert {(row["family"], row["exit_code"], row["open"]) for row in rows} == {("job", 0, False), ("other", 4, False)}
     assert [incident["family"] for incident in world.watch.incidents()["incidents"]] == ["other"]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import daemon, env, incidents, logs, rules, run, schedules, tasks, why
+from hinoban.cli import daemon, env, history, incidents, logs, rules, run, schedules, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("logs")(logs.logs)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(schedules.app, name="schedules")
 app.command("rules")(rules.rules)
+app.command("history")(history.history)
 app.command("stop")(tasks.stop)
 app.command("demo")(daemon.demo)
 app.command("version")(daemon.version)

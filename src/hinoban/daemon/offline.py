@@ -50,7 +50,7 @@ class Offline:
             case ["why"]:
                 return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case ["history"]:
-                return answers.history(given.get("family"), int(given.get("limit") or 100))
+                return answers.history({name: str(value) for name, value in given.items() if value is not None})
             case ["status"]:
                 return answers.status()
         raise HinobanError(f"{path} needs a running daemon", "a state folder alone cannot answer it", "Start it: hinoban up")

@@ -1,6 +1,6 @@
 """What the watch answers to people: why, incidents, history, status. Reads watch.db only, so it also works with no daemon running."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from hinoban.watch import answers_schedules
 from hinoban.watch.background import background_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
+from hinoban.watch.history.search import find, search_of
 from hinoban.watch.incidents import incident_id
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
@@ -47,10 +48,11 @@ class Answers:
             incident = one_incident(connection, prefix)
             return {**incident_json(incident), "log": queries.incident_log(connection, incident.id) or []}
 
-    def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
-        """`{"tasks": [...]}`: the latest tasks, newest first."""
+    def history(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """`{"tasks": [...]}`: the tasks that fit, newest first; `query` as in search.search_of."""
+        asked = search_of(query)
         with self._engine.connect() as connection:
-            return {"tasks": [task_json(row) for row in queries.runs(connection, family, limit)]}
+            return {"tasks": [task_json(row) for row in find(connection, asked)]}
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
         """What happened to a task, incident, launch (whole or shortened ids) or to a family's last bad run, else its last run.
@@ -220,7 +222,15 @@ def task_json(row: RowMapping) -> dict[str, Any]:
         "stop_code",
         "exit_code",
     )
-    return {**{name: row[name] for name in plain}, **moments, "verdict": row["verdict"], "version": row["version"], "open": row["open"]}
+    ran = row["stopped_at"] - row["started_at"] if row["stopped_at"] is not None and row["started_at"] is not None else None
+    return {
+        **{name: row[name] for name in plain},
+        **moments,
+        "ran_seconds": ran,
+        "verdict": row["verdict"],
+        "version": row["version"],
+        "open": row["open"],
+    }
 
 
 def _containers(detail: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -114,6 +114,7 @@ class Watch:
             self._steady_since = now
         self._read_at = now
         self.pipeline.take(self._source.name, batch, now)
+        await self._source.committed()
         self._cursor, self._asked, self._reached = batch.cursor, True, True
         if batch.events:
             self._wake()
@@ -155,9 +156,9 @@ class Watch:
         """See Answers.why."""
         return self.answers.why(name, full=full)
 
-    def history(self, family: str | None = None, limit: int = 50) -> dict[str, Any]:
+    def history(self, query: Mapping[str, str]) -> dict[str, Any]:
         """See Answers.history."""
-        return self.answers.history(family, limit)
+        return self.answers.history(query)
 
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
         """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""

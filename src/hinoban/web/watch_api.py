@@ -1,5 +1,6 @@
 """The watch's part of the JSON API, served on its Unix socket: incidents, why, history, schedules, status."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol, get_args
 
 from starlette.applications import Starlette
@@ -30,7 +31,7 @@ class WatchQueries(Protocol):
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
 
-    def history(self, family: str | None, limit: int) -> dict[str, Any]: ...
+    def history(self, query: Mapping[str, str]) -> dict[str, Any]: ...
 
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]: ...
 
@@ -69,7 +70,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
         return watch.why(name, full=request.query_params.get("full") == "true")
 
     async def history(request: Request) -> Any:
-        return watch.history(request.query_params.get("family"), whole(request, "limit", 100, _MOST_ROWS))
+        return watch.history(dict(request.query_params))
 
     async def schedules(request: Request) -> Any:
         asked = request.query_params
