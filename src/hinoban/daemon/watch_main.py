@@ -23,7 +23,7 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import channels_of
 from hinoban.watch.service import Watch
-from hinoban.watch.sources import SOURCES
+from hinoban.watch.sources import Journal
 from hinoban.web import watch_api
 
 
@@ -52,10 +52,10 @@ async def _watch(settings: WatchSettings) -> None:
         config,
         open_file(Path(settings.directory) / "watch.db"),
         client,
-        SOURCES["journal"](client, clock),
+        Journal(client, clock),
         clock,
         SystemIds(),
-        channels_of(config, clock, sys.stdout),
+        channels_of(config, clock, sys.stdout, client=client),
     )
     failed: list[BaseException] = []
     work = Group(failed.append)

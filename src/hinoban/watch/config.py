@@ -40,22 +40,131 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     overlap: OnOverlap | None = None
 
 
+Level = Literal["page", "ticket", "digest"]
+"""How loudly a matter is told: wakes somebody, waits for working hours, stands in the daily report only."""
+
+LogTail = Literal["off", "masked", "full"]
+"""Whether a failed task's last lines go out with its message: not at all, without what looks like a secret, as they are."""
+
+PEOPLE: tuple[Level, ...] = ("page", "ticket")
+ALL: tuple[Level, ...] = ("page", "ticket", "digest")
+
+
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Where alerts are posted, and the secret that signs them."""
 
     url: str
     secret: str
     name: str = "webhook"
+    format: Literal["hinoban", "cloudevents"] = "hinoban"
+    levels: tuple[Level, ...] = ALL
 
     def __repr__(self) -> str:
         return f"Webhook(name={self.name!r})"  # never the secret, nor a URL that may hold one
 
 
+class Slack(msgspec.Struct, frozen=True, kw_only=True):
+    """Slack by an incoming webhook (`url`), or by a bot (`token` and `channel`), whose messages have a thread and are updated in place."""
+
+    name: str = "slack"
+    url: str | None = None
+    token: str | None = None
+    channel: str | None = None
+    mention: str = ""
+    """Put into pages only, in Slack's spelling: `<!here>`, `<!subteam^S012ABC>`, `<@U012ABC>`."""
+    api: str = "https://slack.com/api"
+    levels: tuple[Level, ...] = PEOPLE
+
+    def __repr__(self) -> str:
+        return f"Slack(name={self.name!r})"
+
+
+class PagerDuty(msgspec.Struct, frozen=True, kw_only=True):
+    """A PagerDuty service's integration (Events API v2)."""
+
+    routing_key: str
+    name: str = "pagerduty"
+    url: str = "https://events.pagerduty.com"
+    levels: tuple[Level, ...] = ("page",)
+
+    def __repr__(self) -> str:
+        return f"PagerDuty(name={self.name!r})"
+
+
+class Sns(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic; `format`: the message as text for people, or the webhook's JSON for programs."""
+
+    topic: str
+    name: str = "sns"
+    format: Literal["text", "json"] = "text"
+    levels: tuple[Level, ...] = PEOPLE
+
+
+class Email(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets mails, and the mail server of `[smtp]` that takes them."""
+
+    to: tuple[str, ...]
+    host: str
+    sender: str
+    port: int = 587
+    starttls: bool = True
+    user: str | None = None
+    password: str | None = None
+    name: str = "email"
+    levels: tuple[Level, ...] = PEOPLE
+
+    def __repr__(self) -> str:
+        return f"Email(name={self.name!r}, host={self.host!r}, port={self.port})"  # never the password
+
+
+class Apprise(msgspec.Struct, frozen=True, kw_only=True):
+    """Whatever Apprise knows, by its URLs."""
+
+    urls: tuple[str, ...]
+    name: str = "apprise"
+    levels: tuple[Level, ...] = PEOPLE
+
+    def __repr__(self) -> str:
+        return f"Apprise(name={self.name!r})"
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A link under every message; `url` may name fields of the incident in braces (notify/links.py)."""
+
+    text: str
+    url: str
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What matches goes to these channels."""
+
+    match: dict[str, Any]
+    channels: tuple[str, ...]
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """What matches is told to nobody before `until`, a moment; then it is told what was hidden."""
+
+    match: dict[str, Any]
+    until: float
+    name: str
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told."""
+    """Who is told. `severity` says otherwise than the table of notify/levels.py for the detectors it names."""
 
     console: bool = True
     webhooks: tuple[Webhook, ...] = ()
+    slack: tuple[Slack, ...] = ()
+    pagerduty: tuple[PagerDuty, ...] = ()
+    sns: tuple[Sns, ...] = ()
+    email: tuple[Email, ...] = ()
+    apprise: tuple[Apprise, ...] = ()
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    mutes: tuple[Mute, ...] = ()
+    severity: dict[str, Level] = {}
+    log_tail: LogTail = "masked"
     dead_after: float = 3 * DAYS
 
 

@@ -32,10 +32,14 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What an outbox row is about: the incident as it was then, and what happened to it."""
+    """What an outbox row is about: the incident as it was then, and what happened to it.
+
+    `log`: the last lines of the failed task as they may be shown, put in when the message leaves.
+    """
 
     incident: Incident
     change: Change
+    log: tuple[str, ...] = ()
 
 
 class Ledger:

@@ -6,12 +6,16 @@ from hinoban.watch.history.ledger import Message
 
 
 class DeliveryFailed(Exception):
-    """It did not arrive. `permanent`: trying again cannot help. `retry_after`: seconds that the other side asked for."""
+    """It did not arrive. `permanent`: trying again cannot help. `retry_after`: seconds that the other side asked for.
 
-    def __init__(self, why: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+    `in_doubt`: nobody knows whether it arrived (the answer was lost), so the next try may be a repeat.
+    """
+
+    def __init__(self, why: str, *, permanent: bool = False, retry_after: float | None = None, in_doubt: bool = False) -> None:
         super().__init__(why)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.in_doubt = in_doubt
 
 
 class Channel(Protocol):

@@ -1,5 +1,6 @@
-"""A webhook as a channel: POSTs JSON, signed. `X-Hinoban-Signature: sha256=<hex>` is the HMAC-SHA256 of `<timestamp>.<body>`,
-where the timestamp stands in `X-Hinoban-Timestamp`; `X-Hinoban-Delivery` names the delivery, the same at every try."""
+"""A webhook as a channel: POSTs JSON, signed, as our own object or as a CloudEvent. `X-Hinoban-Signature: sha256=<hex>` is the
+HMAC-SHA256 of `<timestamp>.<body>`, where the timestamp stands in `X-Hinoban-Timestamp`; `X-Hinoban-Delivery` names the delivery, the
+same at every try."""
 
 import hashlib
 import hmac
@@ -7,13 +8,15 @@ import hmac
 import httpx
 import msgspec
 
-from hinoban.base.clock import SECONDS, Clock
+from hinoban.base.clock import Clock
 from hinoban.watch.config import Webhook
 from hinoban.watch.history.ledger import Message
-from hinoban.watch.notify.channels.channel import DeliveryFailed
+from hinoban.watch.notify.channels.http import TIMEOUT, client, post, refusal
+from hinoban.watch.notify.cloudevent import cloud_event
 from hinoban.watch.notify.message import webhook_payload
 
-TIMEOUT = 10 * SECONDS
+__all__ = ["TIMEOUT", "WebhookChannel", "signature"]
+_TYPES = {"hinoban": "application/json", "cloudevents": "application/cloudevents+json"}
 
 
 class WebhookChannel:
@@ -23,27 +26,21 @@ class WebhookChannel:
         self.name = config.name
         self._config = config
         self._clock = clock
-        self._http = httpx.AsyncClient(transport=transport, timeout=TIMEOUT, follow_redirects=False)
+        self._http = client(transport)
 
     async def send(self, message: Message, delivery_id: str) -> None:
-        body = msgspec.json.encode(webhook_payload(message.incident, message.change))
+        payload = webhook_payload(message.incident, message.change)
+        body = msgspec.json.encode(cloud_event(payload) if self._config.format == "cloudevents" else payload)
         timestamp = str(int(self._clock.now()))
         headers = {
-            "content-type": "application/json",
-            "user-agent": "hinoban",
+            "content-type": _TYPES[self._config.format],
             "x-hinoban-delivery": delivery_id,
             "x-hinoban-timestamp": timestamp,
             "x-hinoban-signature": f"sha256={signature(self._config.secret, timestamp, body)}",
         }
-        try:
-            answer = await self._http.post(self._config.url, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # The error's own text may hold the URL, and a URL may hold a secret.
-            raise DeliveryFailed(type(error).__name__, permanent=isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)) from None
-        if answer.is_success:
-            return
-        again = answer.status_code >= 500 or answer.status_code in (408, 429)
-        raise DeliveryFailed(f"HTTP {answer.status_code}", permanent=not again, retry_after=_seconds(answer.headers.get("retry-after")))
+        answer = await post(self._http, self._config.url, body, headers)
+        if not answer.is_success:
+            raise refusal(answer)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -52,7 +49,3 @@ class WebhookChannel:
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """What the receiver computes too, and compares."""
     return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdigit() else None
