@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import Connection, RowMapping
 
 from hinoban.base.units import local_day_time
+from hinoban.watch.definitions import Changed
 from hinoban.watch.history import queries
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.notify.background import Background, Run, cost_words, usual_words
 
 _RUNS = 31
 _ATTEMPTS = 50
+_PARTS = 6
 
 
 def background_of(
@@ -42,7 +45,7 @@ def background_of(
         as_of=as_of,
         live=live,
         usual=_usual(connection, row) if row is not None and failed else None,
-        changed=_changed(connection, row, zone) if row is not None and failed else None,
+        changed=_changed(connection, incident, row, zone) if row is not None and incident is not None else None,
         cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,
     )
 
@@ -63,9 +66,32 @@ def _usual(connection: Connection, row: RowMapping) -> str | None:
     return usual_words([run["stopped_at"] - run["started_at"] for run in good if run["stopped_at"] and run["started_at"]])
 
 
-def _changed(connection: Connection, row: RowMapping, zone: ZoneInfo) -> str | None:
-    """`:8 → :9 since the last good run (Fri 27 Nov 00:00 JST)`; None where it ran the same revision, or no good run is known."""
+def _changed(connection: Connection, incident: Incident, row: RowMapping, zone: ZoneInfo) -> str | None:
+    """`since the last good run: :8 → :9, environment DB_HOST (registered Thu 26 Nov 17:40 JST by terraform); same image digest`."""
+    if (kept := queries.definition_change(connection, incident.id)) is not None:
+        return changed_words(msgspec.json.decode(kept, type=Changed), zone)
     good = queries.last_good_run(connection, row)
     if good is None or None in (good["revision"], row["revision"]) or good["revision"] == row["revision"]:
         return None
-    return f":{good['revision']} → :{row['revision']} since the last good run ({local_day_time(good['created_at'], zone)})"
+    return f"since the last good run ({local_day_time(good['created_at'], zone)}): :{good['revision']} → :{row['revision']}"
+
+
+def changed_words(changed: Changed, zone: ZoneInfo) -> str:
+    """What is different, in one line."""
+    words = f"since the last good run ({local_day_time(changed.good_at, zone)}): "
+    if changed.before == changed.after:
+        return words + f"the image's digest; the definition :{changed.after} is the same"
+    parts = changed.parts
+    told = "" if parts is None else f", {', '.join(parts[:_PARTS])}" if parts else ", which say the same"
+    if parts is not None and len(parts) > _PARTS:
+        told += f" and {len(parts) - _PARTS} more"
+    words += f":{changed.before} → :{changed.after}{told}"
+    if changed.registered_at is not None:
+        by = f" by {changed.registered_by.rpartition('/')[2]}" if changed.registered_by else ""
+        words += f" (registered {local_day_time(changed.registered_at, zone)}{by})"
+    digest = (
+        {True: "; same image digest", False: "; another image digest"}.get(changed.same_digest, "")
+        if changed.same_digest is not None
+        else ""
+    )
+    return words + digest

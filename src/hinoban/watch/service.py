@@ -18,6 +18,7 @@ from hinoban.watch import detect, incidents
 from hinoban.watch.answers import Answers, one_incident
 from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import WatchConfig
+from hinoban.watch.definitions import DefinitionKeeper
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.notify.channels import Channel
@@ -66,6 +67,7 @@ class Watch:
         )
         self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind)
         self.logs = LogKeeper(engine, client, config.log_lines)
+        self.definitions = DefinitionKeeper(engine, client)
         self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
         self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.unproven)
@@ -85,6 +87,7 @@ class Watch:
             "stops": self.stopper.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
+            "definitions": self.definitions.step,
             "schedules": self.schedules.step,
         }
         self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
@@ -124,7 +127,15 @@ class Watch:
     async def turn(self) -> None:
         """Read once, then everything that is due once: the whole watch for tests and one-off runs."""
         await self.read(self._clock.now())
-        for step in (self.schedules.step, self._timed, self.retries.step, self.stopper.step, self.logs.step, self.outbox.step):
+        for step in (
+            self.schedules.step,
+            self._timed,
+            self.retries.step,
+            self.stopper.step,
+            self.logs.step,
+            self.definitions.step,
+            self.outbox.step,
+        ):
             await step(self._clock.now())
 
     def behind(self) -> str | None:

@@ -63,6 +63,18 @@ def task_by_arn(connection: Connection, arn: str) -> RowMapping | None:
     return connection.execute(select(tasks).where(tasks.c.id == arn.rpartition("/")[2], tasks.c.arn == arn)).mappings().first()
 
 
+def task_by_id(connection: Connection, task_id: str) -> RowMapping | None:
+    """The task of this id."""
+    return connection.execute(select(tasks).where(tasks.c.id == task_id)).mappings().first()
+
+
+def definition_change(connection: Connection, incident_id: str) -> str | None:
+    """In what the definition differs from the last good run's, as kept with the incident: JSON; None where nothing is known."""
+    if "changed" not in {column["name"] for column in inspect(connection).get_columns("incidents")}:
+        return None  # a folder that an older version left, read without a daemon
+    return connection.execute(select(incidents.c.changed).where(incidents.c.id == incident_id)).scalar() or None
+
+
 def runs(connection: Connection, family: str | None, limit: int) -> list[RowMapping]:
     """The latest tasks of a family (None: of all), newest first."""
     columns = [column for column in tasks.columns if column.name not in ("timeline", "versions")]

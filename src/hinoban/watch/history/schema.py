@@ -84,6 +84,7 @@ incidents = Table(
     Column("changed_at", Float, nullable=False),
     Column("value", LargeBinary, nullable=False),
     Column("log_wanted", Integer, nullable=False),  # how often we shall still try to fetch the log's tail; 0: kept, or nothing to fetch
+    Column("changed", Text),  # in what the definition differs from the last good run's: JSON, empty where in nothing; None: not looked at
     Column("log", Text),  # the last lines of the failed task's log, a JSON list
 )
 Index("incidents_by_state", incidents.c.state, incidents.c.opened_at)

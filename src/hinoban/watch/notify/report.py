@@ -131,7 +131,7 @@ def _report(
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
         ("Log", log or ((f"{UNKNOWN}: no line was kept" if log_tail is None else "It printed nothing.",) if failed else ())),
-        ("Changed", ((background.changed or "") if failed else "",)),
+        ("Changed", (background.changed or "",)),
         ("Usual", ((background.usual or "") if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
         ("Next", (_next_line(incident, background, zone),)),
