@@ -1,12 +1,11 @@
 """What brings events. A source is added here and in docs/checklists/source.md."""
 
-from collections.abc import Callable
-
-from hinoban.aws.client import Client
-from hinoban.base.clock import Clock
 from hinoban.watch.sources.journal import Journal
+from hinoban.watch.sources.poll import Poll
 from hinoban.watch.sources.source import Batch, Source
+from hinoban.watch.sources.sqs import Sqs
 
-SOURCES: dict[str, Callable[[Client, Clock], Source]] = {"journal": Journal}
+SOURCES = frozenset({"journal", "sqs", "poll"})
+"""Every source there is; the contract suite holds each to the same rules."""
 
-__all__ = ["SOURCES", "Batch", "Journal", "Source"]
+__all__ = ["SOURCES", "Batch", "Journal", "Poll", "Source", "Sqs"]

@@ -46,6 +46,9 @@ class Journal:
             return Batch(events=(), cursor=Cursor(feed, 0, max(newest, 1), now, now))
         return batch_of_lines(lines, feed, after, newest, now, gap)
 
+    async def committed(self) -> None:
+        """The engine keeps its feed by age: it is told nothing."""
+
     async def _backfill(self, cursor: Cursor | None, oldest: int, regions: Sequence[str]) -> Batch:
         now = self._clock.now()
         events: list[bytes] = []

@@ -21,12 +21,14 @@ _line = msgspec.json.Decoder(Line).decode
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What a source brought: raw envelopes and the cursor behind them, to be stored in the same transaction.
 
-    `listed` is set after a backfill: the ARNs of every task that AWS still knows (of those regions).
+    `listed` is set after a backfill: the ARNs of every task that AWS still knows (of those regions). `silent` marks what ended before a
+    source was attached for the first time: it fills the history, and nothing is told or done about it.
     """
 
     events: Sequence[bytes]
     cursor: Cursor
     listed: frozenset[str] | None = None
+    silent: bool = False
 
 
 class Source(Protocol):
@@ -34,11 +36,15 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The cursor's key."""
+        """The cursor's key; it holds account and region where the source is of one."""
         ...
 
     async def poll(self, cursor: Cursor | None) -> Batch:
         """Wait (not for ever) for what stands behind `cursor`, and bring it. Raises HinobanError where nobody answers."""
+        ...
+
+    async def committed(self) -> None:
+        """The last batch and its cursor are remembered: what was kept for it elsewhere may go. Never raises for a bad connection."""
         ...
 
 

@@ -1,0 +1,42 @@
+"""CloudTrail's event history as envelopes: what LookupEvents tells of RunTask, in the shape EventBridge would have given it. PURE.
+
+Shape: facts/cloudtrail_sns_lambda.md §1.5. `CloudTrailEvent` is the record as a JSON string; one that is none is left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hinoban.watch.normalise import CALL_EVENT
+
+_record = msgspec.json.Decoder(dict[str, Any]).decode
+ECS = "ecs.amazonaws.com"
+
+
+def asked(event_name: str, since: float, until: float) -> dict[str, Any]:
+    """LookupEvents' parameters; it takes one attribute, so that the event's source is looked at here."""
+    attribute = {"AttributeKey": "EventName", "AttributeValue": event_name}
+    return {"LookupAttributes": [attribute], "StartTime": since, "EndTime": until, "MaxResults": 50}
+
+
+def looked_up(event: Mapping[str, Any]) -> bytes | None:
+    """The envelope of one event of ECS; None for another service's, and for what is no record."""
+    try:
+        record = _record(event.get("CloudTrailEvent") or "")
+        if record.get("eventSource") != ECS:
+            return None
+        envelope = {
+            "version": "0",
+            "id": record["eventID"],
+            "detail-type": CALL_EVENT,
+            "source": "aws.ecs",
+            "account": record.get("recipientAccountId") or (record.get("userIdentity") or {}).get("accountId") or "",
+            "time": record["eventTime"],
+            "region": record["awsRegion"],
+            "resources": [],
+            "detail": record,
+        }
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return msgspec.json.encode(envelope)

@@ -1,0 +1,194 @@
+"""EventBridge -> SQS as a source: messages are received by long polling, and deleted only after the watch has remembered them.
+
+Their bodies are EventBridge envelopes, also inside an SNS notification. What is none is set aside and holds up nothing.
+Rules: facts/cloudtrail_sns_lambda.md §5.2. Who may send to the queue may tell us events: its policy is the door (docs/on-aws.md).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hinoban.aws.client import Client, EndpointUnreachable
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import SECONDS, Clock
+from hinoban.watch.history.aside import Aside
+from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.normalise import Envelope
+from hinoban.watch.sources.source import Batch
+
+WAIT = 20 * SECONDS
+VISIBILITY = 120 * SECONDS
+"""So long a received message stays hidden from other readers; at half of it what is still held is hidden anew."""
+AT_ONCE = 10
+"""The most messages of one ReceiveMessage, DeleteMessageBatch or ChangeMessageVisibilityBatch."""
+MOST = 200
+"""The most messages of one batch of ours."""
+MOST_RECEIVES = 20
+"""A message that came so often and was never remembered is what ends us each time: it is set aside."""
+log = logging.getLogger(__name__)
+
+_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+class _Notification(msgspec.Struct, frozen=True, rename="pascal"):
+    """An SNS notification, as SNS writes it into a queue without raw message delivery (facts/cloudtrail_sns_lambda.md §3)."""
+
+    type: str
+    message: str
+    topic_arn: str
+
+
+_notification = msgspec.json.Decoder(_Notification).decode
+
+
+class _Held(msgspec.Struct):
+    """A message that is ours until its visibility ends."""
+
+    handle: str
+    hidden_at: float
+    event: bytes | None
+
+
+class Poison(ValueError):
+    """Why a message is no event."""
+
+
+class Sqs:
+    """One queue. `aside` keeps what cannot be read; it must have written when it returns."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        queue_url: str,
+        *,
+        aside: Callable[[Aside], None],
+        wait: float = WAIT,
+        visibility: float = VISIBILITY,
+        most: int = MOST,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._url = queue_url
+        self._aside = aside
+        self._wait = wait
+        self._visibility = visibility
+        self._most = most
+        self._held: dict[str, _Held] = {}
+        self._done: dict[str, str] = {}
+        account, _, queue = urlsplit(queue_url).path.strip("/").rpartition("/")
+        self.name = f"sqs:{account.rpartition('/')[2]}/{client.region}/{queue}"
+
+    async def poll(self, cursor: Cursor | None) -> Batch:
+        """What waits in the queue, up to `most` messages; a batch that was not committed comes again."""
+        await self._delete()
+        if self._held:
+            await self.step(self._clock.now())
+            return self._batch(cursor, more=True)
+        wait, full = self._wait, True
+        while full and len(self._held) < self._most:
+            received = await self._receive(wait)
+            full, wait = received == AT_ONCE, 0.0
+            await self.step(self._clock.now())
+        return self._batch(cursor, more=full)
+
+    async def committed(self) -> None:
+        """Delete what was remembered; what cannot be deleted now is deleted before the next poll."""
+        self._done |= {message_id: one.handle for message_id, one in self._held.items()}
+        self._held = {}
+        try:
+            await self._delete()
+        except (EndpointUnreachable, AwsError) as error:
+            log.info("%s: %s messages are not deleted yet: %s", self.name, len(self._done), error)
+
+    async def step(self, now: float) -> float | None:
+        """Hide anew what is held at half its time; when to come again. Also for a loop beside a slow commit."""
+        half = self._visibility / 2
+        late = {message_id: one for message_id, one in self._held.items() if now >= one.hidden_at + half}
+        for some in _tens(late):
+            entries = [
+                {"Id": str(place), "ReceiptHandle": late[message_id].handle, "VisibilityTimeout": int(self._visibility)}
+                for place, message_id in enumerate(some)
+            ]
+            # Where a handle is refused the message is already visible again: it comes twice, which is harmless.
+            await self._call("ChangeMessageVisibilityBatch", {"Entries": entries})
+            for message_id in some:
+                late[message_id].hidden_at = now
+        return min((one.hidden_at + half for one in self._held.values()), default=None)
+
+    async def _receive(self, wait: float) -> int:
+        asked = {
+            "MaxNumberOfMessages": AT_ONCE,
+            "WaitTimeSeconds": int(wait),
+            "VisibilityTimeout": int(self._visibility),
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
+        }
+        messages = (await self._call("ReceiveMessage", asked)).get("Messages") or ()
+        now = self._clock.now()
+        for message in messages:
+            message_id = message["MessageId"]
+            self._done.pop(message_id, None)  # its newest handle is the one to delete by
+            self._held[message_id] = _Held(message["ReceiptHandle"], now, self._read(message, now))
+        return len(messages)
+
+    def _read(self, message: Mapping[str, Any], now: float) -> bytes | None:
+        body = str(message.get("Body", ""))
+        times = int((message.get("Attributes") or {}).get("ApproximateReceiveCount") or 1)
+        try:
+            if times > MOST_RECEIVES:
+                raise Poison(f"received {times} times and never remembered")
+            return event_of(body)
+        except Poison as poison:
+            self._aside(Aside(source=self.name, message_id=message["MessageId"], at=now, reason=str(poison), body=body))
+            return None
+
+    def _batch(self, cursor: Cursor | None, *, more: bool) -> Batch:
+        events = [one.event for one in self._held.values() if one.event is not None]
+        seq = (cursor.seq if cursor is not None else 0) + len(self._held)
+        # How many more there are nobody says exactly; after a full answer there is at least one, and we are behind.
+        return Batch(events=events, cursor=Cursor(self._url, seq, seq + more, self._clock.now(), cursor.gap_at if cursor else None))
+
+    async def _delete(self) -> None:
+        for some in _tens(self._done):
+            entries = [{"Id": str(place), "ReceiptHandle": self._done[message_id]} for place, message_id in enumerate(some)]
+            failed = (await self._call("DeleteMessageBatch", {"Entries": entries})).get("Failed") or ()
+            # A handle that is refused for good is one that a newer receive replaced: that one will be deleted.
+            kept = {some[int(one["Id"])] for one in failed if not one.get("SenderFault")}
+            for message_id in some:
+                if message_id not in kept:
+                    del self._done[message_id]
+
+    async def _call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._client.call("sqs", operation, {"QueueUrl": self._url, **params})
+
+
+def event_of(body: str) -> bytes:
+    """The EventBridge envelope in a message's body, also inside an SNS notification; Poison says why there is none. Pure."""
+    try:
+        raw = body.encode()
+        value = msgspec.json.decode(raw)
+    except (ValueError, RecursionError) as error:  # DecodeError is a ValueError, as is a lone surrogate's
+        raise Poison(f"not JSON: {error}") from None
+    if isinstance(value, dict) and "TopicArn" in value and "detail-type" not in value:
+        try:
+            notification = _notification(raw)
+        except msgspec.DecodeError as error:
+            raise Poison(f"not an event, and no notification of SNS: {error}") from None
+        if notification.type != "Notification":
+            raise Poison(f"SNS sent a {notification.type}, not a notification")
+        return event_of(notification.message)
+    try:
+        envelope = _envelope(raw)
+    except msgspec.DecodeError as error:
+        raise Poison(f"not an EventBridge event: {error}") from None
+    if not bytes(envelope.detail).startswith(b"{"):
+        raise Poison("not an EventBridge event: its detail is no object")
+    return raw
+
+
+def _tens(ids: Iterable[str]) -> list[Sequence[str]]:
+    listed = list(ids)
+    return [listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE)]
