@@ -1,5 +1,6 @@
 """Polling an account where nothing may be set up: what it sees in time, how gently it asks, and what it keeps silent about."""
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -117,10 +118,10 @@ async def test_it_reads_at_most_twice_a_second_and_event_history_once_in_five() 
         desk.aws.emit(run_task(number, at=desk.clock.now() - number, failures=(NO_ROOM,)))
     await desk.during(400)
     moments = [at for at, _ in desk.aws.reads]
-    assert all(later - first >= 0.49 for first, later in zip(moments, moments[1:], strict=False))
+    assert all(later - first >= 0.49 for first, later in itertools.pairwise(moments))
     lookups = [at for at, operation in desk.aws.reads if operation == "LookupEvents"]
     assert len(lookups) >= 9, "all pages were read"
-    assert all(later - first >= 4.9 for first, later in zip(lookups, lookups[1:], strict=False))
+    assert all(later - first >= 4.9 for first, later in itertools.pairwise(lookups))
 
 
 async def test_it_yields_when_aws_throttles_and_comes_back() -> None:
@@ -132,7 +133,7 @@ async def test_it_yields_when_aws_throttles_and_comes_back() -> None:
     batches = await desk.during(120)
     assert told(batches) == {(arn, "RUNNING"): 1}
     during = [at for at, operation in desk.aws.reads[first:] if operation == "DescribeTasks"][:5]
-    pauses = [later - earlier for earlier, later in zip(during, during[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(during)]
     assert pauses == sorted(pauses) and pauses[-1] >= 8.0
 
 
