@@ -15,6 +15,26 @@ Detector = Literal[
     "overlap",
     "delivery_failed",
     "policy_mismatch",
+    "partly_started",
+    "cannot_pull",
+    "cannot_get_secret",
+    "throttled",
+    "spot_interrupted",
+    "maintenance",
+    "service_impaired",
+    "deployment_failed",
+    "rolled_back",
+    "crash_loop",
+    "zero_running",
+    "not_steady",
+    "health_replacements",
+    "launch_loop",
+    "too_short",
+    "stuck",
+    "silence",
+    "blind",
+    "watch_behind",
+    "mute_ended",
 ]
 IncidentState = Literal["open", "acknowledged", "resolved"]
 Verdict = str
@@ -173,6 +193,77 @@ class DeliveryNews(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
+class ServiceAction(msgspec.Struct, frozen=True, kw_only=True):
+    """One "ECS Service Action", or the same read from a service's own messages (facts/ecs.md §5.5, §6.3). It has no version:
+    (service_arn, name, at) names it."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    service_arn: str
+    cluster: str
+    level: str
+    """`INFO`, `WARN` or `ERROR`; an unknown one is kept as it came."""
+    name: str
+    """`SERVICE_STEADY_STATE`, `SERVICE_TASK_PLACEMENT_FAILURE` ..."""
+    reason: str = ""
+    providers: tuple[str, ...] = ()
+    """Names of the capacity providers it is about."""
+
+    @property
+    def service(self) -> str:
+        return self.service_arn.rpartition("/")[2]
+
+
+class DeploymentChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One "ECS Deployment State Change", or a deployment's rolloutState as DescribeServices tells it (facts/ecs.md §5.3, §6.4)."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    service_arn: str
+    cluster: str
+    deployment_id: str
+    """`ecs-svc/4821097730155826001`."""
+    state: Literal["in_progress", "completed", "failed"]
+    reason: str = ""
+    back_to: str | None = None
+    """The deployment that this one, a rollback, brings back."""
+    definition: str | None = None
+    """Where DescribeServices tells it: the ARN of its task definition."""
+
+    @property
+    def service(self) -> str:
+        return self.service_arn.rpartition("/")[2]
+
+
+class ServiceReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A service's counts at one moment, as DescribeServices tells them (facts/ecs.md §5.1)."""
+
+    event_id: str
+    at: float
+    account: str
+    region: str
+    service_arn: str
+    cluster: str
+    status: str
+    """`ACTIVE`, `DRAINING` or `INACTIVE`."""
+    desired: int
+    running: int
+    pending: int
+    created_at: float | None = None
+    definition: str | None = None
+    deployments: int = 1
+    """How many it has: more than one while one replaces another."""
+
+    @property
+    def service(self) -> str:
+        return self.service_arn.rpartition("/")[2]
+
+
+ServiceNews = ServiceAction | DeploymentChange | ServiceReading
 Observation = TaskChange | Launch
 News = Doing | SlotNews | DeliveryNews
 
@@ -244,6 +335,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """What Hinoban did, a sentence each."""
     told: int = 0
     """How many messages went out about it."""
+    told_to: tuple[str, ...] = ()
+    """The channels that were told of it: they hear how it goes on and ends, whatever routes say by then."""
     held_until: float | None = None
     """A transient failure under retry is not told before this moment."""
     missing: int = 1

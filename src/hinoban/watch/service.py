@@ -22,7 +22,9 @@ from hinoban.watch.definitions import DefinitionKeeper
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.notify.channels import Channel
+from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
+from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.stopper import Stopper
@@ -59,9 +61,20 @@ class Watch:
         self._source = source
         self._clock = clock
         self._channels = channels
-        self.pipeline = Pipeline(engine, config, detectors=detect, channels=[channel.name for channel in channels], ids=ids)
+        names = [channel.name for channel in channels]
+        self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
+        self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
+        self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
         self.answers = Answers(engine, tz=config.tz)
-        self.outbox = Outbox(engine, channels, clock=clock, ids=ids, dead_after=config.notify.dead_after, complain=complain)
+        self.outbox = Outbox(
+            engine,
+            channels,
+            clock=clock,
+            ids=ids,
+            dead_after=config.notify.dead_after,
+            complain=complain,
+            log_tail=config.notify.log_tail,
+        )
         self.retries = RetryRunner(
             self.pipeline, client, clock, behind=self.behind, gap_at=lambda: self._cursor.gap_at if self._cursor else None
         )
@@ -85,6 +98,7 @@ class Watch:
             "deadlines": self._timed,
             "retries": self.retries.step,
             "stops": self.stopper.step,
+            "mutes": self.mutes.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
             "definitions": self.definitions.step,
@@ -134,6 +148,7 @@ class Watch:
             self.stopper.step,
             self.logs.step,
             self.definitions.step,
+            self.mutes.step,
             self.outbox.step,
         ):
             await step(self._clock.now())

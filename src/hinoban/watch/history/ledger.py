@@ -3,7 +3,7 @@
 Everything runs inside the caller's transaction; after a failed one call `forget`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -42,11 +42,27 @@ class Message(msgspec.Struct, frozen=True):
     log: tuple[str, ...] = ()
 
 
+_message = msgspec.json.Decoder(Message).decode
+
+
+def mute_place(name: str) -> str:
+    """Where in the outbox a mute keeps what it hides; no channel may be called so."""
+    return f"mute {name}"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Who is told: channels by name; `mute`: what hides it from the others until it ends."""
+
+    channels: tuple[str, ...]
+    mute: str | None = None
+
+
 class Ledger:
-    """Reads and writes the rows of what is to be done; `channels` are the names that every message is queued for."""
+    """Reads and writes the rows of what is to be done; `channels` are the names that a message is queued for, unless `decide` says fewer."""
 
     def __init__(self, channels: Sequence[str]) -> None:
         self._channels = tuple(channels)
+        self.decide: Callable[[Incident, Change, float], Decision] = lambda incident, change, now: Decision(self._channels)
         self._open: dict[str, Incident] | None = None
         self._by_family: dict[str, set[str]] = {}
         self._absent: set[str] = set()
@@ -91,7 +107,11 @@ class Ledger:
     def put(self, connection: Connection, step: Step, now: float) -> None:
         """Write the incident's new value and queue what is told of it."""
         self.changes += 1
-        incident = step.incident
+        before, incident = self.incident(connection, step.incident.id), step.incident
+        if step.tell is not None:
+            incident = self._queue(connection, before, incident, step.tell, now)
+        elif before is not None:
+            incident = msgspec.structs.replace(incident, told_to=before.told_to)
         row: dict[str, Any] = {
             "subject": incident.subject,
             "state": incident.state,
@@ -101,7 +121,6 @@ class Ledger:
             "changed_at": incident.changed_at,
             "value": _encode(incident),
         }
-        before = self.incident(connection, incident.id)
         if before is None or before.finding.detector != incident.finding.detector or before.finding.task_arn != incident.finding.task_arn:
             row["log_wanted"] = LOG_TRIES if incident.finding.detector in ("failed_exit", "out_of_memory") else 0
         if before is None:
@@ -119,25 +138,40 @@ class Ledger:
         else:
             known[incident.id] = incident
             self._by_family.setdefault(incident.finding.family, set()).add(incident.id)
-        if step.tell is not None:
-            self._queue(connection, Message(incident, step.tell), now)
 
-    def _queue(self, connection: Connection, message: Message, now: float) -> None:
+    def _queue(self, connection: Connection, before: Incident | None, incident: Incident, change: Change, now: float) -> Incident:
+        """Queue what is told, and for the mute what it hides; the incident with who has been told of it."""
+        earlier = (*(before.told_to if before is not None else ()), *incident.told_to)
+        decision = self.decide(msgspec.structs.replace(incident, told_to=tuple(dict.fromkeys(earlier))), change, now)
+        told = [name for name in self._channels if name in decision.channels]
+        incident = msgspec.structs.replace(incident, told_to=tuple(dict.fromkeys((*earlier, *told))))
+        places = [(name, "queued") for name in told]
+        if decision.mute is not None:
+            places.append((mute_place(decision.mute), "muted"))
         first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
+        value = _encode(Message(incident, change))
         rows = [
-            {
-                "id": first + place,
-                "channel": name,
-                "state": "queued",
-                "created_at": now,
-                "due_at": now,
-                "attempts": 0,
-                "value": _encode(message),
-            }
-            for place, name in enumerate(self._channels)
+            {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
+            for place, (name, state) in enumerate(places)
         ]
         if rows:
             connection.execute(insert(outbox), rows)
+        return incident
+
+    def mutes(self, connection: Connection) -> list[str]:
+        """The names of the mutes that have hidden something and not yet reported it."""
+        found = select(outbox.c.channel).where(outbox.c.state == "muted").distinct()
+        return sorted(place.removeprefix(mute_place("")) for place in connection.execute(found).scalars())
+
+    def hidden(self, connection: Connection, mute: str) -> list[Message]:
+        """What this mute has hidden, in order."""
+        found = select(outbox.c.value).where(outbox.c.state == "muted", outbox.c.channel == mute_place(mute)).order_by(outbox.c.id)
+        return [_message(value) for value in connection.execute(found).scalars()]
+
+    def reported(self, connection: Connection, mute: str) -> None:
+        """What this mute hid has been told."""
+        these = (outbox.c.state == "muted") & (outbox.c.channel == mute_place(mute))
+        connection.execute(update(outbox).where(these).values(state="reported"))
 
     def launch_of(self, connection: Connection, family: str, task_arn: str, after: float) -> Launch | None:
         """The launch that brought this task, among those of the family since `after`."""

@@ -160,6 +160,8 @@ def _severity(incident: Incident, change: Change) -> Severity:
     if change in ("resolved", "quiet"):
         return "info"
     finding = incident.finding
+    if finding.detector == "mute_ended":
+        return "info"
     # A wrong call by hand has told its caller already; one of a schedule has told nobody.
     callers = finding.facts.get("error_code") in _CALLERS_ERRORS and starter_class(finding.started_by) == "hand"
     if finding.detector in ("policy_mismatch", "schedule_changed"):

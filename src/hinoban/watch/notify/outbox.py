@@ -12,12 +12,16 @@ from sqlalchemy import Engine, delete, func, or_, select, update
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.ids import Ids, derived_id
+from hinoban.watch.config import LogTail
 from hinoban.watch.history.ledger import Message
-from hinoban.watch.history.schema import outbox
+from hinoban.watch.history.schema import incidents, outbox
 from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
+from hinoban.watch.notify.masking import log_tail
 
 _FIRST_DELAY, _LONGEST_DELAY = 2 * SECONDS, 5 * MINUTES
 _CLAIM = 60 * SECONDS
+_LOG_WAIT, _LOG_STEP = 0.5 * SECONDS, 0.1 * SECONDS
+_WITH_LOG = ("failed_exit", "out_of_memory")
 _KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
 _message = msgspec.json.Decoder(Message).decode
 log = logging.getLogger(__name__)
@@ -27,7 +31,15 @@ class Outbox:
     """Sends what is due. `complain` prints a line for people; it must not fail."""
 
     def __init__(
-        self, engine: Engine, channels: Sequence[Channel], *, clock: Clock, ids: Ids, dead_after: float, complain: Callable[[str], None]
+        self,
+        engine: Engine,
+        channels: Sequence[Channel],
+        *,
+        clock: Clock,
+        ids: Ids,
+        dead_after: float,
+        complain: Callable[[str], None],
+        log_tail: LogTail = "off",
     ) -> None:
         self._engine = engine
         self._channels = {channel.name: channel for channel in channels}
@@ -35,6 +47,7 @@ class Outbox:
         self._me = ids.hex32()
         self._dead_after = dead_after
         self._complain = complain
+        self._log_tail = log_tail
         self._next_sweep = 0.0
 
     def take_over(self) -> None:
@@ -65,12 +78,36 @@ class Outbox:
                 return row
             row_id, attempts, created_at, value = row
             message = _message(value)
+            if attempts == 0 and self._log_is_on_its_way(message, created_at):
+                self._write(row_id, claimed_by=None, claimed_until=None)
+                return self._clock.now() + _LOG_STEP
+            message = self._with_log(message)
             try:
                 await self._channels[name].send(message, derived_id("dlv", name, str(row_id), message.incident.id))
             except DeliveryFailed as failure:
                 self._failed(name, row_id, attempts + 1, created_at, message, failure)
             else:
                 self._write(row_id, state="sent", attempts=attempts + 1, claimed_by=None, claimed_until=None, last_error=None)
+
+    def _log_is_on_its_way(self, message: Message, created_at: float) -> bool:
+        """Whether the failed task's log is being fetched: it is waited for a moment, so that the first message has it."""
+        if not self._shows_log(message) or self._clock.now() >= created_at + _LOG_WAIT:
+            return False
+        wanted = select(incidents.c.log_wanted).where(incidents.c.id == message.incident.id, incidents.c.log.is_(None))
+        with self._engine.connect() as connection:
+            return bool(connection.execute(wanted).scalar())
+
+    def _with_log(self, message: Message) -> Message:
+        if not self._shows_log(message):
+            return message
+        with self._engine.connect() as connection:
+            kept = connection.execute(select(incidents.c.log).where(incidents.c.id == message.incident.id)).scalar()
+        lines = msgspec.json.decode(kept, type=list[str]) if kept else []
+        return msgspec.structs.replace(message, log=log_tail(lines, self._log_tail))
+
+    def _shows_log(self, message: Message) -> bool:
+        # A resolved one too: a bot's first message, which has the log, is written anew with it.
+        return self._log_tail != "off" and message.change != "quiet" and message.incident.finding.detector in _WITH_LOG
 
     def _claim(self, name: str) -> tuple[int, int, float, bytes] | float | None:
         """The channel's oldest row that is not sent, now ours; the moment it may be tried; None where there is none."""

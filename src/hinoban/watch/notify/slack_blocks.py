@@ -24,10 +24,10 @@ Links = Sequence[tuple[str, str]]
 
 
 def payload(message: Message, zone: ZoneInfo, *, links: Links = (), mention: str = "", repeat: str = "") -> dict[str, Any]:
-    """`text` (what a notification shows) and `blocks` of a whole message; a quiet one has its title only. `mention` stands in pages."""
+    """`text` (what a notification shows) and `blocks` of a whole message; a quiet one has its title only. `mention` wakes whom it names."""
     told = alert(message.incident, message.change, zone)
     title = f"{icon_of(message)} *{fit(told.title, TITLE_MOST)}*"
-    if mention and told.severity == "critical" and message.change in ("opened", "changed"):
+    if mention:
         title += f"   {mention}"
     return _payload(title, told.title, told.labels, message, links, repeat)
 

@@ -21,7 +21,7 @@ _SHORT = {
     "spot_interruption": "Spot capacity taken back",
 }
 
-ABOUT_NO_RUN = ("dead_schedule", "schedule_changed", "overlap", "delivery_failed", "policy_mismatch")
+ABOUT_NO_RUN = ("dead_schedule", "schedule_changed", "overlap", "delivery_failed", "policy_mismatch", "mute_ended")
 """Detectors of matters that no retry concerns."""
 
 _NOT_RETRIED = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hinoban.base.clock import DAYS
 from hinoban.base.ids import SeededIds
+from hinoban.watch.config import NotifyConfig, WatchConfig
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.outbox import Outbox
 from tests.unit.watch.worlds import World
@@ -47,7 +48,7 @@ async def test_what_was_sent_long_ago_is_forgotten_and_no_delivery_is_named_twic
 
 async def test_a_message_that_a_dead_watch_was_sending_waits_for_nobody(tmp_path: Path) -> None:
     pager = Pager()
-    world = World(tmp_path, channels=[pager])
+    world = World(tmp_path, WatchConfig(notify=NotifyConfig(log_tail="off")), channels=[pager])
     world.aws.finish(world.aws.start("job", None), 3)
     await world.watch.read(world.clock.now())
     dead = Outbox(world.engine, [pager], clock=world.clock, ids=SeededIds(8), dead_after=60, complain=print)

@@ -37,7 +37,10 @@ def _sns(config: WatchConfig, means: Means) -> list[Channel]:
 CHANNELS: dict[str, Callable[[WatchConfig, Means], list[Channel]]] = {
     "console": lambda config, means: [Console(means.stream, config.tz)] if config.notify.console else [],
     "webhook": lambda config, means: [WebhookChannel(one, means.clock) for one in config.notify.webhooks],
-    "slack": lambda config, means: [SlackChannel(one, means.keep, tz=config.tz, links=config.notify.links) for one in config.notify.slack],
+    "slack": lambda config, means: [
+        SlackChannel(one, means.keep, tz=config.tz, links=config.notify.links, severity=config.notify.severity)
+        for one in config.notify.slack
+    ],
     "pagerduty": lambda config, means: [PagerDutyChannel(one, tz=config.tz, links=config.notify.links) for one in config.notify.pagerduty],
     "sns": _sns,
     "email": lambda config, means: [

@@ -2,6 +2,7 @@
 and rewrites it as the incident goes on (facts/monitoring.md §5.2). Where the answer of a post was lost, the next try says so."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,11 +11,12 @@ import httpx
 import msgspec
 
 from hinoban.base.clock import SECONDS
-from hinoban.watch.config import Link, Slack
+from hinoban.watch.config import Level, Link, Slack
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.http import client, post, refusal, seconds, shortened, without
 from hinoban.watch.notify.channels.keep import REPEAT, Keep, once
+from hinoban.watch.notify.levels import level_of
 from hinoban.watch.notify.links import links_of
 from hinoban.watch.notify.slack_blocks import current, payload, reply
 
@@ -52,6 +54,7 @@ class SlackChannel:
         *,
         tz: str = "UTC",
         links: tuple[Link, ...] = (),
+        severity: Mapping[str, Level] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = config.name
@@ -59,6 +62,7 @@ class SlackChannel:
         self._keep = keep
         self._zone = ZoneInfo(tz)
         self._links = links
+        self._severity = severity or {}
         self._http = client(transport)
 
     async def send(self, message: Message, delivery_id: str) -> None:
@@ -141,4 +145,6 @@ class SlackChannel:
 
     def _whole(self, message: Message, repeat: bool) -> dict[str, Any]:
         links = links_of(message.incident, self._links)
-        return payload(message, self._zone, links=links, mention=self._config.mention, repeat=REPEAT if repeat else "")
+        page = level_of(message.incident, message.change, self._severity) == "page"
+        mention = self._config.mention if page and message.change in ("opened", "changed") else ""
+        return payload(message, self._zone, links=links, mention=mention, repeat=REPEAT if repeat else "")

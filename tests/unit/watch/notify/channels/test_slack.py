@@ -13,7 +13,7 @@ from hinoban.watch.notify.channels import DeliveryFailed, Keep, MemoryKeep, Slac
 from tests.unit.watch.notify.samples import incident, over, said
 
 TOKEN = "xoxb-not-a-real-token"
-BILLING = incident()
+BILLING = incident(started_by="events-rule/nightly-billing")
 
 
 class Workspace:
@@ -73,6 +73,12 @@ async def test_an_incident_is_one_message_with_a_thread_and_turns_green_in_place
     assert (answer["channel"], answer["thread_ts"], answer["reply_broadcast"]) == ("C012", "1.5", False)
     assert answer["text"].startswith(":white_check_mark: nightly-billing:31")
     assert "<!here>" not in rewritten["text"] + answer["text"] + texts(rewritten)
+
+
+async def test_only_a_page_wakes_anybody() -> None:
+    slack = Workspace()
+    await slack.channel(mention="<!here>").send(Message(incident(), "opened"), "dlv-1")
+    assert "<!here>" not in texts(slack.calls[0][1])
 
 
 async def test_worse_news_is_seen_in_the_channel_too() -> None:
