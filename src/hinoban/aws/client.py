@@ -49,6 +49,7 @@ class Client:
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = ANSWER,
+        trust_env: bool = False,
     ) -> None:
         self.endpoint_url = endpoint_url.rstrip("/")
         self._base = httpx.URL(self.endpoint_url).raw_path.decode().rstrip("/")
@@ -56,8 +57,8 @@ class Client:
         self._credentials = credentials
         self._clock = clock
         self._timeout = timeout
-        # trust_env off: a proxy of the shell must not come between us and loopback.
-        self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(timeout, connect=CONNECT), trust_env=False)
+        # trust_env is off as a rule: a proxy of the shell must not come between us and loopback.
+        self._http = httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(timeout, connect=CONNECT), trust_env=trust_env)
 
     def in_region(self, region: str) -> "Client":
         """This client for calls in another region, on the same connections; close the original only."""

@@ -46,6 +46,7 @@ class Service:
         self.json_version: str = metadata.get("jsonVersion", "1.0")
         self.target_prefix: str = metadata.get("targetPrefix", "")
         self.query_compatible = "awsQueryCompatible" in metadata
+        self.endpoint_prefix: str = metadata["endpointPrefix"]
         self.signing_name: str = metadata.get("signingName") or metadata["endpointPrefix"]
         self.definitions: dict[str, Any] = definition["operations"]
         self._operations: dict[str, Operation] = {}

@@ -12,11 +12,12 @@ from typer.core import TyperGroup
 from hinoban.base.errors import ConfigError
 from hinoban.base.text import one_line
 from hinoban.base.units import iso_seconds, local_day_time, parse_duration
-from hinoban.cli.connection import OnlineSource, Target
+from hinoban.cli.connection import OnlineSource, Source, Target
 from hinoban.cli.incidents import guarded_duration
+from hinoban.cli.remote import EndpointOption, OneOffOption, ProfileOption, Remote
 from hinoban.cli.rules import unknown
 from hinoban.cli.schedule_texts import Row, caught_up, label, launched, screen, story
-from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_line, shell_of, with_daemon
+from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_line, shell_of, with_daemon, with_one_off
 
 NEXT_OF_ONE = 5
 REFUSED = 4
@@ -52,6 +53,7 @@ class Asked(msgspec.Struct, frozen=True):
     coming: int | None
     region: str | None
     output: Format
+    remote: Remote
 
 
 @app.callback()
@@ -63,10 +65,17 @@ def begin(
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
+    profile: ProfileOption = None,
+    endpoint_url: EndpointOption = None,
+    one_off: OneOffOption = False,
 ) -> None:
-    """What was due, what was lost (exit code 1) and what comes next; `hinoban schedules NAME` tells of one."""
+    """What was due, what was lost (exit code 1) and what comes next; `hinoban schedules NAME` tells of one.
+
+    With --profile or --endpoint-url an account is read once: it needs no daemon, and nothing is written.
+    """
     if ctx.invoked_subcommand is None:
-        _show(ctx, None, Asked(since, coming, region, output), Target(port, state))
+        remote = Remote(profile, endpoint_url, one_off, region)
+        _show(ctx, None, Asked(since, coming, region, output, remote), Target(port, state))
 
 
 @app.command("show")
@@ -79,6 +88,9 @@ def show(
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
+    profile: ProfileOption = None,
+    endpoint_url: EndpointOption = None,
+    one_off: OneOffOption = False,
 ) -> None:
     """One schedule: what became of its runs, and its next ones. The word `show` may be left out."""
     before = ctx.parent.params if ctx.parent is not None else {}
@@ -87,6 +99,12 @@ def show(
         before.get("coming") if coming is None else coming,
         region or before.get("region"),
         Format.JSON if Format.JSON in (output, before.get("output")) else Format.TABLE,
+        Remote(
+            profile or before.get("profile"),
+            endpoint_url or before.get("endpoint_url"),
+            one_off or bool(before.get("one_off")),
+            region or before.get("region"),
+        ),
     )
     _show(ctx, name, asked, Target(port or before.get("port"), state or before.get("state")))
 
@@ -177,7 +195,7 @@ def _show(ctx: typer.Context, name: str | None, asked: Asked, target: Target) ->
     coming = asked.coming if asked.coming is not None else NEXT_OF_ONE if name is not None else 0
     query: Row = {"since": int(parse_duration(since)), "next": coming} | ({"region": asked.region} if asked.region else {})
 
-    async def work(source: OnlineSource) -> int:
+    async def work(source: Source) -> int:
         answer = await source.get("schedules", query)
         if name is not None:
             answer = _named(answer, name)
@@ -188,7 +206,10 @@ def _show(ctx: typer.Context, name: str | None, asked: Asked, target: Target) ->
                 print_line(one_line(line))
         return 1 if answer["lost"] else 0
 
-    with_daemon(ctx, target, asked.output, work)
+    if asked.remote.wanted:
+        with_one_off(ctx, asked.remote, parse_duration(since), asked.output, work)
+    else:
+        with_daemon(ctx, target, asked.output, work)
 
 
 def _named(answer: Row, name: str) -> Row:

@@ -21,6 +21,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.text import one_line
 from hinoban.cli.connection import OnlineSource, Source, Target, open_daemon, open_source, system_environ
 from hinoban.cli.next_steps import next_step
+from hinoban.cli.remote import OneOffSource, Remote, open_one_off
 
 _LEAST = 20
 
@@ -55,6 +56,7 @@ class Shell(msgspec.Struct, frozen=True):
     open_daemon: Callable[[Target, Mapping[str, str]], Awaitable[OnlineSource]] = open_daemon
     open_source: Callable[[Target, Mapping[str, str]], Awaitable[Source]] = open_source
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    open_one_off: Callable[[Remote, float, Clock], Awaitable[OneOffSource]] = open_one_off
 
 
 def system_shell() -> Shell:
@@ -85,6 +87,24 @@ def with_source(ctx: typer.Context, target: Target, output: Format, work: Callab
     async def whole() -> int | None:
         source = await shell.open_source(target, shell.environ)
         return await _on(source, output, work(source))
+
+    run(whole, output)
+
+
+def with_one_off(
+    ctx: typer.Context, remote: Remote, since: float, output: Format, work: Callable[[Source], Coroutine[Any, Any, int | None]]
+) -> None:
+    """Run `work` against an account that is read once; what could not be read, and what it took, is said on stderr."""
+    shell = shell_of(ctx)
+
+    async def whole() -> int | None:
+        began = shell.clock.now()
+        source = await shell.open_one_off(remote, since, shell.clock)
+        code = await _on(source, output, work(source))
+        for line in source.problem_lines():
+            say(f"Not read: {line}")
+        say(f"{shell.clock.now() - began:.0f} s, {source.reads} reads, nothing written.")
+        return code
 
     run(whole, output)
 

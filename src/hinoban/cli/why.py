@@ -5,12 +5,26 @@ from typing import Annotated, Any
 import typer
 
 from hinoban.aws.errors import AwsError
+from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
 from hinoban.base.text import one_line
 from hinoban.cli.connection import Source, Target
-from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, shell_of, with_source
+from hinoban.cli.remote import EndpointOption, OneOffOption, ProfileOption, Remote
+from hinoban.cli.shell import (
+    Format,
+    OutputOption,
+    PortOption,
+    Shell,
+    StateOption,
+    print_json,
+    print_line,
+    shell_of,
+    with_one_off,
+    with_source,
+)
 from hinoban.cli.tasks import Task, all_tasks, family_revision, is_of, pick, short
 
+LOOKS_BACK = 1 * DAYS
 PATIENCE = 3
 """How often the watch is asked again, a second apart, about a task that only ECS knows so far."""
 
@@ -24,8 +38,12 @@ def why(
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
+    profile: ProfileOption = None,
+    endpoint_url: EndpointOption = None,
+    region: Annotated[str | None, typer.Option("--region", help="The region to read, with --profile or --endpoint-url.")] = None,
+    one_off: OneOffOption = False,
 ) -> None:
-    """Say what happened, why, and what to do next. Works without a daemon too."""
+    """Say what happened, why, and what to do next. Works without a daemon too; with --profile on an account that nobody watches."""
 
     shell = shell_of(ctx)
 
@@ -36,7 +54,11 @@ def why(
         else:
             print_story(answer)
 
-    with_source(ctx, Target(port, state), output, work)
+    remote = Remote(profile, endpoint_url, one_off, region)
+    if remote.wanted:
+        with_one_off(ctx, remote, LOOKS_BACK, output, work)
+    else:
+        with_source(ctx, Target(port, state), output, work)
 
 
 async def ask(shell: Shell, source: Source, name: str, asked: dict[str, Any]) -> dict[str, Any]:

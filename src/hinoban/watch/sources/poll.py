@@ -70,11 +70,14 @@ def no_slots(since: float, until: float) -> Iterable[Due]:
 class Poll:
     """`client` is of the region that is asked. `problems` says what could not be read; the rest goes on."""
 
-    def __init__(self, client: Calls, clock: Clock, *, account: str = "", due: DueSlots = no_slots, wait: float = WAIT) -> None:
+    def __init__(
+        self, client: Calls, clock: Clock, *, account: str = "", due: DueSlots = no_slots, wait: float = WAIT, before: float = BEFORE
+    ) -> None:
         self._client = client if isinstance(client, Paced) else Paced(client, clock)
         self._clock = clock
         self._due = due
         self._wait = wait
+        self._before = before
         self.name = f"poll:{account}/{client.region}"
         self.problems: dict[str, Problem] = {}
         self.filled = 0
@@ -134,7 +137,7 @@ class Poll:
         state, _, attached = cursor.feed.partition(" ") if cursor is not None else ("attach", "", "")
         self._attached_at = float(attached) if attached else now
         self._attaching = state == "attach"
-        self._watermark = float(cursor.seq) if cursor is not None else now - BEFORE + LATE
+        self._watermark = float(cursor.seq) if cursor is not None else now - self._before + LATE
         self._gap_at = cursor.gap_at if cursor is not None else None
         if cursor is not None and not self._attaching and now - cursor.polled_at > AWAY:
             self._gap_at, self._listed = now, set()
@@ -259,7 +262,7 @@ class Poll:
         after = Cursor(f"{state} {self._attached_at}", seq, seq + (not self._swept), now, self._gap_at)
         if old:
             self.filled += len(old)
-            before = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - BEFORE + LATE), int(now), now)
+            before = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
             self._out.append((Batch(events=[one.raw for one in old], cursor=before, silent=True), old))
         self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed), new))
 

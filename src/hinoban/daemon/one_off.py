@@ -1,0 +1,191 @@
+"""The one-off watch: what was due and lost on an AWS account, read once and answered from memory. No daemon, no state, reads only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from hinoban.aws.iam_needed import READS
+from hinoban.aws.profiles import Profile, RegionalClient, client_of
+from hinoban.base.clock import DAYS, HOURS, MINUTES, Clock
+from hinoban.base.errors import HinobanError
+from hinoban.base.ids import SystemIds
+from hinoban.daemon.config import local_zone
+from hinoban.watch import detect
+from hinoban.watch.answers import Answers
+from hinoban.watch.answers_one_off import ended_unseen, kept_until
+from hinoban.watch.config import RetryRule, WatchConfig
+from hinoban.watch.history.book import Known, slots_between
+from hinoban.watch.history.database import open_database
+from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.history.schema import tasks
+from hinoban.watch.model import Launch
+from hinoban.watch.normalise import observation
+from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.schedules import expected
+from hinoban.watch.schedules.inventory import Inventory
+from hinoban.watch.schedules.model import Schedule, Snapshot
+from hinoban.watch.sources.pace import Calls, Pace, Paced
+from hinoban.watch.sources.poll import LATE, Poll
+from hinoban.watch.sources.source import Batch
+
+FARTHEST = 7 * DAYS
+_ALL = 1_000_000
+LOCAL_PER_SECOND = 1000.0
+"""Nobody else's bucket is drawn on at an endpoint that stands in for AWS."""
+
+
+class NotARead(AssertionError):
+    """A one-off watch was about to change something."""
+
+
+class ReadOnly:
+    """A client that refuses to make any call but the reads that `hinoban aws policy --observe` allows."""
+
+    def __init__(self, client: Calls) -> None:
+        self._client = client
+        self.region = client.region
+        self.reads = 0
+
+    async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See Client.call."""
+        if f"{service}:{operation}" not in READS:
+            raise NotARead(f"{service}:{operation} is no read")
+        self.reads += 1
+        return await self._client.call(service, operation, params)
+
+    def in_region(self, region: str) -> "ReadOnly":
+        """One region is read: the inventory asks for its own only."""
+        if region != self.region:
+            raise NotARead(f"{region} was not asked for")
+        return self
+
+
+class OneOff:
+    """A source for `schedules` and `why`: the account is read at the first question."""
+
+    def __init__(self, client: RegionalClient, profile: Profile, since: float, clock: Clock, *, tz: str | None = None) -> None:
+        self._whole = client
+        self._reading = ReadOnly(client)
+        paces = [Pace(clock, LOCAL_PER_SECOND), Pace(clock, LOCAL_PER_SECOND)] if profile.foreign else []
+        self._client = Paced(self._reading, clock, *paces)
+        self._clock = clock
+        self._profile = profile
+        self._foreign = profile.foreign
+        self._since = since
+        self._tz = tz or local_zone()
+        self._answers: Answers | None = None
+        self._engine: Engine
+        self._snapshot = Snapshot()
+        self._poll = Poll(self._client, clock, before=since + 1 * HOURS)
+        self.region = client.region
+        self.now = 0.0
+
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """`schedules` and `why`, as a daemon answers them; also incidents and history as far as they were read."""
+        answers, given = await self._read(), query or {}
+        match path.strip("/"):
+            case "schedules":
+                return self._schedules(answers, given)
+            case "why":
+                return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
+            case "incidents":
+                return answers.incidents(given.get("state"), int(given.get("limit") or 100))
+            case "history":
+                return answers.history({name: str(value) for name, value in given.items()})
+        raise HinobanError(f"{path} needs a watch", "one that reads an account once keeps nothing", "hinoban up")
+
+    async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A read of AWS's own API."""
+        return await self._client.call(service, operation, params)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._whole.close()
+
+    @property
+    def reads(self) -> int:
+        """How many calls were made."""
+        return self._reading.reads
+
+    def problem_lines(self) -> list[str]:
+        """What could not be read, a line each; where a right is missing, what gives it."""
+        problems = [*self._snapshot.problems, *self._poll.problems.values()]
+        return [f"{one.words} → hinoban aws policy --observe" if one.denied else one.words for one in problems]
+
+    async def _read(self) -> Answers:
+        if self._answers is None:
+            began = self._clock.now()
+            inventory = Inventory(self._client, self._clock, roles=not self._foreign)
+            self._snapshot = await inventory.full([self.region])
+            events = await self._events()
+            self._fill(events, began)
+        assert self._answers is not None
+        return self._answers
+
+    async def _events(self) -> list[bytes]:
+        """Every task that AWS still knows, and each RunTask since then."""
+        events: list[bytes] = []
+        cursor: Cursor | None = None
+        while cursor is None or cursor.newest > cursor.seq:
+            batch = await self._poll.poll(cursor)
+            cursor = batch.cursor
+            events += batch.events
+            await self._poll.committed()
+        return events
+
+    def _fill(self, events: list[bytes], began: float) -> None:
+        """A watch's history in memory: first the schedules, so that launches find their slots; then what has become due."""
+        now = self.now = self._clock.now()
+        engine = self._engine = open_database("sqlite://")
+        # What is read is past: nothing is retried.
+        config = WatchConfig(tz=self._tz, retry=RetryRule(attempts=1))
+        pipeline = Pipeline(engine, config, detectors=detect, channels=(), ids=SystemIds())
+        seen = [one for raw in events if isinstance(one := observation(raw), Launch)]
+        with pipeline.transaction() as connection:
+            for schedule in self._snapshot.schedules:
+                phase = expected.phase(schedule, _runs(schedule, seen))
+                known = Known(schedule=schedule, expected_until=began - self._since, phase=phase)
+                pipeline.timetable.book.put_schedule(connection, known)
+        pipeline.take(self._poll.name, Batch(events=events, cursor=Cursor("one-off", 1, 1, now)), now)
+        pipeline.refresh(self._snapshot, now)
+        # CloudTrail may still owe the records of the last minutes: nothing is called lost before they must have come.
+        if self._sees_launches:
+            pipeline.expect(now - LATE, sure=True)
+        pipeline.expect(now, sure=False)
+        pipeline.step(now)
+        self._answers = Answers(engine, tz=self._tz)
+
+    @property
+    def _sees_launches(self) -> bool:
+        return "cloudtrail:LookupEvents" not in self._poll.problems
+
+    def _schedules(self, answers: Answers, given: Mapping[str, Any]) -> dict[str, Any]:
+        since = float(given["since"])
+        answer = answers.schedules(self.now, since, int(given.get("next") or 0), None, given.get("region"))
+        with self._engine.connect() as connection:
+            stopped = dict(connection.execute(select(tasks.c.arn, tasks.c.stopped_at)).tuples().all())
+            slots = slots_between(connection, self.now - since, self.now)
+        answer = ended_unseen(answer, slots, stopped, self.now, sure=self._sees_launches)
+        ended = {one["id"]: at for one in answers.incidents(None, _ALL)["incidents"] if (at := stopped.get(one["task"] or ""))}
+        answer = kept_until(answer, ended, self.now, self._tz)
+        known = {"not_watched": dict(self._snapshot.not_watched), "problems": self.problem_lines()}
+        # One that has no schedule, or may not be asked for any, still has a name.
+        account = f"{self._profile.name} {answer['account'] or '(account unknown)'}"
+        return answer | known | {"account": account, "regions": answer["regions"] or [self.region]}
+
+
+async def open_one_off(profile: str | None, region: str | None, endpoint_url: str | None, since: float, clock: Clock) -> OneOff:
+    """What a profile names, to be read once. HinobanError where it cannot be used."""
+    if since > FARTHEST:
+        raise HinobanError("A one-off watch looks back 7 days at the most", "longer reads would take long", "Give --since 7d or less.")
+    found = Profile(profile, region, endpoint_url)
+    await found.keys()
+    return OneOff(client_of(found, clock), found, since + 1 * MINUTES, clock)
+
+
+def _runs(schedule: Schedule, launches: list[Launch]) -> list[float]:
+    """When a rate() ran, by the launches that bear its name: its phase is learned from them."""
+    if not expected.is_rate(schedule):
+        return []
+    return [one.at for one in launches if one.started_by == schedule.started_by and one.family == schedule.family]
