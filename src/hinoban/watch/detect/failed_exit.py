@@ -1,17 +1,15 @@
-"""Detector failed_exit: a program that ended with an error by itself. Who is to blame: explain/exits.py (facts/ecs.md §2.4)."""
+"""Detector failed_exit: a program that ended with an error by itself, whoever owns its task. Who is to blame: explain/exits.py (facts/ecs.md §2.4)."""
 
+from hinoban.watch.detect.judge import how_it_ended
 from hinoban.watch.detect.subject import about_task
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, culprits
 from hinoban.watch.model import Finding, Observation, TaskChange
 
-ENDED_BY_ITSELF = (None, "EssentialContainerExited")
-"""The stop codes of a task that nobody stopped; old records have none (facts/ecs.md §2.1). Stops by users and services are no failures."""
-
 
 def failed_exit(observation: Observation) -> Finding | None:
     """A finding for a bad exit code, and for a task that ended and left no exit code at all (its host was lost, §2.4 step 5)."""
-    if not isinstance(observation, TaskChange) or not observation.finished or observation.detail.get("stopCode") not in ENDED_BY_ITSELF:
+    if not isinstance(observation, TaskChange) or not observation.finished or how_it_ended(observation.detail) != "itself":
         return None
     detail = observation.detail
     to_blame = culprits(detail)

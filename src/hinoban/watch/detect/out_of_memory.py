@@ -1,13 +1,11 @@
 """Detector out_of_memory: a container that was killed at its memory limit and says so (facts/ecs.md §2.3, §2.4 step 3)."""
 
+from hinoban.watch.detect.judge import OUT_OF_MEMORY, how_it_ended, out_of_memory_said
 from hinoban.watch.detect.subject import about_task
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of
 from hinoban.watch.explain.filling import memory_limit
 from hinoban.watch.model import Finding, Observation, TaskChange
-
-_NAME = "outofmemoryerror"
-_ENDED_OTHERWISE = ("UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption")
 
 
 def out_of_memory(observation: Observation) -> Finding | None:
@@ -15,11 +13,9 @@ def out_of_memory(observation: Observation) -> Finding | None:
     if not isinstance(observation, TaskChange) or not observation.finished:
         return None
     detail = observation.detail
-    if detail.get("stopCode") in _ENDED_OTHERWISE:
+    if how_it_ended(detail) != "itself" or not out_of_memory_said(detail):
         return None
-    killed = next((one for one in containers_of(detail) if _NAME in str(one.get("reason") or "").lower()), None)
-    if killed is None and _NAME not in str(detail.get("stoppedReason") or "").lower():
-        return None
+    killed = next((one for one in containers_of(detail) if OUT_OF_MEMORY in str(one.get("reason") or "").lower()), None)
     container = killed or {}
     facts = {
         "exit_code": container.get("exitCode"),

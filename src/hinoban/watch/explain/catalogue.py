@@ -12,8 +12,20 @@ from typing import Any, Literal
 
 import msgspec
 
-Place = Literal["stop_reason", "container_reason", "stop_code", "exit", "exits", "launch_failure", "launch_error"]
-"""Where AWS says it: a task's stoppedReason or stopCode, a container's reason or exit code, RunTask's failures[] or error."""
+Place = Literal[
+    "stop_reason",
+    "container_reason",
+    "stop_code",
+    "exit",
+    "exits",
+    "launch_failure",
+    "launch_error",
+    "service_action",
+    "deployment",
+    "finding",
+]
+"""Where AWS says it: a task's stoppedReason or stopCode, a container's reason or exit code, RunTask's failures[] or error, a service's
+action, a deployment's reason. `finding`: AWS does not say it, a detector concludes it; the text is the code."""
 
 Class = Literal[
     "capacity",
@@ -31,7 +43,7 @@ Class = Literal[
     "unknown",
 ]
 
-FILES = ("stops", "resources", "pulls", "containers", "exits", "launches")
+FILES = ("stops", "resources", "pulls", "containers", "exits", "launches", "services")
 
 NETWORK_MARKERS = (
     "dial tcp",
@@ -122,6 +134,12 @@ def find_stop(text: str, stop_code: str | None, kinds: frozenset[Class]) -> Matc
         if entry.kind in kinds and beside and (match := _matches(entry, text, None)) is not None:
             return match
     return None
+
+
+@functools.cache
+def kind_of(code: str) -> Class:
+    """The class of the entry `code`; `unknown` of a code that is in no entry."""
+    return next((entry.kind for entry in entries() if entry.code == code), "unknown")
 
 
 @functools.cache

@@ -39,6 +39,7 @@ VERBS = {
     "Read",
     "Run",
     "Set",
+    "Stop",
     "Take",
     "Wait",
 }

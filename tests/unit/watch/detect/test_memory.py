@@ -1,0 +1,338 @@
+"""Detectors with a memory: what they need to see before they speak, and when they fall silent."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hinoban.base.clock import HOURS, MINUTES
+from hinoban.watch.detect import crash_loop, health_replacements, launch_loop, not_steady, too_short, window, zero_running
+from hinoban.watch.detect.memory import MEMORIES, fed_by
+from hinoban.watch.detect.services import Over, Told
+from hinoban.watch.detect.window import Mark
+from hinoban.watch.model import Finding, Launch, LaunchFailure, ServiceNews, ServiceReading, TaskChange
+from tests.unit.watch.detect.world import BACK, NEW, NOW, SERVICE, action, deployment, launch, reading, task
+
+HEALTH = {"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Task failed container health checks"}
+NO_ROOM = (LaunchFailure("Capacity is unavailable at this time."),)
+
+
+def feed(module: Any, state: Any, observations: list[Any]) -> tuple[Any, list[Told]]:
+    told: list[Told] = []
+    for one in observations:
+        state, more = module.seen(state, one)
+        told.extend(more)
+    return state, told
+
+
+def verdicts(told: list[Told]) -> list[str]:
+    return ["over" if isinstance(one, Over) else one.verdict for one in told]
+
+
+def crashes(*waits: float, code: int = 1, lived: float = 12.0) -> list[TaskChange]:
+    return [task(number, at=NOW + wait, lived=lived, owned=True, codes={"app": code}) for number, wait in enumerate(waits)]
+
+
+# crash_loop
+
+
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_five_tasks_of_a_service_that_end_by_themselves_are_a_loop_whatever_their_exit(code: int) -> None:
+    state, told = feed(crash_loop, crash_loop.Crashes(), crashes(0, 60, 120, 180, code=code))
+    assert told == []
+    _, told = feed(crash_loop, state, [task(9, at=NOW + 240, lived=12, owned=True, codes={"app": code})])
+    (finding,) = told
+    assert isinstance(finding, Finding)
+    assert (finding.verdict, finding.subject, finding.at) == ("CRASH LOOP", f"crash-loop:{SERVICE}", NOW + 240)
+    assert (finding.facts["count"], finding.family, finding.revision) == (5, "web-api", 204)
+    assert f"5 in 4 m, the last after 12 s with exit {code}" in finding.explanation.cause
+
+
+def test_ends_that_are_too_far_apart_or_of_long_lives_are_no_loop() -> None:
+    assert feed(crash_loop, crash_loop.Crashes(), crashes(*(number * 10 * MINUTES for number in range(20))))[1] == []
+    assert feed(crash_loop, crash_loop.Crashes(), crashes(0, 1, 2, 3, 4, 5, lived=HOURS))[1] == []
+
+
+@pytest.mark.parametrize(
+    "change", [task(), task(owned=True, lived=None), task(owned=True, **HEALTH), task(owned=True, lastStatus="RUNNING")]
+)
+def test_only_the_end_of_a_services_running_task_counts(change: TaskChange) -> None:
+    assert crash_loop.key_of(change) is None
+    assert crash_loop.seen(crash_loop.Crashes(), change) == (crash_loop.Crashes(), ())
+
+
+def test_a_policy_may_count_to_another_number() -> None:
+    state, told = crash_loop.Crashes(), []
+    for one in crashes(0, 1, 2):
+        state, more = crash_loop.seen(state, one, after=3)
+        told.extend(more)
+    assert verdicts(told) == ["CRASH LOOP"]
+
+
+def test_a_loop_is_over_when_no_task_crashed_for_half_an_hour() -> None:
+    state, _ = feed(crash_loop, crash_loop.Crashes(), crashes(0, 1, 2, 3, 4))
+    moment = crash_loop.due(state)
+    assert moment == NOW + 4 + 30 * MINUTES
+    assert crash_loop.asked(state, moment - 1) == (state, ())
+    rest, (ended,) = crash_loop.asked(state, moment)
+    assert rest == crash_loop.Crashes() and isinstance(ended, Over) and ended.subject == f"crash-loop:{SERVICE}"
+
+
+def test_what_was_never_a_loop_is_forgotten_without_a_word() -> None:
+    state, _ = feed(crash_loop, crash_loop.Crashes(), crashes(0, 1))
+    assert crash_loop.asked(state, NOW + HOURS) == (crash_loop.Crashes(), ())
+
+
+# health_replacements
+
+
+def test_health_replacements_are_told_from_the_third_in_ten_minutes() -> None:
+    sick = [task(number, at=NOW + number * 300, owned=True, codes={"app": 143}, **HEALTH) for number in range(3)]
+    state, told = feed(health_replacements, health_replacements.Replacements(), sick[:2])
+    assert told == []
+    state, told = feed(health_replacements, state, sick[2:])
+    (finding,) = told
+    assert isinstance(finding, Finding)
+    assert (finding.verdict, finding.subject) == ("UNHEALTHY", f"health:{SERVICE}")
+    assert finding.explanation.said == ("Task failed container health checks",)
+    _, (ended,) = health_replacements.asked(state, NOW + 600 + 15 * MINUTES)
+    assert isinstance(ended, Over)
+
+
+def test_three_replacements_in_an_hour_are_daily_life() -> None:
+    sick = [task(number, at=NOW + number * 1200, owned=True, codes={"app": 143}, **HEALTH) for number in range(3)]
+    assert feed(health_replacements, health_replacements.Replacements(), sick)[1] == []
+
+
+def test_scale_in_is_no_replacement() -> None:
+    change = task(owned=True, stopCode="ServiceSchedulerInitiated", stoppedReason="Scaling activity initiated by (deployment ecs-svc/1)")
+    assert health_replacements.key_of(change) is None
+
+
+# launch_loop
+
+
+def refusals(count: int, step: float = 10.0) -> list[Launch]:
+    return [launch(number, at=NOW + number * step, failures=NO_ROOM) for number in range(count)]
+
+
+def test_more_than_ten_refusals_in_ten_minutes_are_a_loop() -> None:
+    state, told = feed(launch_loop, launch_loop.Refusals(), refusals(10))
+    assert told == []
+    _, told = feed(launch_loop, state, [launch(99, at=NOW + 100, error_code="ThrottlingException", error_message="Rate exceeded")])
+    (finding,) = told
+    assert isinstance(finding, Finding)
+    assert (finding.verdict, finding.facts["count"], finding.at) == ("LAUNCH LOOP", 11, NOW + 100)
+    assert "nightly:7 by run-1 was refused 11 times in 1 m 40 s" in finding.explanation.cause
+    assert finding.explanation.said == ("RunTask ThrottlingException: Rate exceeded",)
+
+
+def test_a_launch_a_minute_is_no_loop() -> None:
+    assert feed(launch_loop, launch_loop.Refusals(), refusals(30, step=61))[1] == []
+
+
+def test_a_launch_that_succeeds_ends_the_loop_and_what_was_before_it_is_forgotten() -> None:
+    state, told = feed(launch_loop, launch_loop.Refusals(), [*refusals(11), launch(99, at=NOW + 200, task_arns=("a",))])
+    assert verdicts(told) == ["LAUNCH LOOP", "over"]
+    assert feed(launch_loop, state, refusals(11))[1] == []
+    assert launch_loop.asked(state, NOW + HOURS) == (launch_loop.Refusals(), ())
+
+
+def test_a_loop_that_nobody_goes_on_with_is_over() -> None:
+    state, _ = feed(launch_loop, launch_loop.Refusals(), refusals(11))
+    assert verdicts(list(launch_loop.asked(state, NOW + HOURS)[1])) == ["over"]
+
+
+def test_the_same_launch_is_the_same_definition_by_the_same_caller() -> None:
+    same = launch_loop.key_of(launch(1))
+    assert same == launch_loop.key_of(launch(2, at=NOW + 9, request={"count": 3}))
+    assert same != launch_loop.key_of(launch(1, request={"taskDefinition": "nightly:8"}))
+    assert same != launch_loop.key_of(launch(1, caller_arn="arn:aws:iam::123456789012:user/x"))
+    assert same != launch_loop.key_of(launch(1, region="us-east-1"))
+
+
+# zero_running
+
+
+def test_a_service_without_tasks_for_two_minutes_is_told_until_one_runs() -> None:
+    readings = [reading(1), reading(0, at=NOW + 60), reading(0, at=NOW + 120), reading(0, at=NOW + 180), reading(2, at=NOW + 240)]
+    _, told = feed(zero_running, zero_running.Zero(), readings)
+    assert verdicts(told) == ["ZERO RUNNING", "over"]
+    assert isinstance(told[0], Finding) and (told[0].at, told[0].facts["since"]) == (NOW + 180, NOW + 60)
+    assert "should have 4 tasks and none runs, for 2 m" in told[0].explanation.cause
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        [reading(0, desired=0), reading(0, desired=0, at=NOW + 600)],
+        [reading(0, created=NOW - 60), reading(0, created=NOW - 60, at=NOW + 300)],
+        [reading(0, status="DRAINING"), reading(0, status="DRAINING", at=NOW + 600)],
+        [reading(0), reading(1, at=NOW + 100), reading(0, at=NOW + 200)],
+    ],
+)
+def test_a_service_that_should_have_none_or_is_new_is_left_alone(readings: list[ServiceReading]) -> None:
+    assert feed(zero_running, zero_running.Zero(), readings)[1] == []
+
+
+def test_an_old_reading_that_comes_late_says_nothing() -> None:
+    state, _ = feed(zero_running, zero_running.Zero(), [reading(2, at=NOW + 600)])
+    assert zero_running.seen(state, reading(0)) == (state, ())
+
+
+# not_steady
+
+
+def test_a_deployment_in_progress_for_half_an_hour_is_told_until_it_ends() -> None:
+    state, told = feed(not_steady, not_steady.Steadiness(), [deployment("in_progress")])
+    moment = not_steady.due(state)
+    assert told == [] and moment == NOW + 30 * MINUTES
+    state, (finding,) = not_steady.asked(state, moment)
+    assert isinstance(finding, Finding)
+    assert (finding.verdict, finding.subject, finding.facts["deployment"]) == ("NOT STEADY", f"not-steady:{SERVICE}", NEW)
+    assert not_steady.due(state) is None
+    _, told = feed(not_steady, state, [deployment("completed", at=NOW + 3000)])
+    assert verdicts(told) == ["over"]
+
+
+@pytest.mark.parametrize(
+    "news", [deployment("completed", at=NOW + 60), deployment("failed", at=NOW + 60), action("SERVICE_STEADY_STATE", "INFO", at=NOW + 60)]
+)
+def test_a_deployment_that_ended_in_time_is_no_matter(news: ServiceNews) -> None:
+    state, _ = feed(not_steady, not_steady.Steadiness(), [deployment("in_progress"), news])
+    assert not_steady.due(state) is None
+    assert not_steady.asked(state, NOW + HOURS) == (state, ())
+
+
+def test_only_the_newest_deployment_counts_and_a_poll_that_tells_it_again_does_not_move_its_start() -> None:
+    state, _ = feed(
+        not_steady,
+        not_steady.Steadiness(),
+        [deployment("in_progress"), deployment("in_progress", BACK, at=NOW + 600), deployment("in_progress", BACK, at=NOW + 1200)],
+    )
+    assert not_steady.due(state) == NOW + 600 + 30 * MINUTES
+
+
+def test_a_newer_deployment_ends_the_matter_of_the_one_before() -> None:
+    state, _ = feed(not_steady, not_steady.Steadiness(), [deployment("in_progress")])
+    state, _ = not_steady.asked(state, NOW + HOURS)
+    state, told = feed(not_steady, state, [deployment("in_progress", BACK, at=NOW + HOURS)])
+    assert verdicts(told) == ["over"] and not_steady.due(state) == NOW + 1.5 * HOURS
+
+
+def test_a_service_off_its_count_for_a_quarter_of_an_hour_is_told_until_it_has_its_tasks() -> None:
+    readings = [reading(3), reading(3, at=NOW + 600), reading(3, at=NOW + 900), reading(4, at=NOW + 960)]
+    _, told = feed(not_steady, not_steady.Steadiness(), readings)
+    assert verdicts(told) == ["NOT STEADY", "over"]
+    assert isinstance(told[0], Finding) and "other than its 4 tasks for 15 m: 3 run now" in told[0].explanation.cause
+
+
+news_of_a_service = st.lists(
+    st.one_of(
+        st.builds(
+            deployment,
+            st.sampled_from(["in_progress", "completed", "failed"]),
+            st.sampled_from([NEW, BACK, "ecs-svc/4"]),
+            at=st.integers(0, 20).map(lambda minutes: NOW + minutes * 60),
+        ),
+        st.integers(0, 20).map(lambda minutes: action("SERVICE_STEADY_STATE", "INFO", at=NOW + minutes * 60)),
+    ),
+    max_size=8,
+)
+
+
+@given(news_of_a_service, st.data())
+def test_whatever_the_order_the_same_deployment_is_judged(news: list[ServiceNews], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(news)) + data.draw(st.lists(st.sampled_from(news), max_size=3) if news else st.just([]))
+    one, _ = feed(not_steady, not_steady.Steadiness(), news)
+    other, _ = feed(not_steady, not_steady.Steadiness(), list(shuffled))
+    assert (not_steady.due(one), not_steady.newest_unsettled(one)) == (not_steady.due(other), not_steady.newest_unsettled(other))
+
+
+# too_short
+
+
+def runs(*lengths: float, start: float = NOW, **fields: Any) -> list[TaskChange]:
+    return [task(number, at=start + number * 86400, lived=lived, **fields) for number, lived in enumerate(lengths)]
+
+
+def test_a_good_run_in_a_tenth_of_the_usual_time_is_noticed() -> None:
+    _, told = feed(too_short, too_short.Lengths(), runs(360, 380, 400, 370, 365, 12))
+    (finding,) = told
+    assert isinstance(finding, Finding) and (finding.verdict, finding.facts["usual_seconds"]) == ("TOO SHORT", 370)
+    assert "after 12 s; its last good runs took 6 m 10 s" in finding.explanation.cause
+
+
+@pytest.mark.parametrize("lengths", [(360, 380, 400, 370, 12), (20, 20, 20, 20, 20, 1), (360, 360, 360, 360, 360, 37)])
+def test_few_runs_short_jobs_and_somewhat_shorter_runs_say_nothing(lengths: tuple[float, ...]) -> None:
+    assert feed(too_short, too_short.Lengths(), runs(*lengths))[1] == []
+
+
+@pytest.mark.parametrize(
+    "change", [task(owned=True), task(codes={"app": 1}), task(stopCode="UserInitiated"), task(lived=None), task(lastStatus="RUNNING")]
+)
+def test_only_good_runs_that_stand_alone_have_a_usual_length(change: TaskChange) -> None:
+    assert too_short.key_of(change) is None and too_short.seen(too_short.Lengths(), change) == (too_short.Lengths(), ())
+
+
+def test_each_schedule_has_its_own_usual_length() -> None:
+    keys = {too_short.key_of(task(startedBy=starter)) for starter in ("events-rule/a", "events-rule/b", "x", None)}
+    assert len(keys) == 3
+
+
+# All of them
+
+
+marked = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 12)), max_size=25)
+
+
+@given(marked, st.data())
+def test_marks_are_the_same_in_any_order_and_however_often(times: list[tuple[int, int]], data: st.DataObject) -> None:
+    unique = list({name: Mark(float(at), str(name)) for at, name in times}.values())
+    shuffled = [*data.draw(st.permutations(unique)), *unique]
+    marks: tuple[Mark, ...] = ()
+    for mark in shuffled:
+        marks = window.with_mark(marks, mark)
+    assert marks == tuple(sorted(unique))
+    found = window.latest_run(marks, 3, 600)
+    dense = [one for one in marks if sum(1 for other in marks if one.at - 600 <= other.at <= one.at and other <= one) >= 3]
+    assert (found.last if found else None) == (dense[-1] if dense else None)
+
+
+def test_marks_do_not_grow_without_end() -> None:
+    marks: tuple[Mark, ...] = ()
+    for number in range(500):
+        marks = window.with_mark(marks, Mark(float(number), str(number)))
+    assert len(marks) == window.KEEP and marks[-1].at == 499
+
+
+@given(st.permutations(crashes(0, 5, 100, 150, 400, 2000, 4000)), st.permutations(refusals(14)))
+def test_a_loop_is_found_in_any_order_of_its_events(ends: list[TaskChange], refused: list[Launch]) -> None:
+    state, told = feed(crash_loop, crash_loop.Crashes(), [*ends, *ends])
+    assert state == feed(crash_loop, crash_loop.Crashes(), crashes(0, 5, 100, 150, 400, 2000, 4000))[0]
+    assert {one.subject for one in told} == {f"crash-loop:{SERVICE}"}
+    again, told = feed(launch_loop, launch_loop.Refusals(), [*refused, *refused])
+    assert again == feed(launch_loop, launch_loop.Refusals(), refusals(14))[0] and told
+
+
+def test_every_state_goes_into_a_row_and_back() -> None:
+    states = [
+        feed(crash_loop, crash_loop.Crashes(), crashes(0, 1, 2, 3, 4))[0],
+        feed(launch_loop, launch_loop.Refusals(), refusals(12))[0],
+        feed(not_steady, not_steady.Steadiness(), [deployment("in_progress"), deployment("failed", BACK)])[0],
+        feed(too_short, too_short.Lengths(), runs(1, 2, 3))[0],
+        feed(zero_running, zero_running.Zero(), [reading(0)])[0],
+        *(memory.state() for memory in MEMORIES.values()),
+    ]
+    for state in states:
+        assert msgspec.json.decode(msgspec.json.encode(state), type=type(state)) == state
+
+
+def test_an_observation_is_handed_to_those_it_says_something_to() -> None:
+    assert fed_by(task(owned=True)) == [("crash_loop", SERVICE)]
+    assert [name for name, _ in fed_by(reading(0))] == ["zero_running", "not_steady"]
+    assert [name for name, _ in fed_by(launch())] == ["launch_loop"]
+    assert [name for name, _ in fed_by(task())] == ["too_short"]
+    assert fed_by(task(stopCode="UserInitiated")) == []
