@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
-from hinoban.aws.event_patterns import BadPattern, compile_pattern, unknown_name
 from hinoban.base.errors import ConfigError
-from hinoban.base.units import parse_duration
+from hinoban.daemon.config_notify import MuteTable, Notify, RouteTable, Smtp, listed, notify_config
+from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import CatchUp, NotifyConfig, OnOverlap, Policy, RetryRule, WatchConfig, Webhook
+from hinoban.watch.config import CatchUp, OnOverlap, Policy, RetryRule, WatchConfig
 
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -66,17 +66,6 @@ class _Policy(_Strict, frozen=True):
     overlap: str | None = None
 
 
-class _Webhook(_Strict, frozen=True):
-    url: str
-    secret: str
-    name: str = "webhook"
-
-
-class _Notify(_Strict, frozen=True):
-    console: bool = True
-    webhook: list[_Webhook] = []
-
-
 class _Watch(_Strict, frozen=True):
     tz: str | None = None
     max_runtime: str = "24h"
@@ -106,7 +95,10 @@ class _File(_Strict, frozen=True):
     engine: _Engine = _Engine()
     image: list[_Image] = []
     policy: list[_Policy] = []
-    notify: _Notify = _Notify()
+    notify: Notify = Notify()
+    route: list[RouteTable] = []
+    mute: list[MuteTable] = []
+    severity: dict[str, str] = {}
     watch: _Watch = _Watch()
     events: _Events = _Events()
     cloudtrail: _CloudTrail = _CloudTrail()
@@ -156,7 +148,7 @@ def load(path: Path | None) -> Config:
 def parse(content: dict[str, Any]) -> Config:
     """The configuration of a decoded file."""
     try:
-        file = msgspec.convert(content, _File)
+        file = msgspec.convert(listed(content), _File)
     except msgspec.ValidationError as error:
         raise _readable(error) from error
     return Config(engine=_engine(file), watch=_watch(file))
@@ -197,27 +189,23 @@ def _image(index: int, image: _Image) -> ImageRule:
 
 
 def _watch(file: _File) -> WatchConfig:
-    defaults = RetryRule()
+    defaults, tz = RetryRule(), _zone(file.watch.tz)
+    # Checked as [smtp] of the engine is: both are made of it.
+    smtp = None if file.smtp is None else Smtp(**msgspec.structs.asdict(_smtp(file.smtp)))
     return WatchConfig(
         policies=tuple(_policy(index, policy, defaults) for index, policy in enumerate(file.policy)),
         max_runtime=duration("watch.max_runtime", file.watch.max_runtime),
         hold=duration("watch.hold", file.watch.hold),
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
-        tz=_zone(file.watch.tz),
-        notify=NotifyConfig(console=file.notify.console, webhooks=_webhooks(file.notify.webhook)),
+        tz=tz,
+        notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),
     )
 
 
 def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
     path = f"policy[{index}]"
-    try:
-        compile_pattern(policy.match, f"{path}.match")
-    except BadPattern as error:
-        where, _, why = str(error).partition(": ")
-        raise ConfigError(where, why, "config.example.toml shows a pattern.") from error
-    if (unknown := unknown_name(policy.match, POLICY, f"{path}.match")) is not None:
-        raise ConfigError(unknown.path, "is a field that no event has, so the policy would never apply", unknown.todo)
+    pattern(f"{path}.match", policy.match, POLICY, "policy")
     limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
     stop = None if policy.stop_after is None else duration(f"{path}.stop_after", policy.stop_after)
     if stop is not None and limit is not None and stop < limit:
@@ -240,26 +228,6 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
         catch_up=cast(CatchUp | None, _one_of(policy.catch_up, f"{path}.catch_up", get_args(CatchUp))),
         overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
     )
-
-
-def _webhooks(hooks: list[_Webhook]) -> tuple[Webhook, ...]:
-    """Each with a name of its own: by it the outbox knows which message is whose."""
-    names = ["console", *(hook.name for hook in hooks)]
-    for index, hook in enumerate(hooks):
-        if hook.name in names[: index + 1]:
-            raise ConfigError(
-                f"notify.webhook[{index}].name", f"{hook.name!r} is taken by another channel", "Give each webhook its own name."
-            )
-    return tuple(_webhook(index, hook) for index, hook in enumerate(hooks))
-
-
-def _webhook(index: int, hook: _Webhook) -> Webhook:
-    path = f"notify.webhook[{index}]"
-    if not re.match(r"https?://[^/\s]+", hook.url):
-        raise ConfigError(f"{path}.url", "is not an http or https URL", "Write e.g. https://hooks.example.com/hinoban")
-    if len(hook.secret) < 16:
-        raise ConfigError(f"{path}.secret", "is shorter than 16 characters", "Make one: openssl rand -hex 32")
-    return Webhook(url=hook.url, secret=hook.secret, name=hook.name)
 
 
 def _zone(name: str | None) -> str:
@@ -289,30 +257,12 @@ def _one_of(text: str | None, path: str, allowed: tuple[str, ...]) -> str | None
     return None if text is None else choice(path, text, allowed)
 
 
-def duration(path: str, text: str) -> float:
-    """Seconds; ConfigError names the path."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(path, str(error), "Correct it.") from error
-
-
 def room(path: str, text: str) -> Room:
     """A capacity; ConfigError names the path."""
     try:
         return parse_room(text)
     except ValueError as error:
         raise ConfigError(path, str(error), "Correct it.") from error
-
-
-def choice(path: str, text: str, allowed: tuple[str, ...]) -> str:
-    """One of the allowed words; ConfigError names them."""
-    if text not in allowed:
-        near = difflib.get_close_matches(text, allowed, 1)
-        raise ConfigError(
-            path, f"must be one of {', '.join(allowed)}, not {text!r}", f"Did you mean {near[0]!r}?" if near else "Choose one."
-        )
-    return text
 
 
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")

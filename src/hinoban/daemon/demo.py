@@ -23,7 +23,7 @@ from hinoban.base.ids import Ids, SystemIds
 from hinoban.base.places import own_command
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.daemon import demo_image
-from hinoban.daemon.config import choice
+from hinoban.daemon.config_values import choice
 from hinoban.daemon.demo_receiver import Receiver
 
 DIRECTORY = Path(".demo")

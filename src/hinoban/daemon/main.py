@@ -25,7 +25,7 @@ from hinoban.base.places import default_state_dir, own_command
 from hinoban.base.supervise import Group
 from hinoban.base.units import format_mib
 from hinoban.daemon import config as configuration
-from hinoban.daemon import runtimes
+from hinoban.daemon import config_values, runtimes
 from hinoban.daemon.config import Config
 from hinoban.daemon.engine import Engine
 from hinoban.daemon.engine_events import EventSettings
@@ -70,7 +70,7 @@ def with_options(config: Config, options: UpOptions) -> Config:
     if options.port is not None:
         changes["port"] = options.port
     if options.runtime is not None:
-        changes["runtime"] = configuration.choice("--runtime", options.runtime, configuration.RUNTIMES)
+        changes["runtime"] = config_values.choice("--runtime", options.runtime, configuration.RUNTIMES)
     if options.capacity is not None:
         changes["room"] = configuration.room("--capacity", options.capacity)
     if options.region is not None:
@@ -78,7 +78,7 @@ def with_options(config: Config, options: UpOptions) -> Config:
     if options.account is not None:
         changes["account"] = _of_engine("account", options.account, "must be 12 digits, e.g. 123456789012")
     if options.forget_after is not None:
-        changes["forget_after"] = configuration.duration("--forget-after", options.forget_after)
+        changes["forget_after"] = config_values.duration("--forget-after", options.forget_after)
     return msgspec.structs.replace(config, engine=msgspec.structs.replace(engine, **changes))
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hinoban.base.errors import ConfigError
-from hinoban.daemon import config
+from hinoban.daemon import config, config_notify
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
@@ -24,13 +24,13 @@ def refused(content: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_the_example_says_the_defaults() -> None:
-    """What the example sets is what holds without a file, but for [smtp] and the lists ([[image]], [[policy]], [[notify.webhook]])."""
+    """What the example sets is what holds without a file, but for [smtp], [severity] and the lists ([[image]], [[policy]], channels ...)."""
     defaults, example = config.load(None), config.load(EXAMPLE)
     assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images, smtp=example.engine.smtp)
     assert defaults.engine.smtp is None
-    assert defaults.watch == msgspec.structs.replace(
-        example.watch, policies=(), notify=msgspec.structs.replace(example.watch.notify, webhooks=())
-    )
+    lists = dict.fromkeys(("webhooks", "slack", "pagerduty", "sns", "email", "apprise", "links", "routes", "mutes"), ())
+    notify = msgspec.structs.replace(example.watch.notify, severity={}, **lists)
+    assert defaults.watch == msgspec.structs.replace(example.watch, policies=(), notify=notify)
 
 
 def test_the_documented_values() -> None:
@@ -51,13 +51,29 @@ def test_the_documented_values() -> None:
     assert (policy.retry.attempts, policy.retry.deadline, policy.retry.base, policy.retry.cap) == (6, 1200.0, 30.0, 300.0)
     assert policy.retry == watch.retry
     assert (policy.catch_up, policy.overlap) == ("none", "tell")
-    assert [hook.name for hook in watch.notify.webhooks] == ["on-call"]
+    notify = watch.notify
+    assert [hook.name for hook in notify.webhooks] == ["on-call"]
+    bot, hook = notify.slack
+    assert (bot.name, bot.channel, bot.mention, bot.levels) == ("slack", "#batch", "<!here>", ("page", "ticket"))
+    assert (hook.name, hook.url, hook.levels) == ("slack-team-a", "https://hooks.slack.com/services/change/me", ("page", "ticket"))
+    assert [(one.name, one.url, one.levels) for one in notify.pagerduty] == [("pagerduty", "https://events.pagerduty.com", ("page",))]
+    assert [(one.topic, one.format) for one in notify.sns] == [("arn:aws:sns:ap-northeast-1:123456789012:batch-alarms", "text")]
+    assert [(one.to, one.host, one.sender) for one in notify.email] == [
+        (("on-call@example.com",), "smtp.example.com", "hinoban@example.com")
+    ]
+    assert [one.urls for one in notify.apprise] == [("tgram://change-me/12345",)]
+    assert [(one.text, one.url) for one in notify.links] == [("Runbook", "https://wiki.example.com/runbooks/{family}")]
+    assert [one.channels for one in notify.routes] == [("slack-team-a",)]
+    assert [(one.name, one.until) for one in notify.mutes] == [("move-to-1c", 1_796_083_200.0)]
+    assert (notify.severity, notify.log_tail) == ({"overdue": "page"}, "masked")
 
 
 def test_every_key_stands_in_the_example() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    tables = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch, config._Notify, config._Webhook]
-    for struct in (*tables, config._Events, config._CloudTrail, config._Smtp):
+    tables = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch]
+    told = [config_notify.Notify, config_notify._Webhook, config_notify._Slack, config_notify._PagerDuty, config_notify._Sns]
+    told += [config_notify._Email, config_notify._Apprise, config_notify._Link, config_notify.RouteTable, config_notify.MuteTable]
+    for struct in (*tables, *told, config._Events, config._CloudTrail, config._Smtp):
         for field in msgspec.structs.fields(struct):
             assert field.encode_name in text, field.encode_name
 
