@@ -75,7 +75,7 @@ def service_news(raw: bytes | msgspec.Raw) -> ServiceNews | None:
         envelope = _decode(raw)
         if envelope.detail_type not in KINDS or envelope.source not in ("aws.ecs", "hinoban.poll") or not envelope.resources:
             return None
-        arn = envelope.resources[0]
+        arn = _long(envelope.resources[0], envelope.detail)
         if envelope.detail_type == READING:
             return _reading(envelope, arn)
         # Either kind may tell of a deployment: the list of service actions names them too (facts/ecs.md §6.3).
@@ -140,6 +140,13 @@ def _reading(envelope: _Envelope, arn: str) -> ServiceReading:
         definition=detail.get("taskDefinition"),
         deployments=int(detail.get("deployments") or 1),
     )
+
+
+def _long(arn: str, detail: Mapping[str, Any]) -> str:
+    """An old, short service ARN as the long one that holds the cluster: a service has one name, whoever tells of it (facts/ecs.md §11.4)."""
+    front, mark, name = arn.partition(":service/")
+    cluster = _cluster(detail, arn)
+    return f"{front}{mark}{cluster}/{name}" if mark and "/" not in name and cluster else arn
 
 
 def _cluster(detail: Mapping[str, Any], arn: str) -> str:

@@ -114,6 +114,12 @@ def test_an_unknown_action_is_kept_for_its_level_speaks() -> None:
     assert isinstance(seen, ServiceAction) and (seen.name, seen.cluster) == ("SERVICE_NEW_TROUBLE", "web")
 
 
+def test_an_old_short_name_of_a_service_is_written_out() -> None:
+    short = ARN.replace("web/web-api", "web-api")
+    seen = service_news(event(ACTION, {"eventName": "X", "eventType": "INFO", "clusterArn": CLUSTER}, resources=[short]))
+    assert isinstance(seen, ServiceAction) and (seen.service_arn, seen.service) == (ARN, "web-api")
+
+
 def test_a_described_service_tells_its_counts() -> None:
     (seen,) = read()
     assert isinstance(seen, ServiceReading)

@@ -16,7 +16,6 @@ End = Literal["start", "user", "spot", "host", "health", "scheduler", "itself"]
 its service did not want it any more · it ended by itself."""
 
 _BY_CODE: Mapping[str, End] = {
-    "TaskFailedToStart": "start",
     "UserInitiated": "user",
     "SpotInterruption": "spot",
     "TerminationNotice": "host",
@@ -30,9 +29,12 @@ OUT_OF_MEMORY = "outofmemoryerror"
 
 
 def how_it_ended(detail: Mapping[str, Any]) -> End:
-    """How the STOPPED task of this detail ended. The reason goes before the code: the same end had other codes in other years, and a
-    code we do not know, or none, leaves it to the exit codes."""
+    """How the STOPPED task of this detail ended. Once it ran, the reason goes before the code: the same end had other codes in other
+    years. A code we do not know, or none, leaves it to the exit codes."""
     reason, code = str(detail.get("stoppedReason") or ""), detail.get("stopCode")
+    if code == "TaskFailedToStart":
+        # Of a task that never ran nobody can have taken anything away.
+        return "start"
     match = find_stop(reason, code, frozenset({"spot", "host", "user", "program", "scheduler"}))
     if match is not None:
         entry = match.entry
@@ -41,7 +43,7 @@ def how_it_ended(detail: Mapping[str, Any]) -> End:
             return "host"
         if entry.code in _HEALTH:
             return "health"
-        if entry.code in _OF_HOST and code != "TaskFailedToStart":
+        if entry.code in _OF_HOST:
             return "spot" if entry.kind == "spot" else "host"
     return _BY_CODE.get(str(code), "itself")
 

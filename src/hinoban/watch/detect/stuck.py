@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from hinoban.base.clock import MINUTES
 from hinoban.base.units import format_duration
+from hinoban.watch.detect.judge import is_failure
+from hinoban.watch.detect.services import Over
 from hinoban.watch.detect.subject import about_task
 from hinoban.watch.explain import explain_finding
 from hinoban.watch.explain.exits import moment_of
@@ -42,6 +44,14 @@ def stuck(change: TaskChange, now: float, limits: Mapping[str, float] = LIMITS) 
     explanation = explain_finding(_CODES.get(status, "stuck_stopping"), texts)
     facts = {"status": change.detail.get("lastStatus"), "since": since, "limit_seconds": limits[status]}
     return about_task(change, "stuck", VERDICT, explanation, at=moment, facts=facts)
+
+
+def moved_on(finding: Finding, change: TaskChange) -> Over | None:
+    """The end of it: the task is seen in another status. Not where it failed: then its failure is the same matter, and changes it."""
+    status = change.detail.get("lastStatus")
+    if change.task_arn != finding.task_arn or status == finding.facts.get("status") or is_failure(change):
+        return None
+    return Over(finding.subject, change.at, f"The task moved on: it is {status}.")
 
 
 def stuck_at(change: TaskChange, limits: Mapping[str, float] = LIMITS) -> float | None:

@@ -10,7 +10,7 @@ from hinoban.base.units import iso
 from hinoban.watch.detect import blind, silence, watch_behind
 from hinoban.watch.detect.services import Over
 from hinoban.watch.detect.sight import Heard, Lag, Tried
-from hinoban.watch.detect.stuck import LIMITS, stuck, stuck_at
+from hinoban.watch.detect.stuck import LIMITS, moved_on, stuck, stuck_at
 from hinoban.watch.model import Finding, TaskChange
 from tests.unit.watch.detect.world import NOW, task
 
@@ -50,6 +50,17 @@ def test_a_task_that_does_not_get_to_its_end_is_stuck_from_its_stop_on(status: s
 def test_other_statuses_may_last_for_ever(status: str) -> None:
     change = on_the_way(status)
     assert stuck_at(change) is None and stuck(change, NOW + 30 * DAYS) is None
+
+
+def test_a_task_that_moves_on_ends_it_and_one_that_fails_changes_it() -> None:
+    finding = stuck(on_the_way("PROVISIONING"), NOW + DAYS)
+    assert finding is not None
+    assert moved_on(finding, on_the_way("PROVISIONING", connectivity="CONNECTED")) is None
+    ended = moved_on(finding, on_the_way("RUNNING"))
+    assert ended is not None and ended.why == "The task moved on: it is RUNNING."
+    assert moved_on(finding, task(lived=None, codes={}, stopCode="TaskFailedToStart")) is None
+    assert moved_on(finding, task(codes={"app": 143}, stopCode="UserInitiated")) is not None
+    assert moved_on(finding, task(2)) is None
 
 
 def test_limits_may_be_others() -> None:

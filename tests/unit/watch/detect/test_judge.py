@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hinoban.watch.detect.judge import is_failure, stopped_by
@@ -35,6 +35,8 @@ TABLE: list[tuple[str | None, str, int | None, str | None, str | None]] = [
     ("TaskFailedToStart", "ResourceInitializationError: failed to initialize logging driver: x", None, "did_not_start", "did_not_start"),
     ("TaskFailedToStart", "CannotPullContainerError: manifest unknown", None, "cannot_pull", "cannot_pull"),
     ("TaskFailedToStart", "Task failed to start", None, "did_not_start", "did_not_start"),
+    ("TaskFailedToStart", HEALTH, None, "did_not_start", "did_not_start"),
+    ("TaskFailedToStart", "Host EC2 (instance i-0abc) terminated.", None, "did_not_start", "did_not_start"),
     (
         "TaskFailedToStart",
         "Rate limit exceeded while preparing network interface to be attached to instance",
@@ -73,6 +75,7 @@ def test_the_rule_and_the_detectors_say_the_same_of_each_end(
     assert is_failure(ended) == (expected is not None)
 
 
+@settings(max_examples=400)
 @given(
     owned=st.booleans(),
     code=st.sampled_from([None, "", "SomethingNew", *{row[0] for row in TABLE if row[0]}]),
