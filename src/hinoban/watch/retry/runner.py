@@ -16,6 +16,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.units import parse_iso
 from hinoban.watch import incidents
+from hinoban.watch.allow import EVERYTHING, run_task_command, would_have
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure
 from hinoban.watch.history import queries
 from hinoban.watch.model import Attempt, Launch, LaunchFailure, attempt_of, task_id_of
@@ -34,13 +35,21 @@ class RetryRunner:
     """One attempt after the other, each in its own transactions. `behind` says why nothing may be launched now (None: it may)."""
 
     def __init__(
-        self, pipeline: Desk, client: Client, clock: Clock, *, behind: Callable[[], str | None], gap_at: Callable[[], float | None]
+        self,
+        pipeline: Desk,
+        client: Client,
+        clock: Clock,
+        *,
+        behind: Callable[[], str | None],
+        gap_at: Callable[[], float | None],
+        allow: frozenset[str] = EVERYTHING,
     ) -> None:
         self._pipeline = pipeline
         self._client = client
         self._clock = clock
         self._behind = behind
         self._gap_at = gap_at
+        self._allow = allow
 
     async def step(self, now: float) -> float | None:
         """Carry out what is due; when the next attempt is."""
@@ -81,6 +90,10 @@ class RetryRunner:
             if now > retry.deadline_at:
                 self._give_up(retry, "given up", "Gave up: the deadline has passed.")
                 return
+        by_hand = run_task_command(policy.request(retry), retry.region)
+        if (words := would_have("run_task", self._allow, about=f"attempt {retry.number}", by_hand=by_hand)) is not None:
+            self._give_up(retry, "not allowed", words)
+            return
         retry = msgspec.structs.replace(
             retry, state="launching", launching_since=retry.launching_since or now, calls=retry.calls + 1, due_at=now
         )

@@ -9,9 +9,10 @@ from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.units import format_duration
+from hinoban.watch.allow import EVERYTHING, stop_task_command, would_have
 from hinoban.watch.deadlines import Name
 from hinoban.watch.history import queries
-from hinoban.watch.incidents import incident_id
+from hinoban.watch.incidents import give_up, incident_id
 from hinoban.watch.model import TaskChange
 from hinoban.watch.retry.desk import Desk
 
@@ -22,7 +23,10 @@ log = logging.getLogger(__name__)
 class Stopper:
     """Nothing is stopped while the feed is behind: the task may long have ended. Asking twice is harmless (facts/ecs.md §3.3)."""
 
-    def __init__(self, pipeline: Desk, client: Client, clock: Clock, *, behind: Callable[[], str | None]) -> None:
+    def __init__(
+        self, pipeline: Desk, client: Client, clock: Clock, *, behind: Callable[[], str | None], allow: frozenset[str] = EVERYTHING
+    ) -> None:
+        self._allow = allow
         self._pipeline = pipeline
         self._client = client
         self._clock = clock
@@ -40,8 +44,10 @@ class Stopper:
             change = queries.newest_change(connection, name)
             if change is None or change.finished or change.detail.get("desiredStatus") == "STOPPED":
                 return True
-            overlap = self._overlap(connection, change)
-        asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": overlap or self._over(change)}
+            reason = self._overlap(connection, change) or self._over(change)
+            if self._told_instead(connection, change, reason):
+                return True
+        asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": reason}
         try:
             await self._client.in_region(change.region).call("ecs", "StopTask", asked)
         except EndpointUnreachable:
@@ -49,6 +55,17 @@ class Stopper:
         except AwsError as error:
             log.warning("StopTask %s: %s", change.task_arn, error)
             return error.code == "InvalidParameterException"  # the task is not there any more
+        return True
+
+    def _told_instead(self, connection: Connection, change: TaskChange, reason: str) -> bool:
+        """Where stopping is not allowed, the task's incident says what would have been done."""
+        by_hand = stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
+        words = would_have("stop_task", self._allow, about=reason.removeprefix("hinoban: "), by_hand=by_hand)
+        if words is None:
+            return False
+        for incident in self._pipeline.ledger.open_of_family(connection, change.family):
+            if incident.finding.task_arn == change.task_arn and words not in incident.done:
+                self._pipeline.ledger.put(connection, give_up(incident, words, self._clock.now()), self._clock.now())
         return True
 
     def _overlap(self, connection: Connection, change: TaskChange) -> str | None:
