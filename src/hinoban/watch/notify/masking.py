@@ -41,7 +41,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), MASK),
 )
 _LONG = re.compile(r"[A-Za-z0-9_+/=-]{24,}")
-_UUID_OR_ARN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TASK_ID = re.compile(r"[0-9a-f]{32}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def masked(line: str) -> str:
@@ -62,13 +63,10 @@ def log_tail(lines: Sequence[str], mode: LogTail) -> tuple[str, ...]:
 
 
 def _random_looking(word: str) -> bool:
-    """Letters and digits mixed, and no path, identifier of words, id of AWS or plain hexadecimal task id (32 digits) or UUID."""
-    if _UUID_OR_ARN.fullmatch(word) or re.fullmatch(r"[0-9a-f]{32}", word):
+    """A part of 16 or more letters and digits mixed, but no task's id (32 hexadecimal digits) or UUID; or the shape of an AWS secret key."""
+    if _UUID.fullmatch(word):
         return False
-    if word.count("/") > 1 and not re.search(r"[A-Za-z0-9+=]{24,}", word):
-        return False
-    parts = re.split(r"[-_/]", word)
-    longest = max(parts, key=len)
-    if len(longest) < 16:
-        return False
-    return any(one.isdigit() for one in longest) and any(one.isalpha() for one in longest)
+    if len(word) == 40 and re.fullmatch(r"[A-Za-z0-9/+]+", word) and all(re.search(kind, word) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
+        return True
+    parts = [part for part in re.split(r"[-_/]", word) if len(part) >= 16 and not _TASK_ID.fullmatch(part)]
+    return any(re.search("[0-9]", part) and re.search("[A-Za-z]", part) for part in parts)
