@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from hinoban.base.clock import DAYS
 from hinoban.base.ids import SeededIds
-from hinoban.watch.config import NotifyConfig, WatchConfig
+from hinoban.watch.config import LogTail, NotifyConfig, WatchConfig
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.outbox import Outbox
 from tests.unit.watch.worlds import World
@@ -19,9 +21,11 @@ class Pager:
     def __init__(self) -> None:
         self.answers = False
         self.deliveries: list[str] = []
+        self.logs: list[tuple[str, ...]] = []
 
     async def send(self, message: Message, delivery_id: str) -> None:
         self.deliveries.append(delivery_id)
+        self.logs.append(message.log)
         if not self.answers:
             await asyncio.Event().wait()
 
@@ -68,3 +72,35 @@ async def test_a_message_that_a_dead_watch_was_sending_waits_for_nobody(tmp_path
     assert len(pager.deliveries) == 2
     assert len(set(pager.deliveries)) == 1
     assert world.watch.status()["outbox"] == {"sent": 1}
+
+
+@pytest.mark.parametrize(
+    "mode, shown", [("off", ()), ("masked", ("login password=***", "boom")), ("full", ("login password=hunter2", "boom"))]
+)
+async def test_a_failed_programs_message_carries_its_last_lines(tmp_path: Path, mode: LogTail, shown: tuple[str, ...]) -> None:
+    pager = Pager()
+    pager.answers = True
+    world = World(tmp_path, WatchConfig(notify=NotifyConfig(log_tail=mode)), channels=[pager])
+    world.aws.log = ["login password=hunter2", "boom"]
+    world.aws.finish(world.aws.start("job", None), 3)
+    await world.watch.read(world.clock.now())
+    # The outbox comes first: it waits for the log, which is on its way, but not for long.
+    await world.watch.outbox.step(world.clock.now())
+    assert len(pager.logs) == (1 if mode == "off" else 0)
+    await world.watch.logs.step(world.clock.now())
+    await world.clock.advance(0.1)
+    await world.watch.outbox.step(world.clock.now())
+    assert pager.logs == [shown]
+
+
+async def test_a_log_that_does_not_come_keeps_no_message_back(tmp_path: Path) -> None:
+    pager = Pager()
+    pager.answers = True
+    world = World(tmp_path, channels=[pager])
+    world.aws.finish(world.aws.start("job", None), 3)
+    began = world.clock.now()
+    await world.watch.read(began)
+    while not pager.logs and world.clock.now() < began + 5:
+        due = await world.watch.outbox.step(world.clock.now())
+        await world.clock.advance(max(0.0, (due or 0.0) - world.clock.now()) if not pager.logs else 0.0)
+    assert (pager.logs, world.clock.now() - began) == ([()], 0.5)

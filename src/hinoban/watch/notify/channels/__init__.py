@@ -29,9 +29,9 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _sns(config: WatchConfig, means: Means) -> list[Channel]:
-    if means.client is None:
-        return []
-    return [SnsChannel(one, means.client, means.keep, tz=config.tz, links=config.notify.links) for one in config.notify.sns]
+    if config.notify.sns and means.client is None:
+        raise ValueError("notify.sns needs a client")
+    return [SnsChannel(one, means.client, means.keep, tz=config.tz, links=config.notify.links) for one in config.notify.sns if means.client]
 
 
 CHANNELS: dict[str, Callable[[WatchConfig, Means], list[Channel]]] = {
