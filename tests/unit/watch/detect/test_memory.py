@@ -336,3 +336,60 @@ def test_an_observation_is_handed_to_those_it_says_something_to() -> None:
     assert [name for name, _ in fed_by(launch())] == ["launch_loop"]
     assert [name for name, _ in fed_by(task())] == ["too_short"]
     assert fed_by(task(stopCode="UserInitiated")) == []
+
+
+endings = st.sampled_from([{}, {"codes": {"app": 1}}, HEALTH, {"stopCode": "UserInitiated"}, {"stopCode": "SpotInterruption"}])
+observed = st.one_of(
+    st.builds(
+        lambda number, wait, owned, how: task(number, at=NOW + wait, owned=owned, **how),
+        st.integers(0, 9),
+        st.integers(0, 3000),
+        st.booleans(),
+        endings,
+    ),
+    st.builds(
+        lambda number, wait, failures: launch(number, at=NOW + wait, failures=failures),
+        st.integers(0, 20),
+        st.integers(0, 600),
+        st.sampled_from([NO_ROOM, ()]),
+    ),
+    st.builds(
+        lambda running, wait, status: reading(running, at=NOW + wait, status=status),
+        st.integers(0, 5),
+        st.integers(0, 3000),
+        st.sampled_from(["ACTIVE", "INACTIVE"]),
+    ),
+    st.builds(
+        lambda state, name, wait: deployment(state, name, at=NOW + wait),
+        st.sampled_from(["in_progress", "completed", "failed"]),
+        st.sampled_from([NEW, BACK]),
+        st.integers(0, 3000),
+    ),
+)
+
+
+@given(st.lists(observed, max_size=40), st.integers(0, 10_000))
+def test_each_asks_again_only_at_a_later_moment_and_ends_only_what_it_told(observations: list[Any], wait: int) -> None:
+    states: dict[tuple[Any, str], Any] = {}
+    told_now: set[str] = set()
+    for one in observations:
+        for name, key in fed_by(one):
+            memory = MEMORIES[name]
+            states[name, key], told = memory.seen(states.get((name, key), memory.state()), one)
+            _keep_book(told, told_now)
+    for (name, key), state in states.items():
+        memory, now = MEMORIES[name], NOW + wait
+        state, told = memory.asked(state, now)
+        _keep_book(told, told_now)
+        again = memory.due(state)
+        assert again is None or again > now, f"{name} of {key} would be asked for ever"
+        assert memory.asked(state, now) == (state, ())
+
+
+def _keep_book(told: tuple[Told, ...], told_now: set[str]) -> None:
+    for one in told:
+        if isinstance(one, Over):
+            assert one.subject in told_now
+            told_now.discard(one.subject)
+        elif one.detector != "too_short":
+            told_now.add(one.subject)
