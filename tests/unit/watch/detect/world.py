@@ -3,6 +3,7 @@
 from typing import Any
 
 from hinoban.base.units import iso
+from hinoban.watch.detect.services import Over, Told
 from hinoban.watch.model import DeploymentChange, Launch, ServiceAction, ServiceReading, TaskChange
 
 NOW = 1_795_705_200.0
@@ -91,3 +92,17 @@ def reading(
         created_at=created,
         definition=f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/web-api:204",
     )
+
+
+def feed(module: Any, state: Any, observations: list[Any]) -> tuple[Any, list[Told]]:
+    """What a detector with a memory told of these, and its state behind them."""
+    told: list[Told] = []
+    for one in observations:
+        state, more = module.seen(state, one)
+        told.extend(more)
+    return state, told
+
+
+def verdicts(told: list[Told]) -> list[str]:
+    """The verdicts, `over` for an end."""
+    return ["over" if isinstance(one, Over) else one.verdict for one in told]
