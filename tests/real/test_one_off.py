@@ -56,7 +56,7 @@ async def test_schedules_and_why_of_a_profile_without_daemon_or_state(daemons: M
         "EcsParameters": {
             "TaskDefinitionArn": arn.partition(":task/")[0] + ":task-definition/job",
             "LaunchType": "FARGATE",
-            "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+            "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}},
         },
     }
     flexible = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}

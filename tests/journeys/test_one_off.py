@@ -1,0 +1,157 @@
+"""An account that nobody watched, read once: what was lost last night, what AWS has forgotten since, and that reading changes nothing."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hinoban.aws.client import Client
+from hinoban.aws.errors import AwsError
+from hinoban.aws.iam_needed import READS
+from hinoban.aws.profiles import Place, Profile, RegionalClient
+from hinoban.aws.sigv4 import Credentials
+from hinoban.base.clock import HOURS, MINUTES
+from hinoban.daemon.one_off import NotARead, OneOff
+from hinoban.watch.answers_one_off import FORGOTTEN, UNSEEN
+from tests.support.engine import CREDENTIALS, REGION
+from tests.support.polled import passing
+from tests.support.street import Street
+
+NETWORK = {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}}
+
+
+@pytest.fixture
+async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    made = await Street(tmp_path).open()
+    yield made
+    await made.close()
+
+
+class Night:
+    """Three schedules due at 16:00 UTC: one runs well, one fails, one is refused. `calls` are those that the one-off watch made."""
+
+    def __init__(self, street: Street) -> None:
+        self.street = street
+        self.calls: list[str] = []
+        self.denied: set[str] = set()
+
+    async def schedule(self, name: str, script: str) -> None:
+        arn = await self.street.bench.define(name, script)
+        cluster = arn.partition(":task-definition/")[0] + ":cluster/default"
+        ecs = {"TaskDefinitionArn": arn, "LaunchType": "FARGATE", "NetworkConfiguration": NETWORK}
+        target = {"Arn": cluster, "RoleArn": "arn:aws:iam::123456789012:role/events", "EcsParameters": ecs}
+        asked = {"Name": name, "ScheduleExpression": "cron(0 16 * * ? *)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+        await self.street.client.call("scheduler", "CreateSchedule", asked)
+
+    async def fall(self) -> None:
+        await self.schedule("billing", "run_for=60s")
+        await self.schedule("report", "run_for=120s exit=3")
+        await self.schedule("closing", "run_for=60s")
+        await self.street.put_in(what="capacity", match={"family": ["closing"]})
+        await self.street.bench.clock.advance(1 * HOURS + 20 * MINUTES)
+
+    def one_off(self) -> OneOff:
+        clock, night = self.street.bench.clock, self
+
+        async def keys() -> Credentials:
+            return CREDENTIALS
+
+        class Heard(RegionalClient):
+            async def call(self, service: str, operation: str, params: Any) -> dict[str, Any]:
+                night.calls.append(f"{service}:{operation}")
+                if night.calls[-1] in night.denied:
+                    raise AwsError("AccessDeniedException", f"not authorized to perform {night.calls[-1]}")
+                return await super().call(service, operation, params)
+
+        profile = Profile(None, REGION, "http://127.0.0.1:4566")
+        transport = self.street.client._http._transport
+        client = Heard(keys, lambda service, region: Place("http://127.0.0.1:4566", region), REGION, clock=clock, transport=transport)
+        return OneOff(client, profile, 24 * HOURS, clock, tz="UTC")
+
+    async def ask(self, one_off: OneOff, path: str, **query: Any) -> dict[str, Any]:
+        return await passing(self.street.bench.clock, one_off.get(path, query))
+
+
+async def test_the_lost_runs_of_the_night_and_how_long_aws_keeps_their_reasons(street: Street) -> None:
+    night = Night(street)
+    await night.fall()
+    one_off = night.one_off()
+    answer = await night.ask(one_off, "schedules", since=24 * 3600, next=1)
+    lost = {row["name"]: (row["verdict"], row["what"].partition(" · ")[0]) for row in answer["lost"]}
+    assert set(lost) == {"report", "closing"}
+    assert lost["report"][0] in ("FAILED", "EXIT 3") and lost["report"][1].endswith("; AWS keeps the reason until about 17:02")
+    assert lost["closing"][0] == "REFUSED" and lost["closing"][1].endswith("nobody retried")
+    assert answer["runs"] == {"exit 0": 1}
+    assert (answer["account"], answer["schedules"], answer["due"]) == ("default 123456789012", 3, 3)
+    assert answer["problems"] == []
+    why = await night.ask(one_off, "why", name="report")
+    assert "EXIT 3" in why["title"]
+    refused = await night.ask(one_off, "why", name="closing")
+    assert "Capacity is unavailable" in "\n".join(refused["lines"])
+    await one_off.close()
+
+
+async def test_what_ended_over_an_hour_ago_is_unknown_and_what_was_refused_is_still_told(street: Street) -> None:
+    night = Night(street)
+    await night.fall()
+    await street.bench.clock.advance(2 * HOURS)
+    answer = await night.ask(night.one_off(), "schedules", since=24 * 3600)
+    assert [row["name"] for row in answer["lost"]] == ["closing"]
+    assert answer["runs"] == {FORGOTTEN: 2}
+    assert {one["last"]["outcome"] for one in answer["list"]} == {FORGOTTEN, "REFUSED"}
+
+
+async def test_a_run_that_never_began_is_lost_once_cloudtrail_must_have_told_and_not_before(street: Street) -> None:
+    night = Night(street)
+    await night.schedule("billing", "run_for=1s")
+    # Nobody fires it: the whole engine sleeps over its slot.
+    await street.bench.kill()
+    street.bench.clock._now += 1 * HOURS + 6 * MINUTES
+    await street.bench.open()
+    street._connect()
+    early = await night.ask(night.one_off(), "schedules", since=24 * 3600)
+    assert (early["lost"], early["runs"]) == ([], {"waiting": 1})
+    await street.bench.clock.advance(20 * MINUTES)
+    later = await night.ask(night.one_off(), "schedules", since=24 * 3600)
+    assert [row["name"] for row in later["lost"]] == ["billing"]
+
+
+async def test_only_reads_are_made_and_the_account_is_as_it_was(street: Street) -> None:
+    night = Night(street)
+    await night.fall()
+    before = await every_fact(street.client)
+    one_off = night.one_off()
+    await night.ask(one_off, "schedules", since=24 * 3600)
+    await night.ask(one_off, "why", name="closing")
+    await street.bench.clock.advance(10 * MINUTES)
+    assert await every_fact(street.client) == before, "no retry, no stop"
+    assert set(night.calls) <= READS
+    assert one_off.reads == len(night.calls)
+    with pytest.raises(NotARead, match="ecs:RunTask"):
+        await one_off.call("ecs", "RunTask", {"taskDefinition": "billing"})
+
+
+async def every_fact(client: Client) -> list[Any]:
+    found = [sorted([arn async for arn in client.paginate("ecs", "ListTasks", {"desiredStatus": status}, "taskArns")])
+             for status in ("RUNNING", "STOPPED")]  # fmt: skip
+    return [*found, (await client.call("scheduler", "ListSchedules", {}))["Schedules"]]
+
+
+@pytest.mark.parametrize("right", sorted(READS - {"events:DescribeRule"}))
+async def test_a_missing_right_is_a_line_and_never_a_crash(street: Street, right: str) -> None:
+    night = Night(street)
+    await night.fall()
+    night.denied = {right}
+    one_off = night.one_off()
+    answer = await night.ask(one_off, "schedules", since=24 * 3600)
+    asked = right in night.calls
+    lines = one_off.problem_lines()
+    assert bool(lines) is asked, (right, lines)
+    if asked:
+        assert any(line.startswith(right) and line.endswith("hinoban aws policy --observe") for line in lines), lines
+    if right == "cloudtrail:LookupEvents":
+        assert answer["runs"][UNSEEN] == 1, "the refused one left no other trace"
+        assert "UNKNOWN" not in [row["verdict"] for row in answer["lost"]], "nothing is called lost that could not be seen"
