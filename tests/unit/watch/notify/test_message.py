@@ -211,7 +211,7 @@ def test_the_webhook_tells_the_incident_without_the_tokens_of_its_attempts() -> 
 
 
 def test_every_field_of_the_webhook_is_documented_and_every_documented_one_exists() -> None:
-    page = (Path(__file__).parents[4] / "docs" / "webhook.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "webhook.md").read_text(encoding="utf-8").partition("## The signature")[0]
     first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(webhook_payload(recovered(), "resolved"))
 
