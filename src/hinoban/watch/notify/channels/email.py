@@ -2,6 +2,7 @@
 mail programs know a repeat; a try that may be one says so too."""
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Callable, Sequence
@@ -109,12 +110,17 @@ def send_through(config: Email, mail: EmailMessage, to: Sequence[str]) -> Refuse
         server = smtplib.SMTP_SSL(config.host, config.port, timeout=WITHIN, context=safe)
     else:
         server = smtplib.SMTP(config.host, config.port, timeout=WITHIN)
-    with server:
+    try:
         if config.starttls and config.port != _TLS_PORT:
             server.starttls(context=safe)
         if config.user is not None:
             server.login(config.user, config.password or "")
         return server.send_message(mail, from_addr=config.sender, to_addrs=list(to))
+    finally:
+        # What the server says to our goodbye takes no mail back.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            server.quit()
+        server.close()
 
 
 def _decoded(text: str | bytes) -> str:

@@ -1,5 +1,6 @@
 """SNS, e-mail, Apprise and CloudEvents: what each sends, and what a partial failure leaves to be done."""
 
+import asyncio
 import smtplib
 from collections.abc import Sequence
 from email.message import EmailMessage
@@ -125,6 +126,35 @@ async def test_an_address_that_does_not_exist_is_said_and_not_tried_again() -> N
     with pytest.raises(DeliveryFailed, match=r"b@example.com: 550 no") as failure:
         await postman.channel().send(OPENED, "dlv-1")
     assert failure.value.permanent
+
+
+async def test_a_mail_goes_over_the_wire_and_the_refused_address_is_said() -> None:
+    got: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while line := await reader.readline():
+            word = line.split()[0].upper()
+            if word == b"DATA":
+                writer.write(b"354 go on\r\n")
+                got.append(await reader.readuntil(b"\r\n.\r\n"))
+            refused = word == b"RCPT" and b"bad" in line
+            writer.write(b"550 no such user\r\n" if refused else b"250 ok\r\n")
+            if word == b"QUIT":
+                break
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    config = Email(to=("a@example.com", "bad@example.com"), host="127.0.0.1", port=port, starttls=False, sender="h@example.com")
+    channel = EmailChannel(config, FakeClock(), MemoryKeep(), tz="Asia/Tokyo")
+    with pytest.raises(DeliveryFailed, match=r"refused bad@example\.com: 550 no such user") as failure:
+        await channel.send(Message(BILLING, "opened", ("最後の行",)), "dlv-1")
+    server.close()
+    assert failure.value.permanent
+    [mail] = got
+    text = mail.decode()
+    assert "From: h@example.com" in text and "最後の行" in text and "Fri 27 Nov 00:00 JST" in text
 
 
 class Service:
