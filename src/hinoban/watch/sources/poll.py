@@ -36,6 +36,7 @@ READS = 10
 """The most reads of one poll; a page of event history counts as all of them, as it waits for its own pace."""
 _DESCRIBE = 100
 _SEEN = 50_000
+_STATES = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"})
 
 Job = Callable[[], Awaitable[None]]
@@ -218,6 +219,7 @@ class Poll:
         async def read() -> None:
             answer = await self._ask("ecs", "DescribeTasks", {"cluster": cluster, "tasks": list(arns)}, gone="ClusterNotFoundException")
             for task in (answer or {}).get("tasks") or ():
+                task = _versioned(task)
                 if task["version"] > self._known.get(task["taskArn"], 0):
                     ended = _moment(task.get("stoppedAt")) if task.get("lastStatus") == "STOPPED" else None
                     self._found.append(_Brought(described(task, self._client.region), task["taskArn"], task["version"], ended))
@@ -276,6 +278,14 @@ class Poll:
             return None
         self._listed = None
         return frozenset(seen)
+
+
+def _versioned(task: dict[str, Any]) -> dict[str, Any]:
+    """The task with a version that grows with its state, where an endpoint that stands in for AWS tells none."""
+    if "version" in task:
+        return task
+    status = task.get("lastStatus")
+    return {**task, "version": _STATES.index(status) + 1 if status in _STATES else 1}
 
 
 def _moment(value: Any) -> float | None:

@@ -150,6 +150,22 @@ async def test_a_missing_right_is_a_problem_and_the_rest_goes_on() -> None:
     assert desk.source.problems == {}
 
 
+async def test_an_endpoint_that_tells_no_versions_is_followed_by_states() -> None:
+    desk = Desk()
+    plain = desk.aws.DescribeTasks
+
+    def DescribeTasks(params: dict[str, Any]) -> dict[str, Any]:
+        answer = plain(params)
+        return {"tasks": [{name: value for name, value in task.items() if name != "version"} for task in answer["tasks"]]}
+
+    desk.aws.DescribeTasks = DescribeTasks  # type: ignore[method-assign]  # as moto answers
+    await desk.during(40)
+    arn = desk.aws.start("job", None)
+    first = await desk.during(60)
+    desk.aws.finish(arn, 3)
+    assert told(first + await desk.during(60)) == {(arn, "RUNNING"): 1, (arn, "STOPPED"): 1}
+
+
 async def test_nobody_there_is_raised_and_nothing_is_lost() -> None:
     desk = Desk()
     arn = desk.aws.start("job", None)
