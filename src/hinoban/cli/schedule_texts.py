@@ -11,7 +11,7 @@ EXIT_COLUMN = 121
 _LEAST_VERDICT = 10
 _DAY_TIME = len("24 Nov 00:00")
 _HOPS = {"enabled": "enabled", "fired": "fired", "runtask": "RunTask", "task": "task", "exit": "exit"}
-_NOT_LAUNCHED = {"waiting": "waiting for their launch"}
+_NOT_LAUNCHED = {"waiting": "waiting for their launch", "unseen": "unknown: launches cannot be seen without cloudtrail:LookupEvents"}
 _OUTCOMES = {"unknown": "result unknown"}
 
 Row = dict[str, Any]

@@ -111,7 +111,8 @@ class OneOff:
     def problem_lines(self) -> list[str]:
         """What could not be read, a line each; where a right is missing, what gives it."""
         problems = [*self._snapshot.problems, *self._poll.problems.values()]
-        return [f"{one.words} → hinoban aws policy --observe" if one.denied else one.words for one in problems]
+        words = [" ".join(one.words.split()) + (" → hinoban aws policy --observe" if one.denied else "") for one in problems]
+        return list(dict.fromkeys(words))
 
     async def _read(self) -> Answers:
         if self._answers is None:

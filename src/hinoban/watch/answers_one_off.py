@@ -12,7 +12,8 @@ from hinoban.watch.schedules.slot import Slot
 
 FORGOTTEN = "ended over 1 h ago, result unknown (a watch would have kept it)"
 """AWS forgets a stopped task after an hour (facts/ecs.md §7): one that was launched and is not described any more has ended."""
-UNSEEN = "unknown: without cloudtrail:LookupEvents no launch can be seen"
+UNSEEN = "unseen"
+"""Due, but without cloudtrail:LookupEvents nobody can tell whether it was launched."""
 
 
 def ended_unseen(answer: dict[str, Any], slots: Sequence[Slot], described: Container[str], now: float, *, sure: bool) -> dict[str, Any]:
