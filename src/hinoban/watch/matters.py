@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
-from hinoban.watch.detect.delivery import delivery, subject_of
+from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import overlap
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
@@ -58,7 +58,7 @@ class Matters:
         known = self._ledger.incident(connection, incidents.incident_id(subject_of(news)))
         if finding is None:
             if known is not None and known.state != "resolved":
-                self._ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
+                self._ledger.put(connection, incidents.resolved(known, known.verdict, end_of(news), now), now)
         elif known is None:
             self._open(connection, finding, None, now)
         elif known.state == "resolved":

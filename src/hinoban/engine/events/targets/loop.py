@@ -124,7 +124,10 @@ class Deliverer:
         self._queue.remove(delivery.id)
         if self._counters.delivered(owner, target):
             self._journal.write(self._teller.recovered(delivery, now))
-        if mismatch is not None and self._counters.mismatch_is_new(owner, target, mismatch.document):
+        if mismatch is None:
+            if self._counters.mismatch_ends(owner, target):
+                self._journal.write(self._teller.covered(delivery, now))
+        elif self._counters.mismatch_is_new(owner, target, mismatch.document):
             self._journal.write(self._teller.mismatched(delivery, mismatch, now))
 
     async def _failed(self, delivery: Delivery, parcel: Parcel, failure: Failure) -> None:
