@@ -34,7 +34,9 @@ class RuleOperations:
         }
 
     def put(self, call: Call, params: Params) -> Result:
-        """Make a rule, or replace one: what is not given is gone, but for its targets and its tags."""
+        """Make a rule, or replace one: what is not given is gone, but for its targets and its tags.
+
+        An empty pattern or expression counts as not given (UNCONFIRMED)."""
         bus = find_bus(self._state, call.region, params.get("EventBusName"))
         _check(bus.name, params)
         before = self._state.rules.get((call.region, bus.name, params["Name"]))
@@ -45,8 +47,8 @@ class RuleOperations:
             bus=bus.name,
             name=params["Name"],
             arn=rule_arn(call.region, self._state.account, bus.name, params["Name"]),
-            pattern=params.get("EventPattern"),
-            schedule=params.get("ScheduleExpression"),
+            pattern=params.get("EventPattern") or None,
+            schedule=params.get("ScheduleExpression") or None,
             state=params.get("State", "ENABLED"),
             description=params.get("Description"),
             role_arn=params.get("RoleArn"),

@@ -1,5 +1,6 @@
 """What PutTargets refuses of a target (facts/eventbridge.md §6.1, §6.2). PURE."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,12 +23,23 @@ _API_DESTINATION = "api-destination/"
 _RESERVED_KEYS = "AWS"
 
 
-def check_target(target: Params, *, region: str, account: str) -> None:
-    """Raises AwsError for the first thing that is wrong with a target; which of several AWS tells first is UNCONFIRMED."""
+def check_targets(targets: Sequence[Params], *, region: str, account: str) -> None:
+    """Raises AwsError for the first thing that is wrong with a call's targets: a text that is no ARN before all else.
+
+    In which order AWS tells the other things is UNCONFIRMED."""
+    parsed = [_parsed(target["Arn"]) for target in targets]
+    for target, arn in zip(targets, parsed, strict=True):
+        _check_target(target, arn, region, account)
+
+
+def _parsed(arn: str) -> arns.Arn:
     try:
-        arn = arns.parse(target["Arn"])
+        return arns.parse(arn)
     except ValueError:
-        raise errors.bad_arn(target["Arn"]) from None
+        raise errors.bad_arn(arn) from None
+
+
+def _check_target(target: Params, arn: arns.Arn, region: str, account: str) -> None:
     if arn.service not in _SERVICES:
         raise errors.invalid(f"{arn.service} is not a supported service for a target.")
     _check_role(target, arn, region, account)

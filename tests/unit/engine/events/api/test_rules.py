@@ -164,3 +164,12 @@ async def test_rules_are_found_by_target_only_while_they_have_it(hall: Hall) -> 
     hall.ask("PutTargets", Rule="r", Targets=[{"Id": "2", "Arn": QUEUE + "2"}])
     assert hall.ask("ListRuleNamesByTarget", TargetArn=QUEUE) == {"RuleNames": []}
     assert hall.refused("ListRuleNamesByTarget", TargetArn=QUEUE, EventBusName="b") == missing("Event bus b does not exist.")
+
+
+async def test_an_empty_pattern_or_expression_counts_as_not_given(hall: Hall) -> None:
+    hall.ask("PutRule", Name="timed", EventPattern="", ScheduleExpression="rate(1 hour)")
+    hall.ask("PutRule", Name="matching", EventPattern='{"source": ["a"]}', ScheduleExpression="")
+    assert "EventPattern" not in hall.ask("DescribeRule", Name="timed")
+    assert "ScheduleExpression" not in hall.ask("DescribeRule", Name="matching")
+    told = ("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
+    assert hall.refused("PutRule", Name="neither", EventPattern="", ScheduleExpression="") == told
