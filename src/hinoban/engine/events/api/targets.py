@@ -6,7 +6,7 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_rule
 from hinoban.engine.events.api.pages import page
-from hinoban.engine.events.api.target_checks import check_targets
+from hinoban.engine.events.api.target_checks import check_parameters, check_target
 from hinoban.engine.events.state import EventsState
 
 MOST_TARGETS = 5
@@ -25,9 +25,12 @@ class TargetOperations:
     def put(self, call: Call, params: Params) -> Result:
         """Add targets, or replace those of the same Id; of two with one Id in a call the last holds (UNCONFIRMED).
 
-        A call with a target that is refused changes nothing. A bad target is told before a missing rule (moto's tests; UNCONFIRMED)."""
-        check_targets(params["Targets"], region=call.region, account=call.account)
+        A call with a target that is refused changes nothing. What is missing of a target is told
+        before a missing rule, what is wrong with it after that (moto's tests; UNCONFIRMED)."""
+        arns = check_parameters(params["Targets"])
         rule = find_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
+        for target, arn in zip(params["Targets"], arns, strict=True):
+            check_target(target, arn, region=call.region, account=call.account)
         targets = rule.targets | {target["Id"]: target for target in params["Targets"]}
         if len(targets) > MOST_TARGETS:
             raise errors.limit_exceeded()

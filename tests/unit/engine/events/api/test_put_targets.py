@@ -120,7 +120,9 @@ async def test_a_text_that_is_no_arn_is_told_before_all_else(hall: Hall) -> None
     assert hall.refused("PutTargets", Rule="r", Targets=targets) == ("ValidationException", nonsense)
 
 
-async def test_a_bad_target_is_told_before_a_missing_rule(hall: Hall) -> None:
-    bad = {"Id": "1", "Arn": f"{QUEUE}.fifo"}
-    told = ("ValidationException", "Parameter(s) SqsParameters must be specified for target: 1.")
-    assert hall.refused("PutTargets", Rule="nope", Targets=[bad]) == told
+async def test_a_missing_rule_is_told_between_a_targets_missing_parameters_and_its_other_faults(hall: Hall) -> None:
+    def told(arn: str) -> str:
+        return hall.refused("PutTargets", Rule="nope", Targets=[{"Id": "1", "Arn": arn}])[1]
+
+    assert told(f"{QUEUE}.fifo") == "Parameter(s) SqsParameters must be specified for target: 1."
+    assert told("arn:aws:s3:::bucket") == "Rule nope does not exist on EventBus default."
