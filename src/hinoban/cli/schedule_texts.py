@@ -10,7 +10,7 @@ EXIT_COLUMN = 121
 """Where the exit word stands in the first line."""
 _LEAST_VERDICT = 10
 _DAY_TIME = len("24 Nov 00:00")
-_HOPS = {"enabled": "enabled", "fired": "fired", "runtask": "RunTask", "task": "task", "exit": "exit"}
+_HOPS = ("enabled", "fired", "RunTask", "task", "exit")
 _NOT_LAUNCHED = {"waiting": "waiting for their launch"}
 _OUTCOMES = {"unknown": "result unknown"}
 
@@ -54,7 +54,7 @@ def story(answer: Row, name: str) -> list[str]:
         lines += [_line("Problem", one["problem"])] if one["problem"] else []
         for lost in (lost for lost in answer["lost"] if lost["region"] == one["region"] and lost["kind"] == one["kind"]):
             lines.append(_line("Lost", f"{_when(lost['slot'], zone)} {zone_name(zone, lost['slot'])} · {_verdict(lost)}"))
-            lines.append(_line("Hops", " · ".join(f"{word} {lost['hops'].get(hop, 'unknown')}" for hop, word in _HOPS.items())))
+            lines.append(_line("Hops", " · ".join(f"{hop} {lost['hops'][hop]}" for hop in _HOPS)))
         last = one["last"]
         lines.append(_line("Last", f"{local_day_time(parse_iso(last['slot']), zone)} · {last['outcome']}" if last else "unknown"))
         lines += [_line("Changed", _change(change, zone)) for change in answer["changes"] if change["name"] == name]
