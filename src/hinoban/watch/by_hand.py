@@ -145,7 +145,7 @@ class ByHand:
                     f"Near it: {closest or 'none'}",
                 )
             slot = slots.due(schedule, at)
-        if at > now or (slot.state == "waiting" and now < slot.due_by and slot.fired == "unknown"):
+        if at > now or (slot.state == "waiting" and now < slot.due_by):
             raise HinobanError(
                 f"{schedule.name} at {shown} is not lost", "it may still run by itself", "Without --slot it runs now, besides"
             )

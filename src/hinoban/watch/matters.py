@@ -64,11 +64,12 @@ class Matters:
         elif known.state == "resolved":
             self._ledger.put(connection, incidents.again(known, finding, now), now)
 
-    def task(self, connection: Connection, change: TaskChange, now: float) -> None:
-        """Two runs of a family at once, and the end of it."""
+    def task(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
+        """Two runs of a family at once, and the end of it. A slot's tasks are meant to run beside each other, as many as it asked for."""
         policy = self._policies.overlap(change)
         scheduled = policy is not None or self._timetable.starts(connection, change)
-        found = self.live.seen(connection, change, scheduled=scheduled)
+        beside = frozenset(slot.tasks) if slot is not None and len(slot.tasks) <= slot.count else frozenset()
+        found = self.live.seen(connection, change, scheduled=scheduled, beside=beside)
         if found is not None:
             newer, older = found
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")

@@ -16,17 +16,25 @@ from hinoban.watch.detect.slots import run_it
 from hinoban.watch.history.book import KEEP_CAUSES, Book, Known
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Doing, Incident
+from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.compare import changes
 from hinoban.watch.schedules.dead import why_dead
 from hinoban.watch.schedules.model import Change, Schedule, Snapshot
 
 
 class Register:
-    """Keeps the book's schedules up to date. `next_due` is the timetable's, `when` spells a moment for people, `zone` is theirs."""
+    """Keeps the book's schedules up to date. `next_due` and `make_due` are the timetable's, `when` spells a moment for people, `zone` is theirs."""
 
     def __init__(
-        self, book: Book, ledger: Ledger, next_due: Callable[[Known, float], float | None], when: Callable[[float], str], zone: str
+        self,
+        book: Book,
+        ledger: Ledger,
+        next_due: Callable[[Known, float], float | None],
+        make_due: Callable[[Connection, Known, float], None],
+        when: Callable[[float], str],
+        zone: str,
     ) -> None:
+        self._make_due = make_due
         self._zone = zone
         self._book = book
         self._ledger = ledger
@@ -56,6 +64,8 @@ class Register:
         doing = self._doing(connection, known.schedule, now - 1 * HOURS)
         since = min(now, doing.at) if doing is not None else now
         if change is not None:
+            # What it owed before it changed, it owes as it was; from then on, as it is.
+            self._make_due(connection, known, since)
             self._book.drop_waiting(connection, known.schedule.key, since)
             self._tell_change(connection, known, after, change, doing, now)
         rephased = change is not None and {"enabled", "rescheduled"} & set(change.what)
@@ -64,8 +74,9 @@ class Register:
             msgspec.structs.replace(
                 known,
                 schedule=after or known.schedule,
-                expected_until=min(known.expected_until, since) if change is not None else known.expected_until,
+                expected_until=since if change is not None else known.expected_until,
                 phase=None if rephased else known.phase,
+                runs=() if rephased else known.runs,
                 gone_at=now if after is None else None,
             ),
         )
@@ -73,16 +84,21 @@ class Register:
     def _tell_change(
         self, connection: Connection, known: Known, after: Schedule | None, change: Change, doing: Doing | None, now: float
     ) -> None:
+        before = known.schedule
+        next_at = self._next_due(msgspec.structs.replace(known, schedule=before), now) if set(change.what) & set(STOPS_RUNS) else None
+        finding = schedule_changed(after or before, change, doing, next_at, now, self._when)
+        if after is None and expected.is_over(before, now):
+            finding = None  # it deleted itself after its only run
+        own = finding.subject if finding is not None else ""
         for open_one in self._incidents_of(connection, known.schedule, "schedule_changed"):
+            if open_one.subject == own:
+                continue  # told of another target of the same rule
             # Enabled again, or changed once more: what was told of the last change is over.
             words = change.sentence[:1].upper() + change.sentence[1:] + "."
             self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, words, now), now)
         if after is None:
             for open_one in self._incidents_of(connection, known.schedule, "dead_schedule"):
                 self._ledger.put(connection, incidents.resolved(open_one, open_one.verdict, "It was deleted.", now), now)
-        before = known.schedule
-        next_at = self._next_due(msgspec.structs.replace(known, schedule=before), now) if set(change.what) & set(STOPS_RUNS) else None
-        finding = schedule_changed(after or before, change, doing, next_at, now, self._when)
         if finding is not None and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
             step = incidents.opened(finding, now, held_until=None)
             stops = finding.verdict in ("DISABLED", "DELETED")

@@ -4,7 +4,8 @@ Every method runs inside the pipeline's transaction. What the matter is, the det
 """
 
 import heapq
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ FARTHEST = 7 * DAYS
 """How far back slots are still expected of a watch that was away: the feed reaches no farther."""
 MOST = 2_000
 """So many slots of one schedule are written one by one; of a longer absence only the latest."""
+_BY_HAND = re.compile(r"hinoban run \S+ --(?:retry|wait)")
 
 
 class Opens(Protocol):
@@ -50,7 +52,7 @@ class Timetable:
         self._ledger = ledger
         self._zone = zone
         self._open = open_incident
-        self.register = Register(book, ledger, self.next_due, self.when, zone)
+        self.register = Register(book, ledger, self.next_due, self._make_due, self.when, zone)
         self.joins = Joins(book, self._phase)
         self._next: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
@@ -67,10 +69,11 @@ class Timetable:
         for known in self._come_due(connection, now):
             self._make_due(connection, known, now)
         overdue = self.book.overdue(connection, now)
-        for one in overdue:
-            if sure:
-                self._judge(connection, one, now)
-            else:
+        if sure:
+            for key in dict.fromkeys(one.key for one in overdue):
+                self._judge(connection, [one for one in overdue if one.key == key], now)
+        else:
+            for one in overdue:
                 self.book.again(one)
         next_slot = self._heap[0][0] if self._heap else None
         moments = (next_slot, self.book.next_deadline() if sure or not overdue else None)
@@ -102,6 +105,9 @@ class Timetable:
         return found[0] if found else None
 
     def _make_due(self, connection: Connection, known: Known, now: float) -> None:
+        """Write the slots up to `now` that are not written yet."""
+        if known.expected_until >= now:
+            return
         since = max(known.expected_until, now - FARTHEST)
         due = expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
         fresh = [slots.due(known.schedule, at) for at in due if self.book.slot(connection, known.schedule.key, at) is None]
@@ -112,14 +118,18 @@ class Timetable:
     def _phase(self, known: Known) -> float | None:
         return known.phase if known.phase is not None else expected.phase(known.schedule, ())
 
-    def _judge(self, connection: Connection, slot: Slot, now: float) -> None:
-        unseen = msgspec.structs.replace(slot, state="unknown")
-        finding = missed_run(slot, now, self._zone, shown=self.when(slot.due_by))
-        self._lose(connection, unseen, finding, now)
+    def _judge(self, connection: Connection, several: Sequence[Slot], now: float) -> None:
+        """One schedule's slots of which nothing was seen: those that are given up for lost at once are one incident."""
+        by_word: dict[str, list[Slot]] = {}
+        for slot in several:
+            by_word.setdefault(slot.fired, []).append(msgspec.structs.replace(slot, state="unknown"))
+        for gone in by_word.values():
+            finding = missed_run(gone[0], now, self._zone, until=gone[-1], count=len(gone), shown=self.when(gone[-1].due_by))
+            self._lose(connection, gone, finding, now)
 
-    def _lose(self, connection: Connection, slot: Slot, finding: Finding, now: float, launch: Launch | None = None) -> None:
+    def _lose(self, connection: Connection, lost: Sequence[Slot], finding: Finding, now: float, launch: Launch | None = None) -> None:
         incident_id = incidents.incident_id(finding.subject)
-        self.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident_id)])
+        self.book.put_slots(connection, [msgspec.structs.replace(one, incident_id=incident_id) for one in lost])
         if self._ledger.incident(connection, incident_id) is None:
             self._open(connection, finding, launch, now)
 
@@ -173,18 +183,25 @@ class Timetable:
         moments = [news.first] if news.count == 1 else self._between(known, news)
         several = [slots.missed(self._slot(connection, news, key, target, known, at), news.reason) for at in moments]
         gone = [one for one in several if one.state == "missed" and one.incident_id is None]
+        self._certain(connection, [one for one in several if one.state == "missed" and one.incident_id is not None], now)
         pattern = would_be(known.schedule, news.last) if known is not None else None
         alone = {"all": gone, "last": gone[-1:]}.get(catch_up(pattern), []) if pattern is not None else []
         together = gone[: len(gone) - len(alone)]
         if together:
             count = news.count - len(alone)
-            finding = missed_run(together[0], now, self._zone, until=together[-1] if count > 1 else None, count=count)
-            incident_id = incidents.incident_id(finding.subject)
-            self.book.put_slots(connection, [msgspec.structs.replace(one, incident_id=incident_id) for one in together])
-            if self._ledger.incident(connection, incident_id) is None:
-                self._open(connection, finding, None, now)
+            finding = missed_run(together[0], now, self._zone, until=together[-1], count=count)
+            self._lose(connection, together, finding, now)
         for one in alone:
-            self._lose(connection, one, missed_run(one, now, self._zone), now, would_be(known.schedule, one.at) if known else None)
+            self._lose(connection, [one], missed_run(one, now, self._zone), now, would_be(known.schedule, one.at) if known else None)
+
+    def _certain(self, connection: Connection, told: Sequence[Slot], now: float) -> None:
+        """Slots that were given up for lost before the engine said so: their incident says now what is known."""
+        self.book.put_slots(connection, told)
+        for one in told:
+            known = self._ledger.open_incidents(connection).get(one.incident_id or "")
+            if known is not None and known.finding.explanation.code == "no_evidence" and known.subject == one.subject:
+                finding = msgspec.structs.replace(missed_run(one, now, self._zone), subject=known.subject)
+                self._ledger.put(connection, incidents.Step(msgspec.structs.replace(known, finding=finding, changed_at=now)), now)
 
     def _between(self, known: Known | None, news: SlotNews) -> list[float]:
         if known is None:
@@ -201,9 +218,35 @@ class Timetable:
             self.book.put_slots(connection, [slot])
         return slot
 
+    def late(self, connection: Connection, slot: Slot, now: float) -> None:
+        """A run that was given up for lost was launched after all: the end of its incident, if it is the last in it."""
+        known = self._ledger.open_incidents(connection).get(slot.incident_id or "")
+        if known is None or slot.runtask != "ok" or known.finding.task_arn:
+            return
+        if known.finding.detector not in ("missed_run", "did_not_start") or known.subject.startswith("dead:"):
+            return
+        words = "It was launched after all: its record came late."
+        if known.finding.detector == "did_not_start":
+            words = "It was launched by a later call for the same run."
+        if known.subject != slot.subject:
+            # Given up for lost together with others.
+            slot = msgspec.structs.replace(slot, incident_id=None)
+            self.book.put_slots(connection, [slot])
+            if self.book.of_incident(connection, known.id):
+                return
+            words = "All were launched after all: their records came late."
+            self._ledger.put(connection, incidents.resolved(known, "RAN", words, now), now)
+            return
+        step = incidents.resolved(known, "RAN", words, now)
+        self._ledger.put(connection, incidents.Step(self.linked(connection, slot, step.incident), step.tell), now)
+
     def about(self, connection: Connection, finding: Finding, slot: Slot, now: float) -> tuple[Finding, Incident | None]:
         """The finding as one about its slot, and the incident of a dead schedule that it belongs to, if one is open."""
         found = of_slot(finding, slot)
+        if found.detector == "did_not_start":
+            # With the target's own parameters and overrides, and for this slot once.
+            by_hand = _BY_HAND.sub(lambda _: run_it(slot.name, slot.at, self._zone), found.explanation.next)
+            found = msgspec.structs.replace(found, explanation=msgspec.structs.replace(found.explanation, next=by_hand))
         dead = self._ledger.open_incidents(connection).get(incidents.incident_id(dead_subject(slot.key)))
         if dead is None or finding.detector != "did_not_start" or finding.explanation.retryable:
             return found, None
