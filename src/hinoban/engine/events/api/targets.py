@@ -4,7 +4,7 @@ import msgspec
 
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.engine.events import errors
-from hinoban.engine.events.api.names import find_rule
+from hinoban.engine.events.api.names import find_rule, read_rule
 from hinoban.engine.events.api.pages import page
 from hinoban.engine.events.api.target_checks import check_parameters, check_target
 from hinoban.engine.events.state import EventsState
@@ -39,7 +39,7 @@ class TargetOperations:
 
     def list(self, call: Call, params: Params) -> Result:
         """By Id: the order on AWS is not told."""
-        rule = find_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
+        rule = read_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
         ids, more = page(rule.targets, params)
         return {"Targets": [rule.targets[target_id] for target_id in ids], **more}
 
