@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso
+from hinoban.base.units import iso, iso_minutes
 from hinoban.watch.by_hand import names_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, slots_between
@@ -82,6 +82,18 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
             "See them: hinoban schedules --since 7d",
         )
     return wanted[-1]
+
+
+def stopped_by(connection: Connection, name: str, time: str, tz: str) -> Incident | None:
+    """The change, in force still, for which the run `NAME@TIME` is not even owed: its schedule was disabled or deleted before."""
+    for change in queries.changes_of_schedules(connection, float("inf")):
+        at = change.finding.facts.get("next_due_at")
+        if at is None or change.verdict not in ("DISABLED", "DELETED") or not _concerns(change, name, None):
+            continue
+        there = datetime.fromtimestamp(at, ZoneInfo(tz))
+        if time in (there.strftime("%H:%M"), iso(at), iso_minutes(at, tz)):
+            return change
+    return None
 
 
 def _concerns(change: Incident, name: str | None, region: str | None) -> bool:

@@ -35,6 +35,8 @@ FARTHEST = 7 * DAYS
 """How far back slots are still expected of a watch that was away: the feed reaches no farther."""
 MOST = 2_000
 """So many slots of one schedule are written one by one; of a longer absence only the latest."""
+_NOT_RUNNING = "NOT_RUNNING"
+"""The engine's code for a slot's delivery that nobody was there to make in time."""
 _BY_HAND = re.compile(r"hinoban run \S+ --(?:retry|wait)")
 
 
@@ -209,11 +211,21 @@ class Timetable:
         found = expected.slots_near(known.schedule, news.first - 1 * SECONDS, news.last, phase=self._phase(known))
         return found[-MOST:] or [news.first, news.last]
 
-    def undelivered(self, connection: Connection, news: DeliveryNews) -> Slot | None:
-        """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery."""
+    def undelivered(self, connection: Connection, news: DeliveryNews, now: float) -> Slot | None:
+        """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery.
+
+        One that was decided by an engine that died before it could call RunTask was missed, as if it had died a moment before.
+        """
         at = news.detail.get("slot")
         slot = self.book.slot(connection, f"{news.arn}#{news.target_id}", parse_iso(at)) if at and news.what == "failed" else None
-        if slot is not None and slot.runtask == "unknown":
+        if slot is not None and slot.runtask == "unknown" and news.detail.get("code") == _NOT_RUNNING:
+            gone = slots.missed(slot, str(news.detail.get("why")))
+            if slot.incident_id is not None:
+                self._certain(connection, [gone], now)
+            else:
+                self._lose(connection, [gone], missed_run(gone, now, self._zone), now)
+            slot = self.book.slot(connection, slot.key, slot.at)
+        elif slot is not None and slot.runtask == "unknown":
             slot = msgspec.structs.replace(slot, fired="ok", runtask="NO", state="refused")
             self.book.put_slots(connection, [slot])
         return slot

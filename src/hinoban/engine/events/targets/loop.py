@@ -13,6 +13,7 @@ import msgspec
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
+from hinoban.base.units import iso_seconds
 from hinoban.engine.events.targets import connections, counters, queue, retries
 from hinoban.engine.events.targets.counters import Counters, LastFailure
 from hinoban.engine.events.targets.dlq import DeadLetters
@@ -55,6 +56,7 @@ class Deliverer:
         self._database = database
         self._journal = journal
         self._clock = clock
+        self._born = clock.now()
         self._ids = ids
         self._teller = Teller(account, ids)
         self._group = Group(on_failure)
@@ -102,6 +104,10 @@ class Deliverer:
         if retries.is_too_old(delivery.target, attempts=delivery.attempts, created_at=delivery.created_at, now=now):
             last = self._packer.pack(msgspec.structs.replace(delivery, attempts=delivery.attempts - 1))
             await self._give_up(delivery, last, _of_trouble(delivery.last), "MaximumEventAgeInSeconds")
+            return
+        if retries.slept_through(attempts=delivery.attempts, slot=delivery.slot, due_at=delivery.due_at, born=self._born):
+            last = self._packer.pack(msgspec.structs.replace(delivery, attempts=-1))
+            await self._give_up(delivery, last, _too_late(delivery.due_at, self._born), None)
             return
         parcel = self._packer.pack(delivery)
         try:
@@ -175,3 +181,9 @@ def _of_trouble(last: Trouble | None) -> Failure:
         why = "its event grew too old"
         return Failure("INTERNAL_ERROR", why, why)
     return Failure(last.code, last.message, last.why, repair=last.repair)
+
+
+def _too_late(due_at: float, born: float) -> Failure:
+    """Nobody was there between the decision that a slot fires and its delivery."""
+    why = f"hinoban was not running from {iso_seconds(due_at)} to {iso_seconds(born)}, too late for it"
+    return Failure("NOT_RUNNING", why, why)
