@@ -105,6 +105,7 @@ class ByHand:
         if any(one.state in ("waiting", "launching") for one in tries):
             raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
         number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
+        missing = max(1, known.schedule.count - sum(1 for standing in slot.tasks.values() if standing == "exit 0"))
         retry = Retry(
             incident_id=incident.id,
             number=number,
@@ -113,17 +114,29 @@ class ByHand:
             failed_at=now,
             deadline_at=now + _DEADLINE,
             rule=RetryRule(attempts=number, deadline=_DEADLINE),
-            missing=known.schedule.count,
+            missing=missing,
             region=slot.region,
             account=slot.account,
             request={**request, "startedBy": known.schedule.started_by},
             original_tasks=tuple(slot.tasks),
         )
         ledger.put_retry(connection, retry)
-        reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, done=(*incident.done, f"Run by hand by {by}."))
+        reopened = msgspec.structs.replace(
+            incident, state="open", resolved_at=None, missing=missing, done=(*incident.done, f"Run by hand by {by}.")
+        )
         self._pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
         self._pipeline.timetable.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident.id)])
+        if slot.incident_id not in (None, incident.id):
+            self._left(connection, slot.incident_id or "", now)
         return incident.id
+
+    def _left(self, connection: Connection, incident_id: str, now: float) -> None:
+        """A run was taken out of the incident of several: with the last it ends."""
+        known = self._pipeline.ledger.open_incidents(connection).get(incident_id)
+        if known is None or not known.subject.startswith("slots:") or self._pipeline.timetable.book.of_incident(connection, incident_id):
+            return
+        words = "Its runs are made up for one by one."
+        self._pipeline.ledger.put(connection, incidents.resolved(known, known.verdict, words, now), now)
 
     def _opened(self, slot: Slot, now: float) -> Incident:
         finding = missed_run(slot, now, self._zone, shown=iso_minutes(now, self._zone))

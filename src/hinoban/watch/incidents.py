@@ -15,8 +15,8 @@ from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
 
 Change = Literal["opened", "changed", "resolved", "quiet"]
-_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory", "missed_run")
-"""What another run can make up for."""
+_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory")
+"""What another run can make up for. A missed slot is made up for by its own run alone: another slot's is due besides."""
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
 
 
