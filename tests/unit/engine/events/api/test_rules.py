@@ -99,7 +99,8 @@ async def test_a_bad_pattern_is_told_in_its_own_words(hall: Hall) -> None:
     ],
 )
 async def test_a_missing_rule_and_a_missing_bus_are_named(hall: Hall, operation: str, member: str) -> None:
-    more: dict[str, Any] = {"PutTargets": {"Targets": [{"Id": "1", "Arn": QUEUE}]}, "RemoveTargets": {"Ids": ["1"]}}.get(operation, {})
+    needed: dict[str, dict[str, Any]] = {"PutTargets": {"Targets": [{"Id": "1", "Arn": QUEUE}]}, "RemoveTargets": {"Ids": ["1"]}}
+    more = needed.get(operation, {})
     assert hall.refused(operation, **{member: "r"}, **more) == missing("Rule r does not exist on EventBus default.")
     assert hall.refused(operation, **{member: "r"}, EventBusName="b", **more) == missing("Event bus b does not exist.")
 
