@@ -95,7 +95,6 @@ FAULT = {
     "resources": [f"arn:aws:ecs:ap-northeast-1:{ACCOUNT}:service/default/web"],
     "detail": {"eventType": "ERROR", "eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "reason": "RESOURCE:FARGATE"},
 }
-OPEN_TOPIC = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish"}
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -276,17 +275,18 @@ async def test_a_service_action_of_kind_error_reaches_the_topic_and_who_listens(
     terminal = Terminal(daemon)
     (tmp_path / "pattern.json").write_text(SERVICE_ACTIONS)
     await terminal.ok(f"aws events put-rule --name task-start-failures --event-pattern file://{tmp_path}/pattern.json")
-    topic = (await terminal.ok("aws sns create-topic --name operators"))["TopicArn"]
+    topic = f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:operators"
+    await terminal.ok(f"aws events put-targets --rule task-start-failures --targets Id=1,Arn={topic}")
+
+    # No topic, and then a topic whose own policy lets no service in: each is said with what repairs it.
+    for why in ("the topic operators does not exist", "the policy of the topic operators does not let events.amazonaws.com publish to it"):
+        await put_in(daemon, FAULT)
+        await terminal.told(f"The rule task-start-failures matched an event .ECS Service Action. and could not deliver it: {why}")
+        await terminal.ok(await terminal.repair("task-start-failures"))
+    assert len(await terminal.incidents()) == 1
     url, queue = await terminal.queue("alerts")
     await terminal.ok(f"aws sns subscribe --topic-arn {topic} --protocol sqs --notification-endpoint {queue}")
     await terminal.ok(f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint night@example.com")
-    await terminal.ok(f"aws events put-targets --rule task-start-failures --targets Id=1,Arn={topic}")
-
-    # A topic's own policy lets no service in.
-    await put_in(daemon, FAULT)
-    repair = await terminal.repair("task-start-failures")
-    assert "the policy of the topic operators does not let events.amazonaws.com publish to it" in daemon.output
-    await terminal.ok(repair)
     for kind in ("INFO", "WARN", "ERROR"):
         answer = await put_in(daemon, FAULT | {"detail": FAULT["detail"] | {"eventType": kind}})  # type: ignore[operator]  # a dict
     warned, failed = sorted((json.loads(body) for body in await terminal.received(url, 2)), key=lambda body: "ERROR" in body["Message"])
@@ -313,3 +313,27 @@ async def test_a_mail_without_a_mail_server_is_told_as_unsent(daemons: Make) -> 
     await terminal.told(r"operators · MAIL NOT SENT · inc-\S+\n +Cause    The mail of topic operators to night@example\.com was not sent")
     await asyncio.wait_for(daemon.watched(), 60)
     assert await terminal.incidents() == [("delivery_failed", "operators", "open")]
+
+
+async def test_the_repair_of_a_queue_works_as_printed(daemons: Make) -> None:
+    daemon = daemons(*OPTIONS)
+    await daemon.start()
+    terminal = Terminal(daemon)
+    await terminal.ok("""aws events put-rule --name orders --event-pattern '{"source":["shop"]}'""")
+    arn = f"arn:aws:sqs:ap-northeast-1:{ACCOUNT}:inbox"
+    await terminal.ok(f"aws events put-targets --rule orders --targets Id=1,Arn={arn}")
+    put = """aws events put-events --entries '[{"Source":"shop","DetailType":"order placed","Detail":"{\\"id\\":7}"}]'"""
+    for why in (
+        "the queue inbox does not exist",
+        "the policy of the queue inbox does not let events.amazonaws.com send to it for this rule",
+    ):
+        await terminal.ok(put)
+        await terminal.told(f"could not deliver it: {why}")
+        await terminal.ok(await terminal.repair("orders"))
+    answer = await terminal.ok(put)
+    url, _ = await terminal.queue("inbox")
+    assert url == f"{terminal.url}/{ACCOUNT}/inbox"
+    (body,) = await terminal.received(url, 1)
+    event = json.loads(body)
+    assert (event["id"], event["source"], event["detail"]) == (answer["Entries"][0]["EventId"], "shop", {"id": 7})
+    await terminal.told("orders · NOT DELIVERED · RESOLVED")

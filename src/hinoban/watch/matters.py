@@ -48,7 +48,7 @@ class Matters:
                 self._deadlines.again(_name_of(arn), "stop", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
-        """One target, one incident, told when it begins to fail and when it is well again."""
+        """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
         finding = delivery(news)
         if finding is not None and (slot := self._timetable.undelivered(connection, news, now)) is not None:
             # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
@@ -61,7 +61,7 @@ class Matters:
                 self._ledger.put(connection, incidents.resolved(known, known.verdict, end_of(news), now), now)
         elif known is None:
             self._open(connection, finding, None, now)
-        elif known.state == "resolved":
+        elif known.state == "resolved" or (known.state == "open" and known.finding.explanation.next != finding.explanation.next):
             self._ledger.put(connection, incidents.again(known, finding, now), now)
 
     def task(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:

@@ -42,7 +42,12 @@ def delivery(news: DeliveryNews) -> Finding | None:
         return _finding(news, "policy_mismatch", MISMATCH, "policy_mismatch", cause, (), following, {"target": target})
     if news.what == "unsent":
         cause = f"The mail of topic {news.name} to {news.target_id} was not sent: {detail.get('why')}."
-        following = "Name a mail server: [smtp] in the configuration (config.example.toml shows it)"
+        server = detail.get("server")
+        following = (
+            f"Look at the log of the mail server {server}, and at [smtp] in the configuration"
+            if server
+            else "Name a mail server: [smtp] in the configuration (config.example.toml shows it)"
+        )
         return _finding(news, "delivery_failed", UNSENT, "mail_unsent", cause, (), following, {})
     return None
 

@@ -335,7 +335,9 @@ async def test_a_queues_policy_must_name_the_rule(world: World) -> None:
     await world.send(world.delivery())
     (told,) = world.told()
     assert told["why"] == "the policy of the queue orders does not let events.amazonaws.com send to it for this rule"
-    assert told["repair"].startswith("aws sqs set-queue-attributes --queue-url http://127.0.0.1:4566/123456789012/orders --attributes '{")
+    assert told["repair"].startswith(
+        'aws sqs --endpoint-url "$AWS_ENDPOINT_URL" set-queue-attributes --queue-url http://127.0.0.1:4566/123456789012/orders'
+    )
     world.ask.queues["orders"] = for_rule(RULE_ARN)
     await world.send(world.delivery())
     assert len(world.ask.sent["orders"]) == 1

@@ -125,7 +125,7 @@ async def test_a_permanent_error_is_given_up_at_once(world: World) -> None:
         "code": "NO_RESOURCE",
         "message": "SendMessage AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist.",
         "why": "the queue orders does not exist",
-        "repair": "aws sqs create-queue --queue-name orders --region ap-northeast-1",
+        "repair": 'aws sqs --endpoint-url "$AWS_ENDPOINT_URL" create-queue --queue-name orders --region ap-northeast-1',
         "attempts": 1,
         "event": {"id": EVENT["id"], "detail-type": EVENT["detail-type"], "source": EVENT["source"]},
         "slot": None,
