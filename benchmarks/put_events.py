@@ -15,29 +15,34 @@ RULES = (1, 100, 1000)
 BUSES = ("default", "orders", "payments", "audit")
 MATCHED = "order-0"
 SECONDS = 4
+TURNS = 3
 CONNECTIONS = 8
 PUT_EVENTS = "AWSEvents.PutEvents"
 NONE_FAILED = '"FailedEntryCount": ?0'
 
 
 def measure() -> list[Figure]:
-    """For each number of rules ours, then moto's; and what a thousand rules cost us beside one."""
-    figures, rates = [], {}
+    """For each number of rules ours, then moto's; then what a thousand rules cost us beside one, turn about."""
+    figures = []
     for rules in RULES:
-        with hinoban_server() as hinoban:
-            ours = _put_events(hinoban.target, rules)
-            asyncio.run(_check(hinoban, ours))
+        ours = _ours(rules)
         with moto_server() as moto:
             theirs = _put_events(moto.target, rules)
-        rates[rules] = ours.rate
         note = f"{len(BUSES)} entries a call, one for each bus; p99 {ours.p99 * 1000:.1f} ms, moto {theirs.p99 * 1000:.1f} ms"
         figures.append(
             Figure(f"PutEvents, {rules:,} rules", f"{ours.rate:,.0f}/s", f"moto {theirs.rate:,.0f}/s", ours.rate / theirs.rate, note=note)
         )
-    first, last = RULES[0], RULES[-1]
-    beside = f"with {first}: {1e6 / rates[first]:,.0f} µs"
-    name = f"PutEvents, a call with {last:,} rules"
-    return [*figures, Figure(name, f"{1e6 / rates[last]:,.0f} µs", beside, rates[first] / rates[last], ("<=", 1.2))]
+    turns = [(_ours(RULES[0]).rate, _ours(RULES[-1]).rate) for _ in range(TURNS)]
+    few, many = sorted(turns, key=lambda turn: turn[0] / turn[1])[TURNS // 2]
+    name, beside = f"PutEvents, a call with {RULES[-1]:,} rules", f"with {RULES[0]}: {1e6 / few:,.0f} µs"
+    return [*figures, Figure(name, f"{1e6 / many:,.0f} µs", beside, few / many, ("<=", 1.2))]
+
+
+def _ours(rules: int) -> Answers:
+    with hinoban_server() as hinoban:
+        answers = _put_events(hinoban.target, rules)
+        asyncio.run(_check(hinoban, answers))
+    return answers
 
 
 def rules_of(count: int) -> Iterator[tuple[str, str, str]]:

@@ -174,6 +174,7 @@ async def test_a_daemon_that_slept_through_midnight_says_so(street: Open) -> Non
     assert why["Cause"].startswith("It did not fire: hinoban was not running from ")
     assert why["Hops"] == "enabled ok · fired NO · RunTask – · task – · exit –"
     assert RUN_IT in why["Next"]
+    assert here.watch.why("daily-close@00:00")["lines"][-1] == "00:00:00  1  nobody  missed"
     assert len(here.said()) == 1
     assert [(name, verdict) for name, verdict, _ in lost(here)] == [("daily-close", "DID NOT RUN")]
     assert sum(here.bench.runs.values()) == 0

@@ -18,7 +18,8 @@ ACCOUNT = "123456789012"
 REGIONS = ("ap-northeast-1", "us-west-2", "eu-central-1", "ap-southeast-2")
 # Within the month each but UTC and Tokyo changes its hour, in either direction.
 ZONES = ("UTC", "Asia/Tokyo", "America/Los_Angeles", "Europe/Berlin", "Australia/Sydney")
-FIRST, LAST = date(2026, 3, 6), date(2026, 4, 7)
+# A day more on either side, for whoever is ahead or behind of UTC.
+FIRST, LAST = date(2026, 3, 5), date(2026, 4, 7)
 START = datetime(2026, 3, 6, 0, 0, 7, tzinfo=UTC).timestamp()
 END = START + 31 * 86400
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -125,4 +126,4 @@ def expression_of(dice: random.Random, kind: str) -> str:
         return f"at({wall.isoformat()})"
     often = [f"cron({minute} * * * ? *)", "rate(1 hour)", "rate(3 hours)", f"cron({minute}/30 9-17 ? * MON-FRI *)"]
     usual = [f"{day} * * ? *)", f"{day} * * ? *)", f"{day} ? * MON-FRI *)", "rate(1 day)", "rate(12 hours)"]
-    return dice.choice(dice.choices([rare, usual, often], [72, 26.8, 1.2])[0])
+    return dice.choice(dice.choices([rare, usual, often], [80, 19, 1])[0])
