@@ -69,7 +69,8 @@ def zone_name(zone: ZoneInfo, moment: str) -> str:
 
 
 def _head(answer: Row, zone: ZoneInfo) -> str:
-    account = f"{answer['account']} · {', '.join(answer['regions'])} · {zone_name(zone, answer['until'])}"
+    # Without a schedule there is neither account nor region to name.
+    account = " · ".join(part for part in (answer["account"], ", ".join(answer["regions"]), zone_name(zone, answer["until"])) if part)
     left = f"{account} · {_many(answer['schedules'], 'schedule')}, {_many(answer['due'], 'run')} due"
     return f"{left.ljust(EXIT_COLUMN - 3)}   exit {1 if answer['lost'] else 0}"
 
