@@ -193,7 +193,7 @@ async def test_a_daemon_that_died_between_the_decision_and_run_task_does_not_sta
     incident = here.incident()
     why = told(here)
     assert why["title"] == f"daily-close · {DUE} · DID NOT RUN · {incident['id']}"
-    assert "hinoban was not running from 2026-11-26T15:00:00Z to 2026-11-27T00:00:00Z" in why["Cause"]
+    assert "hinoban was not running from Fri 27 Nov 00:00 JST to Fri 27 Nov 09:00 JST" in why["Cause"]
     assert why["Hops"] == "enabled ok · fired NO · RunTask – · task – · exit –"
     assert RUN_IT in why["Next"]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso, iso_minutes
+from hinoban.base.units import iso, iso_minutes, with_local_moments
 from hinoban.watch.by_hand import names_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, slots_between
@@ -130,13 +130,14 @@ def _outcome(slot: Slot, incident: Incident | None) -> str:
 
 def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
     verdict = _VERDICTS.get(slot.state, slot.state.upper())
-    what = slot.reason or "no evidence of it"
+    reason = with_local_moments(slot.reason, ZoneInfo(tz))
+    what = reason or ("its task was stopped" if slot.state == "stopped" else "no evidence of it")
     if incident is not None:
         finding = incident.finding
         if slot.state == "failed":
             verdict = finding.verdict
         code = short_cause(finding.explanation.code)
-        what = slot.reason or {
+        what = reason or {
             "refused": f"{_said(finding.explanation.said)}; {_tried(incident)}",
             "failed": f"{code} at {_time(finding.at, tz)}",
             "stopped": "stopped before its end",

@@ -15,8 +15,8 @@ from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
 
 Change = Literal["opened", "changed", "resolved", "quiet"]
-_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory")
-"""What another run can make up for. A missed slot is made up for by its own run alone: another slot's is due besides."""
+_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory", "missed_run")
+"""What another run can make up for."""
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
 
 
@@ -220,7 +220,7 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     A slot that is being made up for waits for its own attempt: of several slots each is to run, and the first must not stand for all.
     """
     finding = incident.finding
-    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith("dead:"):
+    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith(("dead:", "slots:")):
         return False
     if "due_at" in finding.facts and any(one.number > 1 and not _ended(one) for one in incident.attempts):
         return False

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from hinoban.base.clock import SECONDS
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
 from hinoban.watch.detect.delivery import delivery, end_of, subject_of
@@ -19,6 +20,9 @@ from hinoban.watch.policies import Policies
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
+
+TOGETHER = 10 * SECONDS
+"""RunTask's record and the engine's line on the delivery that it ended are written in one turn."""
 
 
 class Opens(Protocol):
@@ -60,9 +64,19 @@ class Matters:
             if known is not None and known.state != "resolved":
                 self._ledger.put(connection, incidents.resolved(known, known.verdict, end_of(news), now), now)
         elif known is None:
-            self._open(connection, finding, None, now)
+            if not self._told_as_launch(connection, finding):
+                self._open(connection, finding, None, now)
         elif known.state == "resolved" or (known.state == "open" and known.finding.explanation.next != finding.explanation.next):
             self._ledger.put(connection, incidents.again(known, finding, now), now)
+
+    def _told_as_launch(self, connection: Connection, finding: Finding) -> bool:
+        """Whether what RunTask answered to a rule's target is an incident already, of the launch: one cause, one incident."""
+        said = finding.explanation.said
+        return any(
+            one.finding.detector == "did_not_start" and one.finding.launch_id is not None and one.finding.explanation.said[0] in said[0]
+            for one in self._ledger.open_incidents(connection).values()
+            if said and one.finding.explanation.said and one.finding.region == finding.region and finding.at - one.finding.at <= TOGETHER
+        )
 
     def task(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
         """Two runs of a family at once, and the end of it. A slot's tasks are meant to run beside each other, as many as it asked for."""

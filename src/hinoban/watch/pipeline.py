@@ -80,6 +80,7 @@ class Pipeline:
         try:
             with self._engine.begin() as connection:
                 yield connection
+                self.timetable.book.flush(connection)
         except BaseException:
             self._history.forget()
             self.ledger.forget()

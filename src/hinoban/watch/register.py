@@ -21,6 +21,9 @@ from hinoban.watch.schedules.compare import changes
 from hinoban.watch.schedules.dead import why_dead
 from hinoban.watch.schedules.model import Change, Schedule, Snapshot
 
+RECENT = 1 * HOURS
+"""What was done to a schedule so lately is what has changed it."""
+
 
 class Register:
     """Keeps the book's schedules up to date. `next_due` and `make_due` are the timetable's, `when` spells a moment for people, `zone` is theirs."""
@@ -30,7 +33,7 @@ class Register:
         book: Book,
         ledger: Ledger,
         next_due: Callable[[Known, float], float | None],
-        make_due: Callable[[Connection, Known, float], None],
+        make_due: Callable[[Connection, Sequence[Known], float], None],
         when: Callable[[float], str],
         zone: str,
     ) -> None:
@@ -47,25 +50,28 @@ class Register:
         for one in list(self._book.schedules(connection).values()):
             if one.schedule.key not in found and snapshot.covers(one.schedule):
                 self._changed(connection, one, None, now)
+        touched = self._book.touched(connection, now - RECENT)
         for schedule in snapshot.schedules:
             if (known := self._book.schedules(connection).get(schedule.key)) is None:
-                self._book.put_schedule(connection, Known(schedule=schedule, expected_until=self._since(connection, schedule, now)))
+                self._book.put_schedule(
+                    connection, Known(schedule=schedule, expected_until=self._since(connection, schedule, touched, now))
+                )
             elif known.schedule != schedule:
                 self._changed(connection, known, schedule, now)
             self._vital(connection, schedule, snapshot, now)
 
-    def _since(self, connection: Connection, schedule: Schedule, now: float) -> float:
+    def _since(self, connection: Connection, schedule: Schedule, touched: set[str], now: float) -> float:
         """From when on runs of a schedule that was not known are expected: from what made it, if that was seen."""
-        doing = self._doing(connection, schedule, now - 1 * HOURS)
+        doing = self._doing(connection, schedule, now - RECENT) if touched.intersection(_subjects(schedule)) else None
         return min(now, doing.at) if doing is not None else now
 
     def _changed(self, connection: Connection, known: Known, after: Schedule | None, now: float) -> None:
         change = changes(known.schedule, after)
-        doing = self._doing(connection, known.schedule, now - 1 * HOURS)
+        doing = self._doing(connection, known.schedule, now - RECENT)
         since = min(now, doing.at) if doing is not None else now
         if change is not None:
             # What it owed before it changed, it owes as it was; from then on, as it is.
-            self._make_due(connection, known, since)
+            self._make_due(connection, [known], since)
             self._book.drop_waiting(connection, known.schedule.key, since)
             self._tell_change(connection, known, after, change, doing, now)
         rephased = change is not None and {"enabled", "rescheduled"} & set(change.what)
@@ -131,10 +137,7 @@ class Register:
             self._ledger.put(connection, incidents.again(incident, finding, now), now)
 
     def _doing(self, connection: Connection, schedule: Schedule, since: float) -> Doing | None:
-        subjects = [f"rule/{schedule.name}"]
-        if schedule.kind == "schedule":
-            subjects = [f"schedule/{schedule.group or 'default'}/{schedule.name}", f"group/{schedule.group}"]
-        return self._latest(connection, subjects, schedule, since)
+        return self._latest(connection, _subjects(schedule), schedule, since)
 
     def _killer(self, connection: Connection, schedule: Schedule, now: float) -> Doing | None:
         """Who deregistered the definition, or deleted the cluster, where that was seen."""
@@ -152,3 +155,10 @@ class Register:
             for one in self._ledger.open_of_family(connection, schedule.family)
             if one.finding.detector == detector and one.finding.facts.get("schedule_arn") == schedule.arn
         ]
+
+
+def _subjects(schedule: Schedule) -> list[str]:
+    """Under what names somebody's doings with it are noted."""
+    if schedule.kind == "rule":
+        return [f"rule/{schedule.name}"]
+    return [f"schedule/{schedule.group or 'default'}/{schedule.name}", f"group/{schedule.group}"]

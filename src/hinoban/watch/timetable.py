@@ -68,8 +68,7 @@ class Timetable:
 
         The moment of the next such thing.
         """
-        for known in self._come_due(connection, now):
-            self._make_due(connection, known, now)
+        self._make_due(connection, self._come_due(connection, now), now)
         overdue = self.book.overdue(connection, now)
         if sure:
             for key in dict.fromkeys(one.key for one in overdue):
@@ -106,16 +105,20 @@ class Timetable:
         found = expected.expected(known.schedule, after, after + 400 * DAYS, phase=self._phase(known), limit=1)
         return found[0] if found else None
 
-    def _make_due(self, connection: Connection, known: Known, now: float) -> None:
-        """Write the slots up to `now` that are not written yet."""
-        if known.expected_until >= now:
-            return
-        since = max(known.expected_until, now - FARTHEST)
-        due = expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
-        fresh = [slots.due(known.schedule, at) for at in due if self.book.slot(connection, known.schedule.key, at) is None]
-        self.book.put_slots(connection, fresh)
-        # Written, so that no later life owes these slots again; and fresh, so that its next one is looked for.
-        self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
+    def _make_due(self, connection: Connection, several: Sequence[Known], now: float) -> None:
+        """Write the slots of these schedules up to `now` that are not written yet."""
+        due: list[Slot] = []
+        for known in several:
+            if known.expected_until < now:
+                since = max(known.expected_until, now - FARTHEST)
+                due += [
+                    slots.due(known.schedule, at) for at in expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
+                ]
+                # Written, so that no later life owes these slots again; and fresh, so that its next one is looked for.
+                self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
+        if due:
+            there = self.book.existing(connection, min(one.at for one in due), max(one.at for one in due))
+            self.book.put_slots(connection, [one for one in due if (one.key, one.at) not in there])
 
     def _phase(self, known: Known) -> float | None:
         return known.phase if known.phase is not None else expected.phase(known.schedule, ())

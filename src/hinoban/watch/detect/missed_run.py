@@ -3,9 +3,11 @@
 Asked by time, five minutes and the flexible window after the slot, or at once where the engine itself says that it did not fire.
 """
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 
-from hinoban.base.units import iso_seconds
+from hinoban.base.units import iso_seconds, with_local_moments
 from hinoban.watch.detect.slots import DID_NOT_RUN, about_slot, run_it
 from hinoban.watch.model import Explanation, Finding
 from hinoban.watch.schedules.slot import Slot
@@ -22,7 +24,7 @@ def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, 
     kind = "rule" if slot.kind == "rule" else "schedule"
     if certain:
         what = f"None of its {count} runs fired" if several else "It did not fire"
-        cause = f"{what}: {slot.reason or 'the reason is not known'}."
+        cause = f"{what}: {with_local_moments(slot.reason, ZoneInfo(zone)) or 'the reason is not known'}."
     elif slot.fired == "ok":
         cause = f"The {kind} fired, but no RunTask of it was seen by {shown}."
     else:
