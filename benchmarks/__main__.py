@@ -7,7 +7,18 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, failed, table
 
-MEASUREMENTS = ("cold_start", "burst", "sustained", "describe", "docker_start", "history", "flat_cost", "neighbours")
+MEASUREMENTS = (
+    "cold_start",
+    "burst",
+    "sustained",
+    "describe",
+    "docker_start",
+    "history",
+    "flat_cost",
+    "neighbours",
+    "put_events",
+    "lateness",
+)
 
 
 def main(names: list[str]) -> int:

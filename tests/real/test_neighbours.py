@@ -272,15 +272,21 @@ async def test_ours_stay_ours_and_the_unknown_is_named(daemons: Make) -> None:
     await daemon.start()
     shell = Shell(daemon)
     for service, operation in (
+        # moto has these three, and is not asked: the services are ours.
         ("ecs", "list_services"),
-        ("scheduler", "list_schedules"),
-        ("cloudtrail", "list_trails"),
+        ("events", "list_event_sources"),
+        ("logs", "describe_export_tasks"),
+        # Nobody here has this one.
         ("gamelift", "list_fleets"),
     ):
         with pytest.raises(ClientError) as caught:
             await asyncio.to_thread(lambda service=service, operation=operation: getattr(shell.boto(service), operation)())
         assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
         assert "Hinoban does not implement" in caught.value.response["Error"]["Message"]
+    # Ours answer with what is ours: moto's Scheduler and CloudTrail begin without it.
+    groups = (await asyncio.to_thread(lambda: shell.boto("scheduler").list_schedule_groups()))["ScheduleGroups"]
+    assert [group["Name"] for group in groups] == ["default"]
+    assert (await asyncio.to_thread(lambda: shell.boto("cloudtrail").list_trails()))["Trails"] == []
     # moto's own control API would empty everything: to us it is a bucket's name.
     s3 = shell.boto("s3")
     with pytest.raises(ClientError, match=r"NoSuchBucket|NoSuchKey|does not exist"):

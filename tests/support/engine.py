@@ -74,6 +74,7 @@ class Bench:
         database._turn = asyncio.get_running_loop().create_future()
         database._connection.close()
         await self.engine._work.close()
+        await self.engine.events.close()
         await self._driver._group.close()
         self.engine.logs.close()
 

@@ -29,6 +29,13 @@ BREACHES = [
     ("engine/ecs/model/planted.py", "import hinoban.engine.ecs.api", "inside engine.ecs"),
     ("watch/detect/planted.py", "import hinoban.watch.history", "inside watch"),
     ("watch/detect/planted.py", "import asyncio", "deciding is pure"),
+    ("engine/events/targets/planted.py", "import hinoban.engine.events.router", "inside engine.events"),
+    ("engine/schedules/decide.py", "import hinoban.engine.schedules.state", "inside engine.schedules"),
+    ("engine/schedules/decide.py", "import asyncio", "deciding is pure"),
+    ("engine/trail/model.py", "import hinoban.engine.trail.publish", "inside engine.trail"),
+    ("watch/schedules/slot.py", "import hinoban.watch.history", "inside watch"),
+    ("watch/schedules/slot.py", "import hinoban.aws.client", "deciding is pure"),
+    ("watch/schedules/match.py", "import hinoban.watch.schedules.inventory", "inside watch.schedules"),
     ("engine/runtime/process/supervisor.py", "import hinoban.base.clock", "the supervisor stands alone"),
     ("base/clock.py", "import hinoban.base.supervise", "no cycles"),
 ]

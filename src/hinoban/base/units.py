@@ -65,6 +65,9 @@ def format_mib(mib: int) -> str:
     return f"{mib} MiB"
 
 
+_UTC_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+
 # Many events of one second are spelt, and each of a task's moments again in every later event: a cache is 10 times faster.
 @functools.lru_cache(maxsize=8192)
 def iso(moment: float) -> str:
@@ -95,6 +98,11 @@ def iso_minutes(moment: float, zone: str) -> str:
     """`2026-11-27T00:00+09:00`: a minute in a time zone, as commands take it; with its seconds where it has any."""
     there = datetime.fromtimestamp(moment, ZoneInfo(zone))
     return there.isoformat(timespec="seconds" if there.second else "minutes")
+
+
+def with_local_moments(text: str, zone: ZoneInfo) -> str:
+    """A text of a machine with its moments in UTC spelt as people of a time zone read them."""
+    return _UTC_MOMENT.sub(lambda found: local_day_time(parse_iso(found[0]), zone), text)
 
 
 def local_day_time(moment: float, zone: ZoneInfo) -> str:

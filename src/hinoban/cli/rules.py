@@ -174,13 +174,13 @@ def details(found: Row, zone: ZoneInfo) -> list[str]:
         lines += [_line("Schedule", f"{rule['schedule']} UTC")] if rule["schedule"] else []
         for target in rule["targets"]:
             lines.append(_line("Target", f"{target['id']} · {place(target['arn'])} · {_counted(target)}"))
-            lines += _failure(target["last_failure"], zone)
+            lines += _failure(target, zone)
         lines += [_line("Target", "none: what it matches goes nowhere")] if not rule["targets"] else []
         if rule["sees_only_services"]:
             lines += [_line("Blind", f"It {BLIND} This pattern would see them:"), _pattern(found)]
     for one in found["schedules"]:
         lines.append(" · ".join((label(one), one["region"], "schedule", _counted(one))))
-        lines += [_line("Target", place(one["target"])), *_failure(one["last_failure"], zone)]
+        lines += [_line("Target", place(one["target"])), *_failure(one, zone)]
     return lines
 
 
@@ -268,16 +268,20 @@ def _note(name: str, counted: Row, arn: str, zone: ZoneInfo) -> list[str]:
     if failure is None:
         return []
     when = local_day_time(parse_iso(failure["at"]), zone)
-    lines = [f"{name}: {counted['failed']} failed to {place(arn)}, the last {when}: {failure['why']}."]
-    return lines + ([f"  Repair: {failure['repair']}"] if failure["repair"] else [])
+    well = "" if counted["failing"] else " It is delivered again."
+    lines = [f"{name}: {counted['failed']} failed to {place(arn)}, the last {when}: {failure['why']}.{well}"]
+    return lines + ([f"  Repair: {failure['repair']}"] if failure["repair"] and counted["failing"] else [])
 
 
-def _failure(failure: Row | None, zone: ZoneInfo) -> list[str]:
+def _failure(counted: Row, zone: ZoneInfo) -> list[str]:
+    failure = counted["last_failure"]
     if failure is None:
         return []
-    lines = [_line("Failed", f"{local_day_time(parse_iso(failure['at']), zone)}: {failure['why']}.")]
-    lines.append(_line("Said", ": ".join(text for text in (failure["code"], failure["message"]) if text)))
-    return lines + ([_line("Next", failure["repair"])] if failure["repair"] else [])
+    well = "" if counted["failing"] else " It is delivered again."
+    lines = [_line("Failed", f"{local_day_time(parse_iso(failure['at']), zone)}: {failure['why']}.{well}")]
+    message = failure["message"] if failure["message"] != failure["why"] else ""
+    lines.append(_line("Said", ": ".join(text for text in (failure["code"], message) if text)))
+    return lines + ([_line("Next", failure["repair"])] if failure["repair"] and counted["failing"] else [])
 
 
 def _failures(rule: Row) -> int:

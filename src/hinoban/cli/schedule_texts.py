@@ -10,7 +10,7 @@ EXIT_COLUMN = 121
 """Where the exit word stands in the first line."""
 _LEAST_VERDICT = 10
 _DAY_TIME = len("24 Nov 00:00")
-_HOPS = {"enabled": "enabled", "fired": "fired", "runtask": "RunTask", "task": "task", "exit": "exit"}
+_HOPS = ("enabled", "fired", "RunTask", "task", "exit")
 _NOT_LAUNCHED = {"waiting": "waiting for their launch", "unseen": "unknown: launches cannot be seen without cloudtrail:LookupEvents"}
 _OUTCOMES = {"unknown": "result unknown"}
 
@@ -54,7 +54,7 @@ def story(answer: Row, name: str) -> list[str]:
         lines += [_line("Problem", one["problem"])] if one["problem"] else []
         for lost in (lost for lost in answer["lost"] if lost["region"] == one["region"] and lost["kind"] == one["kind"]):
             lines.append(_line("Lost", f"{_when(lost['slot'], zone)} {zone_name(zone, lost['slot'])} · {_verdict(lost)}"))
-            lines.append(_line("Hops", " · ".join(f"{word} {lost['hops'].get(hop, 'unknown')}" for hop, word in _HOPS.items())))
+            lines.append(_line("Hops", " · ".join(f"{hop} {lost['hops'][hop]}" for hop in _HOPS)))
         last = one["last"]
         lines.append(_line("Last", f"{local_day_time(parse_iso(last['slot']), zone)} · {last['outcome']}" if last else "unknown"))
         lines += [_line("Changed", _change(change, zone)) for change in answer["changes"] if change["name"] == name]
@@ -69,7 +69,8 @@ def zone_name(zone: ZoneInfo, moment: str) -> str:
 
 
 def _head(answer: Row, zone: ZoneInfo) -> str:
-    account = f"{answer['account']} · {', '.join(answer['regions'])} · {zone_name(zone, answer['until'])}"
+    # Without a schedule there is neither account nor region to name.
+    account = " · ".join(part for part in (answer["account"], ", ".join(answer["regions"]), zone_name(zone, answer["until"])) if part)
     left = f"{account} · {_many(answer['schedules'], 'schedule')}, {_many(answer['due'], 'run')} due"
     return f"{left.ljust(EXIT_COLUMN - 3)}   exit {1 if answer['lost'] else 0}"
 

@@ -178,5 +178,6 @@ def _outcomes(counts: OwnerCounts | None, target_id: str) -> dict[str, Any]:
     return {
         "delivered": found.delivered if found is not None else 0,
         "failed": found.failed if found is not None else 0,
+        "failing": found is not None and found.failing,
         "last_failure": msgspec.structs.asdict(failure) | {"at": iso(failure.at)} if failure is not None else None,
     }

@@ -94,7 +94,7 @@ class Answers:
         name = name.strip()
         schedule, at, time = name.rpartition("@")
         if at and schedule and not name.startswith("arn:"):
-            return self._of_slot(connection, answers_schedules.slot_named(connection, schedule, time, self._tz))
+            return self._of_due(connection, schedule, time)
         if name.startswith("inc-"):
             return self._of_incident(connection, one_incident(connection, name))
         if name.startswith("lch-"):
@@ -114,6 +114,19 @@ class Answers:
             if rows:
                 return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))
         raise unknown(name)
+
+    def _of_due(self, connection: Connection, name: str, time: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
+        """`NAME@TIME`: its slot or, where the schedule was disabled or deleted since, that change: no later run is owed."""
+        change = answers_schedules.stopped_by(connection, name, time, self._tz)
+        try:
+            slot = answers_schedules.slot_named(connection, name, time, self._tz)
+        except HinobanError:
+            if change is None:
+                raise
+            return self._of_incident(connection, change)
+        if change is not None and change.finding.at > slot.at:
+            return self._of_incident(connection, change)
+        return self._of_slot(connection, slot)
 
     def _of_slot(self, connection: Connection, slot: Slot) -> tuple[Incident | None, RowMapping | None, Launch | None]:
         """A slot's incident, else its last task, else the launch that it was."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso
+from hinoban.base.units import iso, iso_minutes, with_local_moments
 from hinoban.watch.by_hand import names_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, slots_between
@@ -84,6 +84,18 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
     return wanted[-1]
 
 
+def stopped_by(connection: Connection, name: str, time: str, tz: str) -> Incident | None:
+    """The change, in force still, for which the run `NAME@TIME` is not even owed: its schedule was disabled or deleted before."""
+    for change in queries.changes_of_schedules(connection, float("inf")):
+        at = change.finding.facts.get("next_due_at")
+        if at is None or change.verdict not in ("DISABLED", "DELETED") or not _concerns(change, name, None):
+            continue
+        there = datetime.fromtimestamp(at, ZoneInfo(tz))
+        if time in (there.strftime("%H:%M"), iso(at), iso_minutes(at, tz)):
+            return change
+    return None
+
+
 def _concerns(change: Incident, name: str | None, region: str | None) -> bool:
     finding = change.finding
     return region in (None, finding.region) and name in (None, finding.facts.get("schedule"), finding.facts.get("schedule_arn"))
@@ -118,13 +130,14 @@ def _outcome(slot: Slot, incident: Incident | None) -> str:
 
 def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
     verdict = _VERDICTS.get(slot.state, slot.state.upper())
-    what = slot.reason or "no evidence of it"
+    reason = with_local_moments(slot.reason, ZoneInfo(tz))
+    what = reason or ("its task was stopped" if slot.state == "stopped" else "no evidence of it")
     if incident is not None:
         finding = incident.finding
         if slot.state == "failed":
             verdict = finding.verdict
         code = short_cause(finding.explanation.code)
-        what = slot.reason or {
+        what = reason or {
             "refused": f"{_said(finding.explanation.said)}; {_tried(incident)}",
             "failed": f"{code} at {_time(finding.at, tz)}",
             "stopped": "stopped before its end",

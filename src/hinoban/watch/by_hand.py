@@ -1,6 +1,7 @@
 """Runs of a schedule that somebody asks for by hand: now, or in place of a slot that was lost. Nothing runs twice that ran once."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Connection
@@ -10,10 +11,11 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, SECONDS, Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
-from hinoban.base.units import iso, iso_minutes
+from hinoban.base.units import iso, iso_minutes, local_day_time
 from hinoban.watch import incidents
 from hinoban.watch.config import RetryRule
 from hinoban.watch.detect.missed_run import missed_run
+from hinoban.watch.detect.slots import facts_of_slot
 from hinoban.watch.history.book import Known, slots_between
 from hinoban.watch.model import Attempt, Incident
 from hinoban.watch.pipeline import Pipeline, waiting
@@ -69,9 +71,15 @@ class ByHand:
             known = self._one(connection, name)
             phase = known.phase if known.phase is not None else expected.phase(known.schedule, ())
             due = expected.slots_near(known.schedule, since - 1 * SECONDS, min(until, self._clock.now()), phase=phase)
-            kept = {one.at for one in slots_between(connection, since - 1 * SECONDS, until, known.schedule.name)}
+            kept = {
+                one.at
+                for one in slots_between(connection, since - 1 * SECONDS, until, known.schedule.name)
+                if one.key == known.schedule.key
+            }
             for at in sorted({*due, *kept}):
                 try:
+                    if at not in kept:
+                        raise HinobanError("", "the watch did not follow it then: it may have run, or not have existed", "")
                     if len(queued) >= MOST:
                         raise HinobanError("", f"{MOST} runs are made up for at once; ask again for the rest", "")
                     self._queue(connection, known, at, by, len(queued))
@@ -100,11 +108,12 @@ class ByHand:
         # A slot that was lost together with others has an incident of its own from now on.
         incident_id = incidents.incident_id(slot.subject)
         before = slot.incident_id if slot.incident_id is not None and ledger.retries_of(connection, slot.incident_id) else incident_id
-        incident = ledger.incident(connection, before) or self._opened(slot, now)
+        incident = ledger.incident(connection, before) or self._opened(connection, slot, now)
         tries = ledger.retries_of(connection, incident.id)
         if any(one.state in ("waiting", "launching") for one in tries):
             raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
         number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
+        missing = max(1, known.schedule.count - sum(1 for standing in slot.tasks.values() if standing == "exit 0"))
         retry = Retry(
             incident_id=incident.id,
             number=number,
@@ -113,22 +122,39 @@ class ByHand:
             failed_at=now,
             deadline_at=now + _DEADLINE,
             rule=RetryRule(attempts=number, deadline=_DEADLINE),
-            missing=known.schedule.count,
+            missing=missing,
             region=slot.region,
             account=slot.account,
             request={**request, "startedBy": known.schedule.started_by},
             original_tasks=tuple(slot.tasks),
         )
         ledger.put_retry(connection, retry)
-        reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, done=(*incident.done, f"Run by hand by {by}."))
+        reopened = msgspec.structs.replace(
+            incident, state="open", resolved_at=None, missing=missing, done=(*incident.done, f"Run by hand by {by}.")
+        )
         self._pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
         self._pipeline.timetable.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident.id)])
+        if slot.incident_id not in (None, incident.id):
+            self._left(connection, slot.incident_id or "", now)
         return incident.id
 
-    def _opened(self, slot: Slot, now: float) -> Incident:
-        finding = missed_run(slot, now, self._zone, shown=iso_minutes(now, self._zone))
+    def _left(self, connection: Connection, incident_id: str, now: float) -> None:
+        """A run was taken out of the incident of several: with the last it ends."""
+        known = self._pipeline.ledger.open_incidents(connection).get(incident_id)
+        if known is None or not known.subject.startswith("slots:") or self._pipeline.timetable.book.of_incident(connection, incident_id):
+            return
+        words = "Its runs are made up for one by one."
+        self._pipeline.ledger.put(connection, incidents.resolved(known, known.verdict, words, now), now)
+
+    def _opened(self, connection: Connection, slot: Slot, now: float) -> Incident:
+        """An incident of the slot's own, in the words of the one it was lost in."""
+        zone = ZoneInfo(self._zone)
+        finding = missed_run(slot, now, self._zone, shown=local_day_time(now, zone))
+        told = self._pipeline.ledger.incident(connection, slot.incident_id) if slot.incident_id is not None else None
+        if told is not None and not told.subject.startswith("slots:"):
+            finding = msgspec.structs.replace(told.finding, subject=slot.subject, facts={**told.finding.facts, **facts_of_slot(slot)})
         incident = incidents.opened(finding, now, held_until=None).incident
-        first = Attempt(number=1, at=slot.at, started_by=None, outcome="missed")
+        first = Attempt(number=1, at=slot.at, started_by=None, outcome="refused" if slot.state == "refused" else "missed")
         return msgspec.structs.replace(incident, attempts=(first,), told=0)
 
     def _lost(self, connection: Connection, known: Known, at: float, now: float) -> Slot:
@@ -145,7 +171,7 @@ class ByHand:
                     f"Near it: {closest or 'none'}",
                 )
             slot = slots.due(schedule, at)
-        if at > now or (slot.state == "waiting" and now < slot.due_by and slot.fired == "unknown"):
+        if at > now or (slot.state == "waiting" and now < slot.due_by):
             raise HinobanError(
                 f"{schedule.name} at {shown} is not lost", "it may still run by itself", "Without --slot it runs now, besides"
             )

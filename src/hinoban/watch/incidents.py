@@ -217,9 +217,12 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     A run that did not start is made up for by anyone's run, but not by a task of the same call; a failure of the program only by a run
     of the same starter; an overdue task by nothing but its own end. `started_by` is the run's starter, for a retry the starter of what
     it retries. CloudTrail's moments are whole seconds: of what happened in the same second nobody can say that it came later.
+    A slot that is being made up for waits for its own attempt: of several slots each is to run, and the first must not stand for all.
     """
     finding = incident.finding
-    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith("dead:"):
+    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith(("dead:", "slots:")):
+        return False
+    if "due_at" in finding.facts and any(one.number > 1 and not _ended(one) for one in incident.attempts):
         return False
     if (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
         return False

@@ -31,11 +31,15 @@ class LiveTasks:
 
     def restore(self, change: TaskChange) -> None:
         """Take up a task that was open when the watch ended."""
-        if change.detail.get("lastStatus") == "RUNNING":
+        if change.detail.get("lastStatus") == "RUNNING" and not change.service_owned:
             self._families.setdefault(_family(change), {})[change.task_arn] = _live(change)
 
-    def seen(self, connection: Connection, change: TaskChange, *, scheduled: bool) -> tuple[Live, Live] | None:
-        """Take in a task's news; (newer, older) where it has begun to run beside another and should not."""
+    def seen(
+        self, connection: Connection, change: TaskChange, *, scheduled: bool, beside: frozenset[str] = frozenset()
+    ) -> tuple[Live, Live] | None:
+        """Take in a task's news; (newer, older) where it has begun to run beside another and should not. `beside` are meant to."""
+        if change.service_owned:
+            return None
         tasks = self._families.setdefault(_family(change), {})
         status = change.detail.get("lastStatus")
         if status in _ENDING or change.detail.get("desiredStatus") == "STOPPED":
@@ -48,12 +52,12 @@ class LiveTasks:
         if status != "RUNNING" or change.task_arn in tasks:
             return None
         mine = tasks[change.task_arn] = _live(change)
-        if len(tasks) < 2 or len(tasks) > MOST or change.service_owned:
+        if len(tasks) < 2 or len(tasks) > MOST:
             return None
         for arn, one in list(tasks.items()):
             tasks[arn] = self._with_caller(connection, one, change.family)
         mine = tasks[change.task_arn]
-        older = overlapping(mine, list(tasks.values()), scheduled=scheduled)
+        older = overlapping(mine, [one for one in tasks.values() if one.arn not in beside], scheduled=scheduled)
         return (mine, older) if older is not None else None
 
     def _with_caller(self, connection: Connection, one: Live, family: str) -> Live:

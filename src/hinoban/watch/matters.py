@@ -7,9 +7,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from hinoban.base.clock import SECONDS
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
-from hinoban.watch.detect.delivery import delivery, subject_of
+from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import overlap
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
@@ -19,6 +20,9 @@ from hinoban.watch.policies import Policies
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
+
+TOGETHER = 10 * SECONDS
+"""RunTask's record and the engine's line on the delivery that it ended are written in one turn."""
 
 
 class Opens(Protocol):
@@ -48,9 +52,9 @@ class Matters:
                 self._deadlines.again(_name_of(arn), "stop", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
-        """One target, one incident, told when it begins to fail and when it is well again."""
+        """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
         finding = delivery(news)
-        if finding is not None and (slot := self._timetable.undelivered(connection, news)) is not None:
+        if finding is not None and (slot := self._timetable.undelivered(connection, news, now)) is not None:
             # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
             if slot.incident_id is None:
                 self._open(connection, of_slot(finding, slot), None, now, slot)
@@ -58,17 +62,28 @@ class Matters:
         known = self._ledger.incident(connection, incidents.incident_id(subject_of(news)))
         if finding is None:
             if known is not None and known.state != "resolved":
-                self._ledger.put(connection, incidents.resolved(known, known.verdict, "It is delivered again.", now), now)
+                self._ledger.put(connection, incidents.resolved(known, known.verdict, end_of(news), now), now)
         elif known is None:
-            self._open(connection, finding, None, now)
-        elif known.state == "resolved":
+            if not self._told_as_launch(connection, finding):
+                self._open(connection, finding, None, now)
+        elif known.state == "resolved" or (known.state == "open" and known.finding.explanation.next != finding.explanation.next):
             self._ledger.put(connection, incidents.again(known, finding, now), now)
 
-    def task(self, connection: Connection, change: TaskChange, now: float) -> None:
-        """Two runs of a family at once, and the end of it."""
+    def _told_as_launch(self, connection: Connection, finding: Finding) -> bool:
+        """Whether what RunTask answered to a rule's target is an incident already, of the launch: one cause, one incident."""
+        said = finding.explanation.said
+        return any(
+            one.finding.detector == "did_not_start" and one.finding.launch_id is not None and one.finding.explanation.said[0] in said[0]
+            for one in self._ledger.open_incidents(connection).values()
+            if said and one.finding.explanation.said and one.finding.region == finding.region and finding.at - one.finding.at <= TOGETHER
+        )
+
+    def task(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
+        """Two runs of a family at once, and the end of it. A slot's tasks are meant to run beside each other, as many as it asked for."""
         policy = self._policies.overlap(change)
         scheduled = policy is not None or self._timetable.starts(connection, change)
-        found = self.live.seen(connection, change, scheduled=scheduled)
+        beside = frozenset(slot.tasks) if slot is not None and len(slot.tasks) <= slot.count else frozenset()
+        found = self.live.seen(connection, change, scheduled=scheduled, beside=beside)
         if found is not None:
             newer, older = found
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")

@@ -185,7 +185,7 @@ class DeliveryNews(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     account: str
     region: str
-    what: Literal["failed", "recovered", "mismatch", "unsent"]
+    what: Literal["failed", "recovered", "mismatch", "covered", "unsent"]
     arn: str
     """The rule's, the schedule's or, of an unsent mail, the topic's."""
     name: str

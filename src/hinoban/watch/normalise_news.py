@@ -11,6 +11,7 @@ DELIVERIES = {
     "Hinoban Delivery Failed": "failed",
     "Hinoban Delivery Recovered": "recovered",
     "Hinoban Policy Mismatch": "mismatch",
+    "Hinoban Policy Covers": "covered",
     "Hinoban Mail Unsent": "unsent",
 }
 

@@ -80,6 +80,7 @@ class Pipeline:
         try:
             with self._engine.begin() as connection:
                 yield connection
+                self.timetable.book.flush(connection)
         except BaseException:
             self._history.forget()
             self.ledger.forget()
@@ -133,6 +134,11 @@ class Pipeline:
         with self.transaction() as connection:
             return self.timetable.expect(connection, now, sure=sure)
 
+    def trim(self, now: float) -> None:
+        """Forget what nobody needs any more. See Book.trim."""
+        with self.transaction() as connection:
+            self.timetable.book.trim(connection, now)
+
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
         if isinstance(change, Launch):
@@ -163,7 +169,9 @@ class Pipeline:
             and exit_code_of(change.detail) == 0
         )
         slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
-        self._matters.task(connection, change, now)
+        self._matters.task(connection, change, slot, now)
+        if slot is not None and ours is None and slot.incident_id is not None and finding is None:
+            self.timetable.late(connection, slot, now)
         if not change.finished:
             self.deadlines.watch(name, start_of(change), self._policies.limits(change))
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
@@ -220,7 +228,7 @@ class Pipeline:
         for finding in self._detect.findings(launch, now):
             self._refused(connection, finding, launch, slot, now)
         if slot is not None and slot.tasks and slot.incident_id is not None:
-            self._late(connection, slot, now)
+            self.timetable.late(connection, slot, now)
         for arn in launch.task_arns:
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
             known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
@@ -244,13 +252,6 @@ class Pipeline:
         elif known.finding.detector == "missed_run":
             # Only now is it known what became of it.
             self._put(connection, incidents.again(known, finding, now), slot, now)
-
-    def _late(self, connection: Connection, slot: Slot, now: float) -> None:
-        """A run that was given up for lost was launched after all: its record came late."""
-        known = self.ledger.open_incidents(connection).get(slot.incident_id or "")
-        if known is not None and known.finding.detector == "missed_run" and known.subject == slot.subject:
-            words = "It was launched after all: its record came late."
-            self._put(connection, incidents.resolved(known, "RAN", words, now), slot, now)
 
     def _open(self, connection: Connection, finding: Finding, launch: Launch | None, now: float, slot: Slot | None = None) -> None:
         incident_id = incidents.incident_id(finding.subject)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from hinoban.aws.client import EndpointUnreachable
-from hinoban.base.clock import MINUTES, SECONDS, Clock
+from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.schedules.model import Problem, Snapshot
@@ -13,6 +13,8 @@ READ_AGAIN = 10 * MINUTES
 """How often every schedule is read anew; one that a record names is read at once."""
 READ_SOON = 5 * SECONDS
 """After a reading that could not be made, or not in whole."""
+TRIM_AGAIN = 1 * HOURS
+"""How often what nobody needs any more is forgotten."""
 log = logging.getLogger(__name__)
 
 
@@ -26,6 +28,7 @@ class ScheduleReader:
         self._clock = clock
         self._behind = behind
         self._read_at: float | None = None
+        self._trimmed_at = float("-inf")
         self.not_watched: dict[str, int] = {}
         self.problems: tuple[Problem, ...] = ()
 
@@ -38,6 +41,9 @@ class ScheduleReader:
             self._read_at = now - READ_AGAIN + READ_SOON
         now = self._clock.now()
         due = self._pipeline.expect(now, sure=self._behind() is None)
+        if now >= self._trimmed_at + TRIM_AGAIN:
+            self._pipeline.trim(now)
+            self._trimmed_at = now
         following = (self._read_at or now) + READ_AGAIN
         if self._behind() is not None:
             following = min(following, now + READ_SOON)

@@ -4,7 +4,8 @@ Every method runs inside the pipeline's transaction. What the matter is, the det
 """
 
 import heapq
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,9 @@ FARTHEST = 7 * DAYS
 """How far back slots are still expected of a watch that was away: the feed reaches no farther."""
 MOST = 2_000
 """So many slots of one schedule are written one by one; of a longer absence only the latest."""
+_NOT_RUNNING = "NOT_RUNNING"
+"""The engine's code for a slot's delivery that nobody was there to make in time."""
+_BY_HAND = re.compile(r"hinoban run \S+ --(?:retry|wait)")
 
 
 class Opens(Protocol):
@@ -50,7 +54,7 @@ class Timetable:
         self._ledger = ledger
         self._zone = zone
         self._open = open_incident
-        self.register = Register(book, ledger, self.next_due, self.when, zone)
+        self.register = Register(book, ledger, self.next_due, self._make_due, self.when, zone)
         self.joins = Joins(book, self._phase)
         self._next: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
@@ -64,13 +68,13 @@ class Timetable:
 
         The moment of the next such thing.
         """
-        for known in self._come_due(connection, now):
-            self._make_due(connection, known, now)
+        self._make_due(connection, self._come_due(connection, now), now)
         overdue = self.book.overdue(connection, now)
-        for one in overdue:
-            if sure:
-                self._judge(connection, one, now)
-            else:
+        if sure:
+            for key in dict.fromkeys(one.key for one in overdue):
+                self._judge(connection, [one for one in overdue if one.key == key], now)
+        else:
+            for one in overdue:
                 self.book.again(one)
         next_slot = self._heap[0][0] if self._heap else None
         moments = (next_slot, self.book.next_deadline() if sure or not overdue else None)
@@ -101,25 +105,36 @@ class Timetable:
         found = expected.expected(known.schedule, after, after + 400 * DAYS, phase=self._phase(known), limit=1)
         return found[0] if found else None
 
-    def _make_due(self, connection: Connection, known: Known, now: float) -> None:
-        since = max(known.expected_until, now - FARTHEST)
-        due = expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
-        fresh = [slots.due(known.schedule, at) for at in due if self.book.slot(connection, known.schedule.key, at) is None]
-        self.book.put_slots(connection, fresh)
-        # Written, so that no later life owes these slots again; and fresh, so that its next one is looked for.
-        self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
+    def _make_due(self, connection: Connection, several: Sequence[Known], now: float) -> None:
+        """Write the slots of these schedules up to `now` that are not written yet."""
+        due: list[Slot] = []
+        for known in several:
+            if known.expected_until < now:
+                since = max(known.expected_until, now - FARTHEST)
+                due += [
+                    slots.due(known.schedule, at) for at in expected.expected(known.schedule, since, now, phase=self._phase(known))[-MOST:]
+                ]
+                # Written, so that no later life owes these slots again; and fresh, so that its next one is looked for.
+                self.book.put_schedule(connection, msgspec.structs.replace(known, expected_until=now))
+        if due:
+            there = self.book.existing(connection, min(one.at for one in due), max(one.at for one in due))
+            self.book.put_slots(connection, [one for one in due if (one.key, one.at) not in there])
 
     def _phase(self, known: Known) -> float | None:
         return known.phase if known.phase is not None else expected.phase(known.schedule, ())
 
-    def _judge(self, connection: Connection, slot: Slot, now: float) -> None:
-        unseen = msgspec.structs.replace(slot, state="unknown")
-        finding = missed_run(slot, now, self._zone, shown=self.when(slot.due_by))
-        self._lose(connection, unseen, finding, now)
+    def _judge(self, connection: Connection, several: Sequence[Slot], now: float) -> None:
+        """One schedule's slots of which nothing was seen: those that are given up for lost at once are one incident."""
+        by_word: dict[str, list[Slot]] = {}
+        for slot in several:
+            by_word.setdefault(slot.fired, []).append(msgspec.structs.replace(slot, state="unknown"))
+        for gone in by_word.values():
+            finding = missed_run(gone[0], now, self._zone, until=gone[-1], count=len(gone), shown=self.when(gone[-1].due_by))
+            self._lose(connection, gone, finding, now)
 
-    def _lose(self, connection: Connection, slot: Slot, finding: Finding, now: float, launch: Launch | None = None) -> None:
+    def _lose(self, connection: Connection, lost: Sequence[Slot], finding: Finding, now: float, launch: Launch | None = None) -> None:
         incident_id = incidents.incident_id(finding.subject)
-        self.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident_id)])
+        self.book.put_slots(connection, [msgspec.structs.replace(one, incident_id=incident_id) for one in lost])
         if self._ledger.incident(connection, incident_id) is None:
             self._open(connection, finding, launch, now)
 
@@ -173,18 +188,25 @@ class Timetable:
         moments = [news.first] if news.count == 1 else self._between(known, news)
         several = [slots.missed(self._slot(connection, news, key, target, known, at), news.reason) for at in moments]
         gone = [one for one in several if one.state == "missed" and one.incident_id is None]
+        self._certain(connection, [one for one in several if one.state == "missed" and one.incident_id is not None], now)
         pattern = would_be(known.schedule, news.last) if known is not None else None
         alone = {"all": gone, "last": gone[-1:]}.get(catch_up(pattern), []) if pattern is not None else []
         together = gone[: len(gone) - len(alone)]
         if together:
             count = news.count - len(alone)
-            finding = missed_run(together[0], now, self._zone, until=together[-1] if count > 1 else None, count=count)
-            incident_id = incidents.incident_id(finding.subject)
-            self.book.put_slots(connection, [msgspec.structs.replace(one, incident_id=incident_id) for one in together])
-            if self._ledger.incident(connection, incident_id) is None:
-                self._open(connection, finding, None, now)
+            finding = missed_run(together[0], now, self._zone, until=together[-1], count=count)
+            self._lose(connection, together, finding, now)
         for one in alone:
-            self._lose(connection, one, missed_run(one, now, self._zone), now, would_be(known.schedule, one.at) if known else None)
+            self._lose(connection, [one], missed_run(one, now, self._zone), now, would_be(known.schedule, one.at) if known else None)
+
+    def _certain(self, connection: Connection, told: Sequence[Slot], now: float) -> None:
+        """Slots that were given up for lost before the engine said so: their incident says now what is known."""
+        self.book.put_slots(connection, told)
+        for one in told:
+            known = self._ledger.open_incidents(connection).get(one.incident_id or "")
+            if known is not None and known.finding.explanation.code == "no_evidence" and known.subject == one.subject:
+                finding = msgspec.structs.replace(missed_run(one, now, self._zone), subject=known.subject)
+                self._ledger.put(connection, incidents.Step(msgspec.structs.replace(known, finding=finding, changed_at=now)), now)
 
     def _between(self, known: Known | None, news: SlotNews) -> list[float]:
         if known is None:
@@ -192,18 +214,54 @@ class Timetable:
         found = expected.slots_near(known.schedule, news.first - 1 * SECONDS, news.last, phase=self._phase(known))
         return found[-MOST:] or [news.first, news.last]
 
-    def undelivered(self, connection: Connection, news: DeliveryNews) -> Slot | None:
-        """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery."""
+    def undelivered(self, connection: Connection, news: DeliveryNews, now: float) -> Slot | None:
+        """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery.
+
+        One that was decided by an engine that died before it could call RunTask was missed, as if it had died a moment before.
+        """
         at = news.detail.get("slot")
         slot = self.book.slot(connection, f"{news.arn}#{news.target_id}", parse_iso(at)) if at and news.what == "failed" else None
-        if slot is not None and slot.runtask == "unknown":
+        if slot is not None and slot.runtask == "unknown" and news.detail.get("code") == _NOT_RUNNING:
+            gone = slots.missed(slot, str(news.detail.get("why")))
+            if slot.incident_id is not None:
+                self._certain(connection, [gone], now)
+            else:
+                self._lose(connection, [gone], missed_run(gone, now, self._zone), now)
+            slot = self.book.slot(connection, slot.key, slot.at)
+        elif slot is not None and slot.runtask == "unknown":
             slot = msgspec.structs.replace(slot, fired="ok", runtask="NO", state="refused")
             self.book.put_slots(connection, [slot])
         return slot
 
+    def late(self, connection: Connection, slot: Slot, now: float) -> None:
+        """A run that was given up for lost was launched after all: the end of its incident, if it is the last in it."""
+        known = self._ledger.open_incidents(connection).get(slot.incident_id or "")
+        if known is None or slot.runtask != "ok" or known.finding.task_arn:
+            return
+        if known.finding.detector not in ("missed_run", "did_not_start") or known.subject.startswith("dead:"):
+            return
+        words = "It was launched after all: its record came late."
+        if known.finding.detector == "did_not_start":
+            words = "It was launched by a later call for the same run."
+        if known.subject != slot.subject:
+            # Given up for lost together with others.
+            slot = msgspec.structs.replace(slot, incident_id=None)
+            self.book.put_slots(connection, [slot])
+            if self.book.of_incident(connection, known.id):
+                return
+            words = "All were launched after all: their records came late."
+            self._ledger.put(connection, incidents.resolved(known, "RAN", words, now), now)
+            return
+        step = incidents.resolved(known, "RAN", words, now)
+        self._ledger.put(connection, incidents.Step(self.linked(connection, slot, step.incident), step.tell), now)
+
     def about(self, connection: Connection, finding: Finding, slot: Slot, now: float) -> tuple[Finding, Incident | None]:
         """The finding as one about its slot, and the incident of a dead schedule that it belongs to, if one is open."""
         found = of_slot(finding, slot)
+        if found.detector == "did_not_start":
+            # With the target's own parameters and overrides, and for this slot once.
+            by_hand = _BY_HAND.sub(lambda _: run_it(slot.name, slot.at, self._zone), found.explanation.next)
+            found = msgspec.structs.replace(found, explanation=msgspec.structs.replace(found.explanation, next=by_hand))
         dead = self._ledger.open_incidents(connection).get(incidents.incident_id(dead_subject(slot.key)))
         if dead is None or finding.detector != "did_not_start" or finding.explanation.retryable:
             return found, None

@@ -204,3 +204,31 @@ def test_every_input_of_the_service_compiles(service: str) -> None:
         assert operation is not None
         with pytest.raises(AwsError):
             operation.check(msgspec.json.decode(b"[]"))
+
+
+def _of_events(operation: str, body: dict[str, Any]) -> None:
+    model = models.service("events")
+    compile_input("events", operation, model.definitions[operation]["input"]["shape"], model.shapes)(body)
+
+
+def test_a_secret_that_breaks_a_limit_is_not_told() -> None:
+    """The error goes into the journal."""
+    auth = {"BasicAuthParameters": {"Username": "me", "Password": "hidden\n"}}
+    with pytest.raises(AwsError) as error:
+        _of_events("CreateConnection", {"Name": "c", "AuthorizationType": "BASIC", "AuthParameters": auth})
+    assert "authParameters.basicAuthParameters.password" in error.value.message
+    assert "hidden" not in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [("a b\tc ", True), ("\t a", True), ("\t \t", True), ("\t", False), ("", False), ("a " * 60 + "\x01", False)]
+)
+def test_a_header_value_is_checked_in_no_time(value: str, fits: bool) -> None:
+    """AWS's pattern takes hours of Python's `re` for sixty spaces and one character that is not allowed."""
+    parameters = {"InvocationHttpParameters": {"HeaderParameters": [{"Key": "X", "Value": value}]}}
+    body = {"Name": "c", "AuthorizationType": "BASIC", "AuthParameters": parameters}
+    if fits:
+        _of_events("CreateConnection", body)
+    else:
+        with pytest.raises(AwsError, match="regular expression"):
+            _of_events("CreateConnection", body)

@@ -38,8 +38,17 @@ def tokyo(monkeypatch):
     monkeypatch.setattr("hinoban.daemon.config.local_zone", lambda: "Asia/Tokyo")
 
 
-def target(arn, identifier="1", delivered=0, failed=0, failure=None):
-    return {"id": identifier, "arn": arn, "delivered": delivered, "failed": failed, "last_failure": failure}
+def counted(delivered, failed, failure, failing=None):
+    return {
+        "delivered": delivered,
+        "failed": failed,
+        "failing": failure is not None if failing is None else failing,
+        "last_failure": failure,
+    }
+
+
+def target(arn, identifier="1", delivered=0, failed=0, failure=None, failing=None):
+    return {"id": identifier, "arn": arn} | counted(delivered, failed, failure, failing)
 
 
 def rule(name, *targets, pattern=STATUS, schedule=None, **more):
@@ -49,7 +58,7 @@ def rule(name, *targets, pattern=STATUS, schedule=None, **more):
 
 def schedule(name, arn=CLUSTER, failed=0, failure=None):
     known = {"region": "ap-northeast-1", "group": "default", "name": name, "arn": ARN.format("scheduler", f"schedule/default/{name}")}
-    return known | {"target": arn, "delivered": 7, "failed": failed, "last_failure": failure}
+    return known | {"target": arn} | counted(7, failed, failure)
 
 
 def answer(*rules, schedules=()):
@@ -129,6 +138,18 @@ def test_one_rule_is_told_with_aws_own_words_and_the_command_that_repairs_it(des
         f"Blind    It {BLIND} This pattern would see them:",
     ]
     assert json.loads(lines[-1])["source"] == ["aws.ecs"]
+
+
+def test_a_target_that_is_well_again_needs_no_repair(desk):
+    failure = NO_POLICY | {"message": NO_POLICY["why"]}
+    desk.daemon.pages["rules"] = answer(
+        rule("ECSStatus", target(GROUP, failed=1, delivered=1, failure=failure, failing=False), pattern=STATUS)
+    )
+    told = f"{NO_POLICY['why']}. It is delivered again."
+    assert desk.run("rules", "ECSStatus").stdout.splitlines()[-2:] == [f"Failed   Fri 27 Nov 14:34 JST: {told}", "Said     NO_PERMISSIONS"]
+    (line,) = [line for line in desk.run("rules").stdout.splitlines() if line.startswith("ECSStatus: ")]
+    assert line == f"ECSStatus: 1 failed to log group /aws/events/ecs/ECSStatus, the last Fri 27 Nov 14:34 JST: {told}"
+    assert "Repair" not in desk.run("rules").stdout
 
 
 def test_a_scheduled_rule_and_a_schedule_are_told_by_name(desk):

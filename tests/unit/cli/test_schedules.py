@@ -10,7 +10,7 @@ from hinoban.base.units import parse_iso
 from hinoban.cli.schedules import moment_of
 
 TOKYO = ZoneInfo("Asia/Tokyo")
-HOPS = {"enabled": "ok", "fired": "ok", "runtask": "REFUSED", "task": "–", "exit": "–"}
+HOPS = {"enabled": "ok", "fired": "ok", "RunTask": "REFUSED", "task": "–", "exit": "–"}
 TASK = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/7c1e90ab7c1e90ab7c1e90ab7c1e90ab"
 
 

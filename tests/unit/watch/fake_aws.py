@@ -32,6 +32,9 @@ class FakeAws:
         self.feed_id = "feed-1"
         self.oldest = 1
         self.run_task_calls: list[dict[str, Any]] = []
+        self.rules: dict[str, dict[str, Any]] = {}
+        self.targets: dict[str, list[dict[str, Any]]] = {}
+        self.inactive: set[str] = set()
 
     def client(self) -> Client:
         return Client("http://aws.test", None, REGION, clock=self.clock, transport=httpx.MockTransport(self.answer))
@@ -53,8 +56,23 @@ class FakeAws:
             return result
         return httpx.Response(200, content=msgspec.json.encode(result))
 
+    def add_rule(self, body: dict[str, Any], *targets: dict[str, Any]) -> None:
+        """A rule as ListRules tells it, with its targets."""
+        self.rules[body["Name"]], self.targets[body["Name"]] = body, list(targets)
+
     def ListRules(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"Rules": []}
+        return {"Rules": list(self.rules.values())}
+
+    def DescribeRule(self, params: dict[str, Any]) -> Any:
+        if params["Name"] not in self.rules:
+            return httpx.Response(400, json={"__type": "ResourceNotFoundException", "message": "no such rule"})
+        return self.rules[params["Name"]]
+
+    def ListTargetsByRule(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"Targets": self.targets.get(params["Rule"], [])}
+
+    def DescribeClusters(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"clusters": [{"clusterName": name, "status": "ACTIVE"} for name in params["clusters"]], "failures": []}
 
     def _feed(self, after: int, limit: int) -> httpx.Response:
         if after < self.oldest - 1 or after > len(self.events):
@@ -162,7 +180,10 @@ class FakeAws:
         return {"task": {"taskArn": params["task"]}}
 
     def DescribeTaskDefinition(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"taskDefinition": {"containerDefinitions": []}}
+        job = params["taskDefinition"].rpartition("/")[2]
+        family, _, revision = job.partition(":")
+        status = "INACTIVE" if job in self.inactive else "ACTIVE"
+        return {"taskDefinition": {"containerDefinitions": [], "family": family, "revision": int(revision or 18), "status": status}}
 
     def GetLogEvents(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"events": [{"timestamp": place, "message": line} for place, line in enumerate(self.log[-params["limit"] :])]}

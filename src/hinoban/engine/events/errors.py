@@ -32,6 +32,11 @@ def no_such_rule(rule: str, bus: str) -> AwsError:
     return AwsError("ResourceNotFoundException", f"Rule {rule} does not exist on EventBus {bus}.")
 
 
+def managed_rule(rule: str, by: str) -> AwsError:
+    """UNCONFIRMED: the text, which no source tells."""
+    return AwsError("ManagedRuleException", f"Rule {rule} is managed by {by} and can't be changed.")
+
+
 def no_such_statement() -> AwsError:
     return AwsError("ResourceNotFoundException", "Statement with the provided id does not exist.")
 

@@ -41,6 +41,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     created_at: float
     created_by: str
+    managed_by: str | None = None
     targets: dict[str, Params] = {}
 
     @property

@@ -15,6 +15,8 @@ from hinoban.engine.events.router import Router
 from hinoban.engine.events.state import EventsState
 from hinoban.store.database import Database
 
+BEGINNING = 1.0
+"""Seconds for which a replay is STARTING: time to cancel it, as on AWS, where it takes minutes to begin."""
 _AT_ONCE = 50
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -35,10 +37,15 @@ class Replayer:
         """Bring every replay that is under way a step further; answers when to come again."""
         await self._database.committed()
         due = self._archives.trim(now)
-        under_way = [replay for replay in self._archives.replays.values() if replay.under_way]
-        for replay in under_way:
-            self._go_on(replay, now)
-        return now if under_way else due
+        next_due = [] if due is None else [due]
+        for replay in [replay for replay in self._archives.replays.values() if replay.under_way]:
+            # A clock set back holds none up.
+            if replay.started_at <= now < replay.started_at + BEGINNING:
+                next_due.append(replay.started_at + BEGINNING)
+            else:
+                self._go_on(replay, now)
+                next_due.append(now)
+        return min(next_due, default=None)
 
     def _go_on(self, replay: Replay, now: float) -> None:
         if replay.state == "CANCELLING":

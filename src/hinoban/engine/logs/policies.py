@@ -78,7 +78,7 @@ class Policies:
         except BadPolicy:
             # AWS's words for it, e.g. in terraform-provider-aws#32260.
             raise errors.invalid("Could not convert to persistable policy.") from None
-        policy = ResourcePolicy(document, round(call.now * 1000), name)
+        policy = ResourcePolicy(document, int(call.now * 1000), name)
         if key[1] == RESOURCE:
             _check_revision(before, params)
             seed = "\0".join((key[2], document, str(call.now), before.revision or "" if before else ""))

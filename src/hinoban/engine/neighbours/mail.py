@@ -74,7 +74,7 @@ class Mailer:
     def mail(self, mail: Mail) -> None:
         """Send it in the background, or tell why not."""
         if self._settings is None:
-            self._unsent(mail, "no mail server is configured; [smtp] in the configuration file names one")
+            self._unsent(mail, "no mail server is configured")
         elif self._under_way >= MOST_WAITING:
             self._unsent(mail, f"{MOST_WAITING} mails wait for the mail server already")
         else:
@@ -115,6 +115,10 @@ class Mailer:
                         return why
         return f"{why} ({len(PAUSES) + 1} tries)"
 
+    @property
+    def _server(self) -> str | None:
+        return f"{self._settings.host}:{self._settings.port}" if self._settings is not None else None
+
     def _unsent(self, mail: Mail, why: str) -> None:
         self._tell(
             {
@@ -126,7 +130,7 @@ class Mailer:
                 "time": iso_seconds(self._clock.now()),
                 "region": arns.parse(mail.topic).region,
                 "resources": [mail.topic],
-                "detail": {"topic": mail.topic, "to": mail.to, "subject": mail.subject, "why": why},
+                "detail": {"topic": mail.topic, "to": mail.to, "subject": mail.subject, "why": why, "server": self._server},
             }
         )
 

@@ -98,7 +98,11 @@ class Neighbours:
     async def reset(self) -> None:
         """Forget everything; the next use begins with an empty street."""
         gate = asyncio.get_running_loop().create_future()
-        process, self._process, self._starting = self._process, None, gate
+        process, starting = self._process, self._starting
+        self._process, self._starting = None, gate
+        if starting is not None and not starting.done():
+            # Who waits for a child that was about to live waits for the next one.
+            starting.set_result(None)
         await _end(process)
         self._log.clear()
         await self._database.committed()
@@ -145,7 +149,8 @@ class Neighbours:
                 size = int.from_bytes(await process.stdout.readexactly(wire.LENGTH), "big")
                 message = wire.from_child.decode(await process.stdout.readexactly(size))
                 if isinstance(message, wire.Ready):
-                    self._ready(message)
+                    if self._process is process:
+                        self._ready(message)
                     continue
                 if isinstance(message, wire.Mail):
                     self._database.after_commit(partial(self._mailed, message))
@@ -214,6 +219,9 @@ class Neighbours:
                 env=child_environment(os.environ, self._key_file.parent),
                 start_new_session=True,
             )
+            if self._starting is not started:
+                process.kill()
+                return
             self._process = process
             self.starts += 1
             assert process.stdin is not None

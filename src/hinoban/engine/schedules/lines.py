@@ -5,7 +5,6 @@ from typing import Any
 
 from hinoban.aws.call import Params
 from hinoban.aws.definitions.targets import slot_token
-from hinoban.base.clock import DAYS
 from hinoban.base.units import iso, iso_seconds
 from hinoban.engine.events.model import Rule
 from hinoban.engine.schedules.decide import Missed
@@ -45,18 +44,12 @@ def absence(since: float | None, until: float) -> str:
     """Why nobody decided: this engine last lived at `since` (None: it never did with a schedule) and lives again since `until`."""
     if since is None:
         return f"hinoban was not running until {iso_seconds(until)}"
-    return f"hinoban was not running from {_moments(since, until)}"
+    return f"hinoban was not running from {iso_seconds(since)} to {iso_seconds(until)}"
 
 
 def jump(before: float, after: float) -> str:
     """Why nobody decided while the engine lived: its clock was set, or its machine slept."""
-    return f"the clock jumped from {_moments(before, after)}"
-
-
-def _moments(since: float, until: float) -> str:
-    """Times of day within one day, else whole moments."""
-    start, end = iso_seconds(since), iso_seconds(until)
-    return f"{start[11:]} to {end[11:]}" if 0 <= until - since < DAYS else f"{start} to {end}"
+    return f"the clock jumped from {iso_seconds(before)} to {iso_seconds(after)}"
 
 
 def _about(owner: Owner) -> dict[str, Any]:

@@ -154,7 +154,8 @@ class Slots:
 
     def _fire(self, owner: Owner, timing: Timing, slot: float, now: float) -> Delivery | None:
         """One slot: its line, then its deliveries. Within a flexible window the moment is drawn here, once: the delivery's row keeps it."""
-        invoke_at = max(slot + self._ids.dice() * timing.window, now) if timing.window else slot
+        # In milliseconds, as the clock tells them: a moment between two of them is due and never reached.
+        invoke_at = max(round(slot + self._ids.dice() * timing.window, 3), now) if timing.window else slot
         line = lines.fired_line(owner, slot, invoke_at, line_id=self._ids.uuid(), now=now, account=self._account)
         self._journal.write(line)
         if isinstance(owner, Rule):

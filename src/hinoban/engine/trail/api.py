@@ -86,7 +86,7 @@ class Trails:
         return {"trailList": [_described(trail) for trail in trails]}
 
     def get_trail(self, call: Call, params: Params) -> Result:
-        return {"Trail": _described(find(self._state, call, params["Name"]))}
+        return {"Trail": _described(find(self._state, call, params["Name"], as_asked=True))}
 
     def get_trail_status(self, call: Call, params: Params) -> Result:
         """The members that end in Time and are texts are what the console's first version showed; empty where nothing happened."""

@@ -3,6 +3,11 @@
 Asked by time, five minutes and the flexible window after the slot, or at once where the engine itself says that it did not fire.
 """
 
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from hinoban.base.units import iso_seconds, with_local_moments
 from hinoban.watch.detect.slots import DID_NOT_RUN, about_slot, run_it
 from hinoban.watch.model import Explanation, Finding
 from hinoban.watch.schedules.slot import Slot
@@ -19,7 +24,7 @@ def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, 
     kind = "rule" if slot.kind == "rule" else "schedule"
     if certain:
         what = f"None of its {count} runs fired" if several else "It did not fire"
-        cause = f"{what}: {slot.reason or 'the reason is not known'}."
+        cause = f"{what}: {with_local_moments(slot.reason, ZoneInfo(zone)) or 'the reason is not known'}."
     elif slot.fired == "ok":
         cause = f"The {kind} fired, but no RunTask of it was seen by {shown}."
     else:
@@ -29,6 +34,12 @@ def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, 
         following = f"Run the last one: {run_it(slot.name, until.at, zone)}"  # type: ignore[union-attr]  # several means until
     if not certain:
         following = f"Look for it: hinoban ps -a --family {slot.family}      else: {run_it(slot.name, slot.at, zone)}"
+    if several and not certain:
+        cause = f"Nothing was seen of {count} runs in a row: no RunTask of them by {shown}. Not certain: their records may have been lost."
     explanation = Explanation(code="missed_run" if certain else "no_evidence", cause=cause, next=following, said=(), retryable=certain)
     facts = {"count": count, "last_due_at": until.at if until is not None else None} if several else {}
-    return about_slot(slot, DID_NOT_RUN, explanation, at=slot.at, facts={name: value for name, value in facts.items() if value is not None})
+    finding = about_slot(
+        slot, DID_NOT_RUN, explanation, at=slot.at, facts={name: value for name, value in facts.items() if value is not None}
+    )
+    # Slots that were lost together are another matter than the first of them, which may be made up for alone.
+    return msgspec.structs.replace(finding, subject=f"slots:{slot.key}:{iso_seconds(slot.at)}") if several else finding

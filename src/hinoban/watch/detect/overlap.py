@@ -7,8 +7,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from hinoban.base.clock import SECONDS
 from hinoban.watch.detect.subject import about_task
 from hinoban.watch.model import Explanation, Finding, TaskChange, task_id_of
+
+SAME_CALL = 1 * SECONDS
+"""Tasks that the same starter made within it are of one call, where no record tells: CloudTrail is minutes late (facts/ecs.md §6.7)."""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,8 @@ def overlapping(newer: Live, others: list[Live], *, scheduled: bool) -> Live | N
 
     def counts(other: Live) -> bool:
         if other.arn == newer.arn or (newer.launch_id is not None and other.launch_id == newer.launch_id):
+            return False
+        if newer.launch_id is None and other.started_by == newer.started_by and abs(other.since - newer.since) <= SAME_CALL:
             return False
         return scheduled or (other.started_by, other.caller) != (newer.started_by, newer.caller)
 

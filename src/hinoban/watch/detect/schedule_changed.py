@@ -41,4 +41,6 @@ def schedule_changed(
     hops = {"enabled": "NO", "fired": "–", "RunTask": "–", "task": "–", "exit": "–"} if what in STOPS_RUNS else None
     facts = {"change": list(change.what), "by": doing.caller if doing else None, "next_due_at": next_at, "hops": hops}
     known = {name: value for name, value in facts.items() if value is not None}
-    return about_schedule(schedule, "schedule_changed", subject_of(schedule.key, at), _VERDICTS[what], explanation, at=at, facts=known)
+    # A rule is disabled as a whole, whatever the number of its targets.
+    subject = subject_of(schedule.key if what == "retargeted" else schedule.arn, at)
+    return about_schedule(schedule, "schedule_changed", subject, _VERDICTS[what], explanation, at=at, facts=known)

@@ -5,11 +5,13 @@ Everything runs inside the caller's transaction; after a failed one call `forget
 
 import heapq
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from hinoban.base.clock import DAYS
+from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import notes, schedules, slots
 from hinoban.watch.model import DeliveryNews, Doing
 from hinoban.watch.schedules.model import Schedule
@@ -39,6 +41,11 @@ _known = msgspec.json.Decoder(Known).decode
 _slot = msgspec.json.Decoder(Slot).decode
 _doing = msgspec.json.Decoder(Doing).decode
 _encode = msgspec.json.Encoder().encode
+_SLOT = ["key", "at", "name", "state", "open", "token", "incident_id", "value"]
+_SCHEDULE = ["key", "arn", "name", "gone_at", "expected_until", "value"]
+_INSERT_SLOT, _INSERT_SCHEDULE = Bulk(insert(slots), _SLOT), Bulk(insert(schedules), _SCHEDULE)
+_DELETE_SLOT = Bulk(delete(slots).where(slots.c.key == bindparam("its_key"), slots.c.at == bindparam("its_at")), ["its_key", "its_at"])
+_DELETE_SCHEDULE = Bulk(delete(schedules).where(schedules.c.key == bindparam("its_key")), ["its_key"])
 
 
 class Book:
@@ -50,6 +57,8 @@ class Book:
         self._by_task: dict[str, tuple[str, float]] = {}
         self._by_token: dict[str, tuple[str, float]] = {}
         self._deadlines: list[tuple[float, str, float]] = []
+        self._slot_writes: dict[tuple[str, float], Slot] = {}
+        self._schedule_writes: dict[str, Known] = {}
         self.changes = 0
         """Grows with every schedule that is new, another or gone; not with every slot that came due."""
         self.fresh: set[str] = set()
@@ -59,6 +68,7 @@ class Book:
         """Drop what memory holds."""
         self._schedules = self._open = None
         self._by_task, self._by_token, self._deadlines = {}, {}, []
+        self._slot_writes, self._schedule_writes = {}, {}
         self.fresh.clear()
 
     # Schedules -------------------------------------------------------------------------------------------------------------------------
@@ -66,6 +76,7 @@ class Book:
     def schedules(self, connection: Connection) -> dict[str, Known]:
         """Every schedule that was ever read and is not gone, by key."""
         if self._schedules is None:
+            self.flush(connection)
             rows = connection.execute(select(schedules.c.value).where(schedules.c.gone_at.is_(None))).scalars()
             self._schedules = {known.schedule.key: known for known in map(_known, rows)}
             self.fresh.update(self._schedules)
@@ -75,15 +86,7 @@ class Book:
     def put_schedule(self, connection: Connection, known: Known) -> None:
         """Write a schedule; one that is gone stays as a row only."""
         held, key = self.schedules(connection), known.schedule.key
-        row = {
-            "arn": known.schedule.arn,
-            "name": known.schedule.name,
-            "gone_at": known.gone_at,
-            "expected_until": known.expected_until,
-            "value": _encode(known),
-        }
-        if not connection.execute(update(schedules).where(schedules.c.key == key).values(**row)).rowcount:
-            connection.execute(insert(schedules).values(key=key, **row))
+        self._schedule_writes[key] = known
         before = held.get(key)
         if before is None or known.gone_at is not None or (before.schedule, before.phase) != (known.schedule, known.phase):
             self.changes += 1
@@ -129,7 +132,7 @@ class Book:
 
     def slot(self, connection: Connection, key: str, at: float) -> Slot | None:
         """The slot of this schedule at this moment."""
-        if (found := self.open_slots(connection).get((key, at))) is not None:
+        if (found := self.open_slots(connection).get((key, at)) or self._slot_writes.get((key, at))) is not None:
             return found
         value = connection.execute(select(slots.c.value).where(slots.c.key == key, slots.c.at == at)).scalar()
         return _slot(value) if value is not None else None
@@ -139,6 +142,7 @@ class Book:
         held = self.open_slots(connection)
         if (name := self._by_token.get(token)) is not None:
             return held[name]
+        self.flush(connection)
         value = connection.execute(select(slots.c.value).where(slots.c.token == token)).scalar()
         return _slot(value) if value is not None else None
 
@@ -150,24 +154,38 @@ class Book:
 
     def of_incident(self, connection: Connection, incident_id: str) -> list[Slot]:
         """The slots that an incident is about, the earliest first."""
+        self.flush(connection)
         found = select(slots.c.value).where(slots.c.incident_id == incident_id).order_by(slots.c.at)
         return [_slot(value) for value in connection.execute(found).scalars()]
 
     def put_slots(self, connection: Connection, several: Iterable[Slot]) -> None:
         """Write slots."""
-        rows = []
         for slot in several:
             self.open_slots(connection)
             self._let_go(slot)
             if slot.open:
                 self._hold(slot)
-            row = {"name": slot.name, "state": slot.state, "open": slot.open, "token": slot.token, "incident_id": slot.incident_id}
-            row["value"] = _encode(slot)
-            same = (slots.c.key == slot.key) & (slots.c.at == slot.at)
-            if not connection.execute(update(slots).where(same).values(**row)).rowcount:
-                rows.append({"key": slot.key, "at": slot.at, **row})
-        if rows:
-            connection.execute(insert(slots), rows)
+            self._slot_writes[(slot.key, slot.at)] = slot
+
+    def existing(self, connection: Connection, since: float, until: float) -> set[tuple[str, float]]:
+        """The names of the slots in [since, until] that are written already."""
+        self.flush(connection)
+        found = select(slots.c.key, slots.c.at).where(slots.c.at >= since, slots.c.at <= until)
+        return {(key, at) for key, at in connection.execute(found)}
+
+    def flush(self, connection: Connection) -> None:
+        """Write what was put: at the end of each transaction, and before anything is read that may be among it.
+
+        A midnight is the slot of a thousand schedules: their rows go as one statement.
+        """
+        if self._slot_writes:
+            written, self._slot_writes = self._slot_writes, {}
+            _DELETE_SLOT.run(connection, list(written))
+            _INSERT_SLOT.run(connection, [_slot_row(one) for one in written.values()])
+        if self._schedule_writes:
+            known, self._schedule_writes = self._schedule_writes, {}
+            _DELETE_SCHEDULE.run(connection, [(key,) for key in known])
+            _INSERT_SCHEDULE.run(connection, [_schedule_row(one) for one in known.values()])
 
     def drop_waiting(self, connection: Connection, key: str, since: float) -> None:
         """Forget the slots from `since` on that a schedule owes no more; of those that fired or were launched nothing is taken back."""
@@ -178,6 +196,7 @@ class Book:
     def drop_slot(self, connection: Connection, slot: Slot) -> None:
         """Forget a slot that nobody owes."""
         self._let_go(slot)
+        self._slot_writes.pop((slot.key, slot.at), None)
         connection.execute(delete(slots).where(slots.c.key == slot.key, slots.c.at == slot.at))
 
     def _hold(self, slot: Slot) -> None:
@@ -209,6 +228,10 @@ class Book:
         connection.execute(insert(notes).values(id=news.event_id, at=news.at, subject=subject, value=_encode(news)))
         return True
 
+    def touched(self, connection: Connection, since: float) -> set[str]:
+        """The subjects that anything was done to since a moment."""
+        return set(connection.execute(select(notes.c.subject).where(notes.c.at >= since).distinct()).scalars())
+
     def doings(self, connection: Connection, subjects: Sequence[str], since: float = 0.0) -> list[Doing]:
         """What was done to any of `subjects`, the latest first."""
         found = select(notes.c.value).where(notes.c.subject.in_(list(subjects)), notes.c.at >= since)
@@ -219,11 +242,21 @@ class Book:
 
         Who deregistered a definition or deleted a cluster is kept for as long as a dead schedule asks for it.
         """
+        self.flush(connection)
         connection.execute(delete(slots).where(slots.c.at < now - KEEP_GOOD, slots.c.state.in_(("done", "recovered"))))
         connection.execute(delete(schedules).where(schedules.c.gone_at < now - KEEP_GOOD))
         connection.execute(delete(notes).where(notes.c.at < now - KEEP_CAUSES))
         for_long = notes.c.subject.like("definition/%") | notes.c.subject.like("cluster/%")
         connection.execute(delete(notes).where(notes.c.at < now - KEEP_GOOD, ~for_long))
+
+
+def _slot_row(slot: Slot) -> tuple[Any, ...]:
+    return slot.key, slot.at, slot.name, slot.state, slot.open, slot.token, slot.incident_id, _encode(slot)
+
+
+def _schedule_row(known: Known) -> tuple[Any, ...]:
+    one = known.schedule
+    return one.key, one.arn, one.name, known.gone_at, known.expected_until, _encode(known)
 
 
 def slots_between(connection: Connection, since: float, until: float, name: str | None = None) -> list[Slot]:

@@ -105,10 +105,10 @@ def phase(schedule: Schedule, seen: Sequence[float]) -> float | None:
     return sure
 
 
-def in_phase(schedule: Schedule, phase: float | None, run: float) -> bool:
+def in_phase(schedule: Schedule, phase: float | None, run: float, *, within: float = AGREE) -> bool:
     """Whether a rate()'s run, or slot, fits this phase."""
     expression = expression_of(schedule.expression, schedule.kind)
-    return phase is not None and isinstance(expression, Rate) and _agree(run, phase, expression.seconds)
+    return phase is not None and isinstance(expression, Rate) and _agree(run, phase, expression.seconds, within)
 
 
 def is_over(schedule: Schedule, now: float) -> bool:
@@ -139,5 +139,5 @@ def _apart(one: float, other: float, period: float) -> float:
     return (one - other + period / 2) % period - period / 2
 
 
-def _agree(one: float, other: float, period: float) -> bool:
-    return abs(_apart(one, other, period)) <= min(AGREE, period / 2)
+def _agree(one: float, other: float, period: float, within: float = AGREE) -> bool:
+    return abs(_apart(one, other, period)) <= min(within, period / 2)

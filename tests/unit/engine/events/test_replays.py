@@ -7,6 +7,7 @@ import pytest
 from hinoban.base.clock import DAYS
 from hinoban.base.units import iso_seconds
 from hinoban.engine.events.archives import Archives
+from hinoban.engine.events.replayer import BEGINNING
 from tests.support.events import ARN, QUEUE, REGION, Hall
 
 BUS = f"{ARN}:event-bus/default"
@@ -36,7 +37,7 @@ def refused(hall: Hall, **params: Any) -> tuple[str, str]:
 async def run(hall: Hall) -> int:
     """Steps until no replay is under way; answers how many it took."""
     for steps in range(1, 100):
-        await hall.replayer.step(hall.clock.now())
+        await hall.replayer.step(hall.clock.now() + BEGINNING)
         if not any(replay.under_way for replay in hall.state.archives.replays.values()):
             return steps
     raise AssertionError("the replay does not end")
@@ -198,7 +199,7 @@ async def test_a_crash_in_a_replay_neither_doubles_nor_loses_an_event(hall: Hall
     start(hall)
     for step in range(8):
         before = len(hall.queue.deliveries)
-        await hall.replayer.step(hall.clock.now())
+        await hall.replayer.step(hall.clock.now() + BEGINNING)
         if step % 2:
             # What is not committed is lost, the deliveries with it.
             del hall.queue.deliveries[before:]
@@ -215,11 +216,30 @@ async def test_a_replay_is_cancelled(hall: Hall, archive: None) -> None:
     start(hall)
     assert hall.ask("CancelReplay", ReplayName="again") == {"ReplayArn": f"{ARN}:replay/again", "State": "CANCELLING"}
     assert hall.woken == 2
+    assert hall.ask("DescribeReplay", ReplayName="again")["State"] == "CANCELLING"
     await run(hall)
     assert hall.ask("DescribeReplay", ReplayName="again")["State"] == "CANCELLED"
     assert hall.queue.deliveries == []
     told = ("IllegalStatusException", "Replay again is not in a valid state for this operation.")
     assert hall.refused("CancelReplay", ReplayName="again") == told
+
+
+async def test_a_replay_takes_a_while_to_begin(hall: Hall, archive: None) -> None:
+    hall.put_events({})
+    hall.queue.deliveries.clear()
+    start(hall)
+    begins = hall.clock.now() + BEGINNING
+    assert await hall.replayer.step(hall.clock.now()) == begins
+    assert hall.ask("DescribeReplay", ReplayName="again")["State"] == "STARTING"
+    assert await hall.replayer.step(begins) == begins
+    assert hall.ask("DescribeReplay", ReplayName="again")["State"] == "COMPLETED"
+    assert len(hall.queue.deliveries) == 2
+
+
+async def test_a_clock_set_back_does_not_hold_a_replay_up(hall: Hall, archive: None) -> None:
+    start(hall)
+    await hall.replayer.step(hall.clock.now() - 3600)
+    assert hall.ask("DescribeReplay", ReplayName="again")["State"] == "COMPLETED"
 
 
 async def test_a_replay_to_a_bus_that_went_fails(hall: Hall) -> None:

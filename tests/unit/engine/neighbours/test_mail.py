@@ -69,8 +69,8 @@ async def test_without_a_mail_server_it_is_told_as_unsent() -> None:
     (envelope,) = desk.told
     assert (envelope["source"], envelope["detail-type"], envelope["region"]) == ("hinoban.sns", "Hinoban Mail Unsent", "ap-northeast-1")
     assert envelope["resources"] == [TOPIC]
-    why = "no mail server is configured; [smtp] in the configuration file names one"
-    assert envelope["detail"] == {"topic": TOPIC, "to": MAIL.to, "subject": MAIL.subject, "why": why}
+    why = "no mail server is configured"
+    assert envelope["detail"] == {"topic": TOPIC, "to": MAIL.to, "subject": MAIL.subject, "why": why, "server": None}
     await desk.close()
 
 

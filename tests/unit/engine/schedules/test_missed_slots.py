@@ -37,7 +37,7 @@ async def test_what_fell_due_while_the_engine_was_down_is_one_line(house):
             "first": "2026-11-26T15:05:00Z",
             "last": "2026-11-26T15:20:00Z",
             "count": 4,
-            "reason": "hinoban was not running from 15:01:00Z to 15:22:12Z",
+            "reason": "hinoban was not running from 2026-11-26T15:01:00Z to 2026-11-26T15:22:12Z",
             "targets": [{"id": "job", "arn": CLUSTER}],
         }
     ]
@@ -63,7 +63,7 @@ async def test_a_clock_that_jumps_forward_is_told(house):
     house.set_clock(house.clock.now() + 12 * MINUTES)
     await house.step()
     (line,) = await house.told()
-    assert line["reason"] == "the clock jumped from 15:00:00Z to 15:12:00Z"
+    assert line["reason"] == "the clock jumped from 2026-11-26T15:00:00Z to 2026-11-26T15:12:00Z"
     assert (line["first"], line["last"], line["count"]) == ("2026-11-26T15:05:00Z", "2026-11-26T15:10:00Z", 2)
 
 
@@ -135,7 +135,7 @@ async def test_many_due_at_once_leave_the_event_loop_turns_of_its_own(house, mon
     assert steps[2] > house.clock.now()
     told = await house.told()
     assert len(told) == 7
-    assert {line["reason"] for line in told} == {"hinoban was not running from 15:00:00Z to 16:02:00Z"}
+    assert {line["reason"] for line in told} == {"hinoban was not running from 2026-11-26T15:00:00Z to 2026-11-26T16:02:00Z"}
 
 
 async def test_a_life_is_written_down_while_something_is_scheduled(house):
@@ -147,4 +147,4 @@ async def test_a_life_is_written_down_while_something_is_scheduled(house):
     house.reopen()
     await house.step()
     (line,) = await house.told()
-    assert line["reason"] == "hinoban was not running from 15:01:30Z to 17:00:00Z"
+    assert line["reason"] == "hinoban was not running from 2026-11-26T15:01:30Z to 2026-11-26T17:00:00Z"

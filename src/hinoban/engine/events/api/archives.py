@@ -15,9 +15,7 @@ _ENABLED = "ENABLED"
 
 
 class ArchiveOperations:
-    """The operations on archives. One is there at once, and ENABLED for as long as it is there.
-
-    Differs from AWS: no managed rule (`Events-Archive-...`) stands on the bus for it, to be listed and counted."""
+    """The operations on archives. One is there at once, and ENABLED for as long as it is there."""
 
     def __init__(self, state: EventsState) -> None:
         self._state = state

@@ -2,6 +2,7 @@
 
 from hinoban.aws import arns
 from hinoban.engine.events import errors
+from hinoban.engine.events.api.managed import managed_rules
 from hinoban.engine.events.model import DEFAULT_BUS, Bus, Rule
 from hinoban.engine.events.state import EventsState
 
@@ -25,12 +26,20 @@ def find_bus(state: EventsState, region: str, text: str | None) -> Bus:
     return found
 
 
-def find_rule(state: EventsState, region: str, bus_text: str | None, name: str) -> Rule:
-    """The rule; AwsError where it or its bus is missing."""
+def read_rule(state: EventsState, region: str, bus_text: str | None, name: str) -> Rule:
+    """The rule, which may be a managed one; AwsError where it or its bus is missing."""
     bus = find_bus(state, region, bus_text)
-    found = state.rules.get((region, bus.name, name))
+    found = managed_rules(state, region, bus.name).get(name) or state.rules.get((region, bus.name, name))
     if found is None:
         raise errors.no_such_rule(name, bus.name)
+    return found
+
+
+def find_rule(state: EventsState, region: str, bus_text: str | None, name: str) -> Rule:
+    """The rule, to be changed; AwsError also for a managed one."""
+    found = read_rule(state, region, bus_text, name)
+    if found.managed_by is not None:
+        raise errors.managed_rule(name, found.managed_by)
     return found
 
 

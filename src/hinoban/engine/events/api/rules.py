@@ -6,7 +6,8 @@ from hinoban.aws import schedules
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.event_patterns import compile_text
 from hinoban.engine.events import errors
-from hinoban.engine.events.api.names import find_bus, find_rule
+from hinoban.engine.events.api.managed import managed_rules
+from hinoban.engine.events.api.names import find_bus, find_rule, read_rule
 from hinoban.engine.events.api.pages import page
 from hinoban.engine.events.api.tags import tags_of
 from hinoban.engine.events.model import DEFAULT_BUS, Rule, RuleState, rule_arn
@@ -34,9 +35,12 @@ class RuleOperations:
         }
 
     def put(self, call: Call, params: Params) -> Result:
-        """Make a rule, or replace one: what is not given is gone, but for its targets and its tags."""
+        """Make a rule, or replace one: what is not given is gone, but for its targets and its tags.
+
+        An empty pattern or expression counts as not given (UNCONFIRMED)."""
         bus = find_bus(self._state, call.region, params.get("EventBusName"))
         _check(bus.name, params)
+        self._refuse_managed(call.region, bus.name, params["Name"])
         before = self._state.rules.get((call.region, bus.name, params["Name"]))
         if before is None and len(self._state.rules_of(call.region, bus.name)) >= MOST_RULES:
             raise errors.limit_exceeded()
@@ -45,8 +49,8 @@ class RuleOperations:
             bus=bus.name,
             name=params["Name"],
             arn=rule_arn(call.region, self._state.account, bus.name, params["Name"]),
-            pattern=params.get("EventPattern"),
-            schedule=params.get("ScheduleExpression"),
+            pattern=params.get("EventPattern") or None,
+            schedule=params.get("ScheduleExpression") or None,
             state=params.get("State", "ENABLED"),
             description=params.get("Description"),
             role_arn=params.get("RoleArn"),
@@ -59,12 +63,12 @@ class RuleOperations:
         return {"RuleArn": rule.arn}
 
     def describe(self, call: Call, params: Params) -> Result:
-        rule = find_rule(self._state, call.region, params.get("EventBusName"), params["Name"])
+        rule = read_rule(self._state, call.region, params.get("EventBusName"), params["Name"])
         return _view(rule) | {"CreatedBy": rule.created_by}
 
     def list(self, call: Call, params: Params) -> Result:
         bus = find_bus(self._state, call.region, params.get("EventBusName"))
-        rules = self._state.rules_of(call.region, bus.name)
+        rules = {**self._state.rules_of(call.region, bus.name), **managed_rules(self._state, call.region, bus.name)}
         names, more = page(rules, params)
         return {"Rules": [_view(rules[name]) for name in names], **more}
 
@@ -81,8 +85,11 @@ class RuleOperations:
         return {}
 
     def delete(self, call: Call, params: Params) -> Result:
-        """A rule that is not there is deleted already. `Force` is for rules that AWS manages, of which there are none here."""
+        """A rule that is not there is deleted already.
+
+        Differs from AWS: `Force` does not delete a managed rule; it goes with its archive."""
         bus = find_bus(self._state, call.region, params.get("EventBusName"))
+        self._refuse_managed(call.region, bus.name, params["Name"])
         rule = self._state.rules.get((call.region, bus.name, params["Name"]))
         if rule is not None:
             if rule.targets:
@@ -94,6 +101,10 @@ class RuleOperations:
         bus = find_bus(self._state, call.region, params.get("EventBusName"))
         names, more = page(self._state.names_by_target(call.region, bus.name, params["TargetArn"]), params)
         return {"RuleNames": names, **more}
+
+    def _refuse_managed(self, region: str, bus: str, name: str) -> None:
+        if (found := managed_rules(self._state, region, bus).get(name)) is not None and found.managed_by is not None:
+            raise errors.managed_rule(name, found.managed_by)
 
 
 def _check(bus: str, params: Params) -> None:
@@ -123,6 +134,7 @@ def _view(rule: Rule) -> Result:
         ("Description", rule.description),
         ("ScheduleExpression", rule.schedule),
         ("RoleArn", rule.role_arn),
+        ("ManagedBy", rule.managed_by),
         ("EventBusName", rule.bus),
     ):
         if value is not None:

@@ -1,5 +1,6 @@
 """What PutTargets refuses of a target (facts/eventbridge.md §6.1, §6.2). PURE."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,17 +23,27 @@ _API_DESTINATION = "api-destination/"
 _RESERVED_KEYS = "AWS"
 
 
-def check_target(target: Params, *, region: str, account: str) -> None:
+def check_parameters(targets: Sequence[Params]) -> list[arns.Arn]:
+    """The targets' ARNs. Raises AwsError for a text that is no ARN, before all else, and for parameters that a kind of target needs."""
+    parsed = [_parsed(target["Arn"]) for target in targets]
+    for target, arn in zip(targets, parsed, strict=True):
+        _check_needed(target, arn)
+    return parsed
+
+
+def check_target(target: Params, arn: arns.Arn, *, region: str, account: str) -> None:
     """Raises AwsError for the first thing that is wrong with a target; which of several AWS tells first is UNCONFIRMED."""
-    try:
-        arn = arns.parse(target["Arn"])
-    except ValueError:
-        raise errors.bad_arn(target["Arn"]) from None
     if arn.service not in _SERVICES:
         raise errors.invalid(f"{arn.service} is not a supported service for a target.")
     _check_role(target, arn, region, account)
-    _check_parameters(target, arn)
     _check_input(target)
+
+
+def _parsed(arn: str) -> arns.Arn:
+    try:
+        return arns.parse(arn)
+    except ValueError:
+        raise errors.bad_arn(arn) from None
 
 
 def _check_role(target: Params, arn: arns.Arn, region: str, account: str) -> None:
@@ -45,7 +56,7 @@ def _check_role(target: Params, arn: arns.Arn, region: str, account: str) -> Non
         raise errors.invalid(f"RoleArn is required for target {target['Arn']}.")
 
 
-def _check_parameters(target: Params, arn: arns.Arn) -> None:
+def _check_needed(target: Params, arn: arns.Arn) -> None:
     """The text is AWS's for queues; for ECS UNCONFIRMED."""
     if arn.service == "ecs" and "EcsParameters" not in target:
         raise errors.invalid(f"Parameter(s) EcsParameters must be specified for target: {target['Id']}.")

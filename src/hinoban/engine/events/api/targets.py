@@ -4,9 +4,9 @@ import msgspec
 
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.engine.events import errors
-from hinoban.engine.events.api.names import find_rule
+from hinoban.engine.events.api.names import find_rule, read_rule
 from hinoban.engine.events.api.pages import page
-from hinoban.engine.events.api.target_checks import check_target
+from hinoban.engine.events.api.target_checks import check_parameters, check_target
 from hinoban.engine.events.state import EventsState
 
 MOST_TARGETS = 5
@@ -25,10 +25,12 @@ class TargetOperations:
     def put(self, call: Call, params: Params) -> Result:
         """Add targets, or replace those of the same Id; of two with one Id in a call the last holds (UNCONFIRMED).
 
-        A call with a target that is refused changes nothing."""
+        A call with a target that is refused changes nothing. What is missing of a target is told
+        before a missing rule, what is wrong with it after that (moto's tests; UNCONFIRMED)."""
+        arns = check_parameters(params["Targets"])
         rule = find_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
-        for target in params["Targets"]:
-            check_target(target, region=call.region, account=call.account)
+        for target, arn in zip(params["Targets"], arns, strict=True):
+            check_target(target, arn, region=call.region, account=call.account)
         targets = rule.targets | {target["Id"]: target for target in params["Targets"]}
         if len(targets) > MOST_TARGETS:
             raise errors.limit_exceeded()
@@ -37,7 +39,7 @@ class TargetOperations:
 
     def list(self, call: Call, params: Params) -> Result:
         """By Id: the order on AWS is not told."""
-        rule = find_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
+        rule = read_rule(self._state, call.region, params.get("EventBusName"), params["Rule"])
         ids, more = page(rule.targets, params)
         return {"Targets": [rule.targets[target_id] for target_id in ids], **more}
 

@@ -89,6 +89,14 @@ class Counters:
         self._put(owner_arn, target_id, msgspec.structs.replace(counts, mismatch=policy))
         return True
 
+    def mismatch_ends(self, owner_arn: str, target_id: str) -> bool:
+        """Whether a policy was told of for this target, which was delivered to by its policies' own words now; forgets it."""
+        counts = self.of(owner_arn, target_id)
+        if counts.mismatch is None:
+            return False
+        self._put(owner_arn, target_id, msgspec.structs.replace(counts, mismatch=None))
+        return True
+
     def forget(self, owner_arn: str, target_id: str | None = None) -> None:
         """A rule (or a target of it) was deleted."""
         counts = self._counts.get(owner_arn, {})

@@ -1,6 +1,7 @@
 """An API destination as a target: one HTTP request for each event, which must be answered within 5 seconds (facts/eventbridge.md §6.2)."""
 
 import asyncio
+import functools
 import math
 import socket
 from email.utils import parsedate_to_datetime
@@ -35,13 +36,19 @@ class HttpTarget:
     def __init__(self, state: ConnectionState, clock: Clock, client: httpx.AsyncClient | None = None) -> None:
         self._state = state
         self._clock = clock
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._client = client or httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False, trust_env=False, limits=limits)
+        self._given = client
         self._tokens: dict[tuple[str, float], tuple[str, float]] = {}
         self._next: dict[str, float] = {}
 
+    @functools.cached_property
+    def _client(self) -> httpx.AsyncClient:
+        # Made when something is sent: reading the certificates takes 50 ms of every start.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        return self._given or httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False, trust_env=False, limits=limits)
+
     async def close(self) -> None:
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def deliver(self, parcel: Parcel) -> Mismatch | None:
         delivery = parcel.delivery

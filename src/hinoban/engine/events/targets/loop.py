@@ -13,6 +13,7 @@ import msgspec
 from hinoban.base.clock import Clock
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
+from hinoban.base.units import iso_seconds
 from hinoban.engine.events.targets import connections, counters, queue, retries
 from hinoban.engine.events.targets.counters import Counters, LastFailure
 from hinoban.engine.events.targets.dlq import DeadLetters
@@ -55,6 +56,7 @@ class Deliverer:
         self._database = database
         self._journal = journal
         self._clock = clock
+        self._born = clock.now()
         self._ids = ids
         self._teller = Teller(account, ids)
         self._group = Group(on_failure)
@@ -103,6 +105,10 @@ class Deliverer:
             last = self._packer.pack(msgspec.structs.replace(delivery, attempts=delivery.attempts - 1))
             await self._give_up(delivery, last, _of_trouble(delivery.last), "MaximumEventAgeInSeconds")
             return
+        if retries.slept_through(attempts=delivery.attempts, slot=delivery.slot, due_at=delivery.due_at, born=self._born):
+            last = self._packer.pack(msgspec.structs.replace(delivery, attempts=-1))
+            await self._give_up(delivery, last, _too_late(delivery.due_at, self._born), None)
+            return
         parcel = self._packer.pack(delivery)
         try:
             mismatch = await self._adapters.of(delivery.target_arn).deliver(parcel)
@@ -124,7 +130,10 @@ class Deliverer:
         self._queue.remove(delivery.id)
         if self._counters.delivered(owner, target):
             self._journal.write(self._teller.recovered(delivery, now))
-        if mismatch is not None and self._counters.mismatch_is_new(owner, target, mismatch.document):
+        if mismatch is None:
+            if self._counters.mismatch_ends(owner, target):
+                self._journal.write(self._teller.covered(delivery, now))
+        elif self._counters.mismatch_is_new(owner, target, mismatch.document):
             self._journal.write(self._teller.mismatched(delivery, mismatch, now))
 
     async def _failed(self, delivery: Delivery, parcel: Parcel, failure: Failure) -> None:
@@ -172,3 +181,9 @@ def _of_trouble(last: Trouble | None) -> Failure:
         why = "its event grew too old"
         return Failure("INTERNAL_ERROR", why, why)
     return Failure(last.code, last.message, last.why, repair=last.repair)
+
+
+def _too_late(due_at: float, born: float) -> Failure:
+    """Nobody was there between the decision that a slot fires and its delivery."""
+    why = f"hinoban was not running from {iso_seconds(due_at)} to {iso_seconds(born)}, too late for it"
+    return Failure("NOT_RUNNING", why, why)

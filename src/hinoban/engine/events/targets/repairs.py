@@ -13,6 +13,8 @@ from hinoban.engine.events.targets.queue import Delivery
 _POLICY = "EventBridgeCloudWatchLogs"
 # Who and what the policy that we print allows: a policy that says more than this must not be written over.
 _PRINCIPALS = frozenset({"events.amazonaws.com", "delivery.logs.amazonaws.com"})
+# AWS CLI 1 sends `aws sqs` to the real AWS unless it is told the endpoint (docs/compatibility.md).
+_SQS = 'aws sqs --endpoint-url "$AWS_ENDPOINT_URL"'
 _ACTIONS = frozenset({"logs:createlogstream", "logs:putlogevents"})
 
 
@@ -64,7 +66,7 @@ def topic(name: str, region: str) -> str:
 def queue(name: str, region: str) -> str:
     """Make the queue."""
     attributes = " --attributes FifoQueue=true,ContentBasedDeduplication=true" if name.endswith(".fifo") else ""
-    return in_region(f"aws sqs create-queue --queue-name {shlex.quote(name)}{attributes}", region)
+    return in_region(f"{_SQS} create-queue --queue-name {shlex.quote(name)}{attributes}", region)
 
 
 def topic_policy(arn: str, present: str | None, *, rule_arn: str, account: str) -> str:
@@ -78,7 +80,7 @@ def queue_policy(arn: str, url: str, present: str | None, *, rule_arn: str, acco
     """Add to the queue's policy what lets the rule in."""
     document = _joined(present, needed(arn, rule_arn=rule_arn, account=account))
     attributes = shlex.quote(msgspec.json.encode({"Policy": document}).decode())
-    return in_region(f"aws sqs set-queue-attributes --queue-url {shlex.quote(url)} --attributes {attributes}", arns.parse(arn).region)
+    return in_region(f"{_SQS} set-queue-attributes --queue-url {shlex.quote(url)} --attributes {attributes}", arns.parse(arn).region)
 
 
 def _joined(present: str | None, wanted: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ MOST_RETRIES = 185
 OLDEST = DAYS
 _FIRST_PAUSE = SECONDS
 _LONGEST_PAUSE = 15 * MINUTES
+# How late a slot may fire (facts/eventbridge.md §8.2).
+_PRECISION = 60 * SECONDS
 
 
 class Again(Struct, frozen=True):
@@ -46,3 +48,14 @@ def after_failure(
 def is_too_old(target: Params, *, attempts: int, created_at: float, now: float) -> bool:
     """Whether a delivery that was tried before has outlived its event, e.g. while the daemon was down."""
     return attempts > 0 and now > created_at + target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", OLDEST)
+
+
+def slept_through(*, attempts: int, slot: float | None, due_at: float, born: float) -> bool:
+    """Whether a slot's delivery was decided by an engine that died before its first attempt, and this one was `born` too late for it.
+
+    A midnight job must not start at nine. One that was tried before goes on as AWS's retries do.
+    """
+    if attempts or slot is None:
+        return False
+    moment = due_at if due_at > slot + _PRECISION else slot  # later only within a flexible window
+    return born > moment + _PRECISION

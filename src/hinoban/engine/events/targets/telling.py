@@ -49,6 +49,10 @@ class Teller:
         }
         return self._line("Hinoban Policy Mismatch", delivery, detail, now)
 
+    def covered(self, delivery: Delivery, now: float) -> dict[str, Any]:
+        """The first success, after a mismatch, that a policy covers."""
+        return self._line("Hinoban Policy Covers", delivery, _about(delivery), now)
+
     def _line(self, detail_type: str, delivery: Delivery, detail: dict[str, Any], now: float) -> dict[str, Any]:
         return {
             "version": "0",

@@ -112,3 +112,17 @@ async def test_targets_are_removed_whether_they_are_there_or_not(hall: Hall) -> 
     first = hall.ask("ListTargetsByRule", Rule="r", Limit=1)
     assert [target["Id"] for target in first["Targets"]] == ["a"]
     assert hall.ask("ListTargetsByRule", Rule="r", NextToken=first["NextToken"])["Targets"] == [{"Id": "c", "Arn": QUEUE}]
+
+
+async def test_a_text_that_is_no_arn_is_told_before_all_else(hall: Hall) -> None:
+    nonsense = "Parameter nonsense is not valid. Reason: Provided Arn is not in correct format."
+    targets = [{"Id": "1", "Arn": "arn:aws:s3:::bucket"}, {"Id": "2", "Arn": "nonsense"}]
+    assert hall.refused("PutTargets", Rule="r", Targets=targets) == ("ValidationException", nonsense)
+
+
+async def test_a_missing_rule_is_told_between_a_targets_missing_parameters_and_its_other_faults(hall: Hall) -> None:
+    def told(arn: str) -> str:
+        return hall.refused("PutTargets", Rule="nope", Targets=[{"Id": "1", "Arn": arn}])[1]
+
+    assert told(f"{QUEUE}.fifo") == "Parameter(s) SqsParameters must be specified for target: 1."
+    assert told("arn:aws:s3:::bucket") == "Rule nope does not exist on EventBus default."

@@ -1,5 +1,7 @@
 """Rules by the API (facts/eventbridge.md §5)."""
 
+from typing import Any
+
 import pytest
 
 from hinoban.engine.events.api.rules import MOST_RULES
@@ -97,7 +99,8 @@ async def test_a_bad_pattern_is_told_in_its_own_words(hall: Hall) -> None:
     ],
 )
 async def test_a_missing_rule_and_a_missing_bus_are_named(hall: Hall, operation: str, member: str) -> None:
-    more = {"PutTargets": {"Targets": [{"Id": "1", "Arn": QUEUE}]}, "RemoveTargets": {"Ids": ["1"]}}.get(operation, {})
+    needed: dict[str, dict[str, Any]] = {"PutTargets": {"Targets": [{"Id": "1", "Arn": QUEUE}]}, "RemoveTargets": {"Ids": ["1"]}}
+    more = needed.get(operation, {})
     assert hall.refused(operation, **{member: "r"}, **more) == missing("Rule r does not exist on EventBus default.")
     assert hall.refused(operation, **{member: "r"}, EventBusName="b", **more) == missing("Event bus b does not exist.")
 
@@ -164,3 +167,12 @@ async def test_rules_are_found_by_target_only_while_they_have_it(hall: Hall) -> 
     hall.ask("PutTargets", Rule="r", Targets=[{"Id": "2", "Arn": QUEUE + "2"}])
     assert hall.ask("ListRuleNamesByTarget", TargetArn=QUEUE) == {"RuleNames": []}
     assert hall.refused("ListRuleNamesByTarget", TargetArn=QUEUE, EventBusName="b") == missing("Event bus b does not exist.")
+
+
+async def test_an_empty_pattern_or_expression_counts_as_not_given(hall: Hall) -> None:
+    hall.ask("PutRule", Name="timed", EventPattern="", ScheduleExpression="rate(1 hour)")
+    hall.ask("PutRule", Name="matching", EventPattern='{"source": ["a"]}', ScheduleExpression="")
+    assert "EventPattern" not in hall.ask("DescribeRule", Name="timed")
+    assert "ScheduleExpression" not in hall.ask("DescribeRule", Name="matching")
+    told = ("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
+    assert hall.refused("PutRule", Name="neither", EventPattern="", ScheduleExpression="") == told

@@ -244,6 +244,15 @@ async def test_a_policy_that_was_meant_for_the_group_delivers_and_is_told_once(w
     world.logs.documents["Mine"] = log_policy(f"{GROUP_ARN}/*")
     await world.send(world.delivery(GROUP_ARN))
     assert len(world.told("Hinoban Policy Mismatch")) == 2
+    assert world.told("Hinoban Policy Covers") == []
+    for document in (f"{GROUP_ARN}:*", f"{GROUP_ARN}/*"):
+        world.logs.documents["Mine"] = log_policy(document)
+        for _ in range(2):
+            await world.send(world.delivery(GROUP_ARN))
+    # A mended policy is told once, one that is broken again once more.
+    about = {"kind": "rule", "name": "nightly", "arn": RULE_ARN, "target": {"id": "1", "arn": GROUP_ARN}}
+    assert world.told("Hinoban Policy Covers") == [about]
+    assert len(world.told("Hinoban Policy Mismatch")) == 3
 
 
 async def test_a_strict_house_refuses_such_a_policy(tmp_path: Path) -> None:
@@ -326,7 +335,9 @@ async def test_a_queues_policy_must_name_the_rule(world: World) -> None:
     await world.send(world.delivery())
     (told,) = world.told()
     assert told["why"] == "the policy of the queue orders does not let events.amazonaws.com send to it for this rule"
-    assert told["repair"].startswith("aws sqs set-queue-attributes --queue-url http://127.0.0.1:4566/123456789012/orders --attributes '{")
+    assert told["repair"].startswith(
+        'aws sqs --endpoint-url "$AWS_ENDPOINT_URL" set-queue-attributes --queue-url http://127.0.0.1:4566/123456789012/orders'
+    )
     world.ask.queues["orders"] = for_rule(RULE_ARN)
     await world.send(world.delivery())
     assert len(world.ask.sent["orders"]) == 1

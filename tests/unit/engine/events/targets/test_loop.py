@@ -82,6 +82,36 @@ async def test_retries_end_when_the_event_is_too_old(world: World) -> None:
     assert world.clock.now() >= world.queue.counts()[RULE_ARN].targets["1"].last_failure.at
 
 
+async def test_a_slot_that_was_decided_before_a_long_absence_is_told_and_not_launched(world: World) -> None:
+    slot = world.clock.now()
+    target = {"EcsParameters": {"TaskDefinitionArn": "job"}}
+    world.queue.add(world.delivery(CLUSTER, target=target, slot=slot))
+    world.queue.add(world.delivery(CLUSTER, target=target, slot=slot, due_at=slot + 600))  # within a flexible window
+    world.queue.add(world.delivery(CLUSTER, target=target))  # an event: at least once, however late
+    world.database.commit()
+    await world.kill()
+    await world.clock.advance(660)
+    world.open()
+    await settle()
+    assert sorted(params["clientToken"] for _, _, params, _, _ in world.launcher.calls) == ["token-2", "token-3"]
+    (told,) = world.told()
+    assert (told["token"], told["code"], told["attempts"]) == ("token-1", "NOT_RUNNING", 0)
+    assert told["why"].startswith("hinoban was not running from ")
+
+
+async def test_a_slot_that_was_tried_before_an_absence_is_tried_again_as_on_aws(world: World) -> None:
+    world.launcher.errors[CLUSTER] = AwsError("ServerException", "boom", 500)
+    await world.send(world.delivery(CLUSTER, target={"EcsParameters": {"TaskDefinitionArn": "job"}}, slot=world.clock.now()))
+    await world.database.committed()
+    await world.kill()
+    del world.launcher.errors[CLUSTER]
+    await world.clock.advance(9 * 3600)
+    world.open()
+    await settle()
+    assert len(world.launcher.calls) == 2
+    assert world.told() == []
+
+
 async def test_a_permanent_error_is_given_up_at_once(world: World) -> None:
     world.ask.queues["dead"] = POLICY
     await world.send(world.delivery(target={"DeadLetterConfig": {"Arn": DLQ}}))
@@ -95,7 +125,7 @@ async def test_a_permanent_error_is_given_up_at_once(world: World) -> None:
         "code": "NO_RESOURCE",
         "message": "SendMessage AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist.",
         "why": "the queue orders does not exist",
-        "repair": "aws sqs create-queue --queue-name orders --region ap-northeast-1",
+        "repair": 'aws sqs --endpoint-url "$AWS_ENDPOINT_URL" create-queue --queue-name orders --region ap-northeast-1',
         "attempts": 1,
         "event": {"id": EVENT["id"], "detail-type": EVENT["detail-type"], "source": EVENT["source"]},
         "slot": None,
