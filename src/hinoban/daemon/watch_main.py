@@ -21,7 +21,9 @@ from hinoban.daemon.serving import Server
 from hinoban.daemon.watch_child import WatchSettings
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
+from hinoban.watch.history.schema import channel_state
 from hinoban.watch.notify.channels import channels_of
+from hinoban.watch.notify.channels.keep import StoredKeep
 from hinoban.watch.service import Watch
 from hinoban.watch.sources import Journal
 from hinoban.web import watch_api
@@ -48,14 +50,15 @@ async def _watch(settings: WatchSettings) -> None:
     clock = SystemClock()
     keys = Credentials(settings.access_key_id, settings.secret_access_key)
     client = Client(settings.endpoint, keys, settings.region, clock=clock)
+    database = open_file(Path(settings.directory) / "watch.db")
     watch = Watch(
         config,
-        open_file(Path(settings.directory) / "watch.db"),
+        database,
         client,
         Journal(client, clock),
         clock,
         SystemIds(),
-        channels_of(config, clock, sys.stdout, client=client),
+        channels_of(config, clock, sys.stdout, keep=StoredKeep(database, channel_state), client=client),
     )
     failed: list[BaseException] = []
     work = Group(failed.append)

@@ -156,6 +156,24 @@ outbox = Table(
 )
 Index("outbox_by_state", outbox.c.state, outbox.c.channel, outbox.c.id)
 
+channel_state = Table(
+    "channel_state",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+memories = Table(
+    "memories",
+    metadata,
+    Column("name", String, primary_key=True),  # of a detector with a memory
+    Column("key", String, primary_key=True),  # of what it remembers
+    Column("due_at", Float),  # when it is to be asked by time
+    Column("value", LargeBinary, nullable=False),
+)
+Index("memories_due", memories.c.due_at)
+
 cursors = Table(
     "cursors",
     metadata,
