@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hinoban.base.clock import HOURS, MINUTES
+from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.due_slots import due_slots
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Console
@@ -27,7 +28,7 @@ class Polled(Street):
         engine = open_file(self.bench.directory / "watch.db")
         self.source = Poll(self.client, clock, account=ACCOUNT, due=due_slots(engine, REGION), wait=1.0)
         channels = [Console(self.console, "UTC")]
-        self.watch = Watch(self.config, engine, self.client, self.source, clock, self.bench.ids, channels)
+        self.watch = Watch(self.config, engine, self.client, [self.source], clock, self.bench.ids, channels, allow=EVERYTHING)
 
     async def look(self, seconds: float) -> None:
         """Let the watch go on for so long."""

@@ -12,6 +12,7 @@ from hinoban.aws.client import Client
 from hinoban.daemon.http import FrontDoor
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.journal import FeedGone
+from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Console
@@ -56,10 +57,11 @@ class Street:
             open_file(self.bench.directory / "watch.db"),
             self.client,
             # No long poll: on a fake clock nobody waits.
-            Journal(self.client, clock, wait=0.0),
+            [Journal(self.client, clock, wait=0.0)],
             clock,
             self.bench.ids,
             [Console(self.console, "UTC")],
+            allow=EVERYTHING,
         )
 
     async def pass_time(self, seconds: float, step: float = 1.0) -> None:

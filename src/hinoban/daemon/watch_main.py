@@ -19,6 +19,7 @@ from hinoban.base.supervise import Group
 from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.serving import Server
 from hinoban.daemon.watch_child import WatchSettings
+from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.history.schema import channel_state
@@ -55,10 +56,12 @@ async def _watch(settings: WatchSettings) -> None:
         config,
         database,
         client,
-        Journal(client, clock),
+        [Journal(client, clock)],
         clock,
         SystemIds(),
         channels_of(config, clock, sys.stdout, keep=StoredKeep(database, channel_state), client=client),
+        say=lambda line: print(line, flush=True),
+        allow=EVERYTHING,  # of our own engine
     )
     failed: list[BaseException] = []
     work = Group(failed.append)

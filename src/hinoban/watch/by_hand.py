@@ -13,6 +13,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.base.units import iso, iso_minutes, local_day_time
 from hinoban.watch import incidents
+from hinoban.watch.allow import EVERYTHING, run_task_command
 from hinoban.watch.config import RetryRule
 from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot
@@ -36,7 +37,10 @@ _DEADLINE = 1 * HOURS
 class ByHand:
     """Queues attempts with the ledger's retries, so that a crash or a lost answer makes none of them twice."""
 
-    def __init__(self, pipeline: Pipeline, client: Client, clock: Clock, ids: Ids, zone: str) -> None:
+    def __init__(
+        self, pipeline: Pipeline, client: Client, clock: Clock, ids: Ids, zone: str, *, allow: frozenset[str] = EVERYTHING
+    ) -> None:
+        self._allow = allow
         self._pipeline = pipeline
         self._client = client
         self._clock = clock
@@ -54,8 +58,12 @@ class ByHand:
             known = self._one(connection, name)
         request = self._request(known, self._clock.now())
         marks = {"startedBy": f"{STARTED_BY}{known.schedule.name}"[:_LONGEST], "clientToken": self._ids.uuid()}
+        region = known.schedule.region
+        if "run_task" not in self._allow:
+            why, by_hand = "this watch observes only: allow lacks run_task", run_task_command({**request, **marks}, region)
+            raise HinobanError(f"{name} was not run", why, f"By hand: {by_hand}")
         try:
-            answer = await self._client.in_region(known.schedule.region).call("ecs", "RunTask", {**request, **marks})
+            answer = await self._client.in_region(region).call("ecs", "RunTask", {**request, **marks})
         except AwsError as error:
             answer = {"failures": [{"reason": f"{error.code}: {error.message}"}]}
         arns = [task["taskArn"] for task in answer.get("tasks") or ()]

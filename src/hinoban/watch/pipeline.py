@@ -96,7 +96,10 @@ class Pipeline:
         with self.transaction() as connection:
             fresh = self._history.take(connection, items)
             for one in fresh:
-                self._follow(connection, one, now)
+                if batch.silent:
+                    self._fill(one, now)
+                else:
+                    self._follow(connection, one, now)
             self._history.flush(connection)
             if batch.listed is not None:
                 self._close_lost(connection, batch.listed)
@@ -138,6 +141,13 @@ class Pipeline:
         """Forget what nobody needs any more. See Book.trim."""
         with self.transaction() as connection:
             self.timetable.book.trim(connection, now)
+
+    def _fill(self, fresh: Fresh, now: float) -> None:
+        """What ended before a source was attached: the history gets its verdict, and nothing follows."""
+        change = fresh.change
+        if fresh.newest and isinstance(change, TaskChange) and change.finished:
+            finding = next(iter(self._detect.findings(change, now)), None)
+            self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
 
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change

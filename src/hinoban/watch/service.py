@@ -8,62 +8,60 @@ from typing import Any
 from sqlalchemy import Engine
 
 from hinoban.aws.client import Client
-from hinoban.aws.errors import AwsError
-from hinoban.base.clock import SECONDS, Clock
+from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
 from hinoban.base.units import iso
 from hinoban.watch import detect, incidents
+from hinoban.watch.allow import NOTHING
 from hinoban.watch.answers import Answers, one_incident
 from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.definitions import DefinitionKeeper
-from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.notify.channels import Channel
 from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
 
-SILENT = 45 * SECONDS
-"""A long poll is answered after 20 s at the latest: without an answer for so long, the feed is behind."""
-STEADY = 30 * SECONDS
-"""So long the feed must have answered without a pause before silence in it proves anything: an engine that wakes says what it missed."""
-POLL_AGAIN = 1 * SECONDS
-GATHER = 0.05 * SECONDS
-"""After events came, so long is waited for more of them: a poll and a transaction for each event would cost ten times as much."""
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """Reads `source`, remembers, finds, retries, tells. One instance a database."""
+    """Reads `sources`, remembers, finds, retries, tells. One instance a database. `say` hears what is worth one line and no message.
+
+    What `allow` lacks is not done: the incident says what would have been, and how to do it by hand.
+    """
 
     def __init__(
         self,
         config: WatchConfig,
         engine: Engine,
         client: Client,
-        source: Source,
+        sources: Sequence[Source],
         clock: Clock,
         ids: Ids,
         channels: Sequence[Channel],
         *,
         complain: Callable[[str], None] = log.error,
+        say: Callable[[str], None] = log.info,
+        allow: frozenset[str] = NOTHING,
     ) -> None:
         self._engine = engine
-        self._source = source
         self._clock = clock
         self._channels = channels
         names = [channel.name for channel in channels]
         self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
         self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
+        self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
         self.answers = Answers(engine, tz=config.tz)
         self.outbox = Outbox(
@@ -75,19 +73,13 @@ class Watch:
             complain=complain,
             log_tail=config.notify.log_tail,
         )
-        self.retries = RetryRunner(
-            self.pipeline, client, clock, behind=self.behind, gap_at=lambda: self._cursor.gap_at if self._cursor else None
-        )
-        self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind)
+        self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
+        self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)
         self.logs = LogKeeper(engine, client, config.log_lines)
         self.definitions = DefinitionKeeper(engine, client)
-        self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz)
+        self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz, allow=allow)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
         self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.unproven)
-        with engine.connect() as connection:
-            self._cursor: Cursor | None = self.pipeline.ledger.cursor(connection, source.name)
-        self._asked = self._reached = False
-        self._steady_since = self._read_at = clock.now()
         self._loops: list[Loop] = []
 
     async def run(self) -> None:
@@ -106,8 +98,8 @@ class Watch:
         }
         self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
         group = Group(failed.append)
-        reading = Loop("source", self.read, self._clock)
-        running = [group.start(loop.run(), loop.name) for loop in (reading, *self._loops)]
+        reading = [Loop(one.source.name, one.step, self._clock) for one in self.readings]
+        running = [group.start(loop.run(), loop.name) for loop in (*reading, *self._loops)]
         try:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             if failed:
@@ -117,26 +109,10 @@ class Watch:
             for channel in self._channels:
                 await channel.close()
 
-    async def read(self, now: float) -> float:
-        """One poll of the source, remembered; when to poll again."""
-        try:
-            batch = await self._source.poll(self._cursor)
-        except (HinobanError, AwsError) as error:
-            if self._reached:
-                log.warning("the feed: %s", error)
-            self._asked, self._reached = True, False
-            return self._clock.now() + POLL_AGAIN
-        now = self._clock.now()
-        if now - self._read_at > SILENT or not self._reached:
-            self._steady_since = now
-        self._read_at = now
-        self.pipeline.take(self._source.name, batch, now)
-        await self._source.committed()
-        self._cursor, self._asked, self._reached = batch.cursor, True, True
-        if batch.events:
-            self._wake()
-        up_to_date = batch.cursor.seq >= batch.cursor.newest
-        return self._clock.now() + (GATHER if batch.events and up_to_date else 0.0)
+    async def read(self, now: float) -> None:
+        """One poll of each source, remembered."""
+        for one in self.readings:
+            await one.step(now)
 
     async def turn(self) -> None:
         """Read once, then everything that is due once: the whole watch for tests and one-off runs."""
@@ -154,21 +130,23 @@ class Watch:
             await step(self._clock.now())
 
     def behind(self) -> str | None:
-        """Why the feed is behind, so that nothing may be launched or stopped; None where it is not."""
-        cursor = self._cursor
-        if not self._asked:
-            return "starting"
-        if cursor is None or not self._reached:
-            return "the feed has not answered"
-        if cursor.seq < cursor.newest:
-            return f"{cursor.newest - cursor.seq} events behind"
-        silent = self._clock.now() - cursor.polled_at
-        return f"the feed has been silent for {silent:.0f} s" if silent > SILENT else None
+        """Why a source is behind, so that nothing may be launched or stopped; None where none is."""
+        return self._any(Reading.behind)
 
     def unproven(self) -> str | None:
         """Why what was not seen may yet have happened; None where it did not."""
-        steady = self._clock.now() - self._steady_since
-        return self.behind() or (f"the feed has been read for {steady:.0f} s" if steady < STEADY else None)
+        return self._any(Reading.unproven)
+
+    def _any(self, ask: Callable[[Reading], str | None]) -> str | None:
+        for one in self.readings:
+            if (why := ask(one)) is not None:
+                return why if len(self.readings) == 1 else f"{one.source.name}: {why}"
+        return None
+
+    def _gap_at(self) -> float | None:
+        """When a source last lost the thread."""
+        gaps = (one.cursor.gap_at for one in self.readings if one.cursor is not None)
+        return max((gap for gap in gaps if gap is not None), default=None)
 
     def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
         """See Answers.incidents."""
@@ -212,7 +190,9 @@ class Watch:
                 raise HinobanError(
                     f"{incident.id} is resolved", f"it ended {iso(incident.resolved_at or now)}", "Nothing is left to acknowledge"
                 )
-            self.pipeline.note(connection, incidents.acknowledged(incident, by, until, now), now)
+            taken = incidents.acknowledged(incident, by, until, now)
+            # Who was told that it began is told that somebody has it; of what is held back nobody knows yet.
+            self.pipeline.ledger.put(connection, incidents.Step(taken, "changed" if incident.told else None), now)
         self._wake()
         return self.answers.incident(incident.id)
 
@@ -231,18 +211,9 @@ class Watch:
         return self.answers.incident(incident.id)
 
     def status(self) -> dict[str, Any]:
-        """Where the source stands, how far it is behind, what is remembered and what is to be done."""
-        cursor = self._cursor
-        return {
-            **self.answers.status(),
-            "source": self._source.name,
-            "feed": cursor.feed if cursor else None,
-            "cursor": cursor.seq if cursor else 0,
-            "newest": cursor.newest if cursor else 0,
-            "lag": max(0, cursor.newest - cursor.seq) if cursor else None,
-            "polled_at": iso(cursor.polled_at) if cursor else None,
-            "behind": self.behind(),
-        }
+        """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
+        sources = [one.status() for one in self.readings]
+        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources}
 
     async def _timed(self, now: float) -> float | None:
         return self.pipeline.step(now)

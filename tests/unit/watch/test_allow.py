@@ -5,21 +5,19 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from hinoban.base.errors import HinobanError
 from hinoban.watch.allow import EVERYTHING, NOTHING, run_task_command, stop_task_command, would_have
 from hinoban.watch.config import Policy, WatchConfig
-from hinoban.watch.retry.runner import RetryRunner
-from hinoban.watch.retry.stopper import Stopper
+from tests.unit.watch.ledgers import add_rule
 from tests.unit.watch.worlds import World
 
 
 def observing(folder: Path, config: WatchConfig | None = None, allow: frozenset[str] = NOTHING) -> World:
     """A watch that may do only what is allowed."""
     folder.mkdir(exist_ok=True)
-    world = World(folder, config)
-    watch, client = world.watch, world.aws.client()
-    watch.retries = RetryRunner(watch.pipeline, client, world.clock, behind=watch.behind, gap_at=lambda: None, allow=allow)
-    watch.stopper = Stopper(watch.pipeline, client, world.clock, behind=watch.behind, allow=allow)
-    return world
+    return World(folder, config, allow=allow)
 
 
 async def test_a_refused_launch_is_told_with_the_command_and_never_launched(tmp_path: Path) -> None:
@@ -89,3 +87,13 @@ def test_a_stop_is_pasted_as_it_is() -> None:
     words = shlex.split(stop_task_command("batch", "arn:task", "eu-west-1", "over its limit; rm -rf /"))
     assert words[:3] == ["aws", "ecs", "stop-task"]
     assert words[3:] == ["--region", "eu-west-1", "--cluster", "batch", "--task", "arn:task", "--reason", "over its limit; rm -rf /"]
+
+
+async def test_a_schedule_is_not_run_by_hand_where_launching_is_not_allowed(tmp_path: Path) -> None:
+    world = observing(tmp_path)
+    add_rule(world, "nightly")
+    await world.turns(2)
+    with pytest.raises(HinobanError) as refused:
+        await world.watch.run_schedule("nightly", None, "s.tanaka")
+    assert "allow lacks run_task" in refused.value.why and refused.value.todo.startswith("By hand: aws ecs run-task --region")
+    assert world.aws.run_task_calls == []

@@ -44,9 +44,9 @@ async def test_an_acknowledged_incident_is_quiet_until_its_time_is_up(tmp_path: 
     [incident] = world.watch.incidents()["incidents"]
     world.watch.ack(incident["id"][:8], world.clock.now() + 60, "s.tanaka")
     await world.turns(50, step=10)
-    assert len(world.told()) == 1
+    assert len(world.told()) == 2 and "acknowledged by s.tanaka" in world.told()[1]
     await world.turns(20, step=10)
-    assert len(world.told()) == 2
+    assert len(world.told()) == 3
     assert world.watch.incident(incident["id"])["state"] == "open"
 
 

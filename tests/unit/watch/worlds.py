@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hinoban.base.clock import FakeClock
 from hinoban.base.ids import SeededIds
+from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Channel, Console
@@ -14,7 +15,10 @@ from tests.unit.watch.fake_aws import FakeAws
 
 
 class World:
-    def __init__(self, folder: Path, config: WatchConfig | None = None, channels: list[Channel] | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: WatchConfig | None = None, channels: list[Channel] | None = None, *, allow: frozenset[str] = EVERYTHING
+    ) -> None:
+        self.allow = allow
         self.clock = FakeClock()
         self.aws = FakeAws(self.clock)
         self.config = config or WatchConfig()
@@ -32,11 +36,12 @@ class World:
             self.config,
             self.engine,
             client,
-            source,
+            [source],
             self.clock,
             SeededIds(7),
             channels,
             complain=lambda line: print(line, file=self.console),
+            allow=self.allow,
         )
 
     def crash(self) -> None:

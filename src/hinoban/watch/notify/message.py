@@ -129,7 +129,7 @@ def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
         (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
         verdict_of(incident),
-        state_of(incident) if change == "resolved" else "",
+        state_of(incident) if change == "resolved" or incident.state == "acknowledged" else "",
         incident.id,
     ]
     return SEPARATOR.join(part for part in parts if part)

@@ -1,0 +1,109 @@
+"""One source of the watch: read again and again behind its own cursor, each batch remembered before the source may forget it."""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import SECONDS, Clock
+from hinoban.base.errors import HinobanError
+from hinoban.base.units import iso
+from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.sources.source import Batch, Source
+
+SILENT = 45 * SECONDS
+"""A long poll is answered after 20 s at the latest: without an answer for so long, the feed is behind."""
+STEADY = 30 * SECONDS
+"""So long the feed must have answered without a pause before silence in it proves anything: an engine that wakes says what it missed."""
+POLL_AGAIN = 1 * SECONDS
+GATHER = 0.05 * SECONDS
+"""After events came, so long is waited for more of them: a poll and a transaction for each event would cost ten times as much."""
+log = logging.getLogger(__name__)
+
+
+class Reading:
+    """Sources know nothing of each other: what two of them bring is in the history once. `say` hears one line of a first attach."""
+
+    def __init__(
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        engine: Engine,
+        clock: Clock,
+        *,
+        wake: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.source = source
+        self._pipeline = pipeline
+        self._clock = clock
+        self._wake = wake
+        self._say = say
+        with engine.connect() as connection:
+            self.cursor: Cursor | None = pipeline.ledger.cursor(connection, source.name)
+        self._asked = self._reached = False
+        self._steady_since = self._read_at = clock.now()
+        self._filled = 0
+
+    async def step(self, now: float) -> float:
+        """One poll, remembered; when to poll again. A source that cannot be reached is asked again, and is `behind` meanwhile."""
+        try:
+            batch = await self.source.poll(self.cursor)
+        except (HinobanError, AwsError) as error:
+            if self._reached:
+                log.warning("%s: %s", self.source.name, error)
+            self._asked, self._reached = True, False
+            return self._clock.now() + POLL_AGAIN
+        now = self._clock.now()
+        if now - self._read_at > SILENT or not self._reached:
+            self._steady_since = now
+        self._read_at = now
+        fresh = self._pipeline.take(self.source.name, batch, now)
+        await self.source.committed()
+        self.cursor, self._asked, self._reached = batch.cursor, True, True
+        self._attached(batch, fresh)
+        if batch.events:
+            self._wake()
+        up_to_date = batch.cursor.seq >= batch.cursor.newest
+        return self._clock.now() + (GATHER if batch.events and up_to_date else 0.0)
+
+    def _attached(self, batch: Batch, fresh: int) -> None:
+        """Count what a first attach fills in, and say so once when it is through."""
+        if batch.silent:
+            self._filled += fresh
+        elif self._filled and batch.cursor.seq >= batch.cursor.newest:
+            things = "thing" if self._filled == 1 else "things"
+            self._say(f"Watching {self.source.name} from now on; {self._filled} {things} of before are remembered, none is told.")
+            self._filled = 0
+
+    def behind(self) -> str | None:
+        """Why the source is behind, so that nothing may be launched or stopped; None where it is not."""
+        cursor = self.cursor
+        if not self._asked:
+            return "starting"
+        if cursor is None or not self._reached:
+            return "the feed has not answered"
+        if cursor.seq < cursor.newest:
+            return f"{cursor.newest - cursor.seq} events behind"
+        silent = self._clock.now() - cursor.polled_at
+        return f"the feed has been silent for {silent:.0f} s" if silent > SILENT else None
+
+    def unproven(self) -> str | None:
+        """Why what was not seen may yet have happened; None where it did not."""
+        steady = self._clock.now() - self._steady_since
+        return self.behind() or (f"the feed has been read for {steady:.0f} s" if steady < STEADY else None)
+
+    def status(self) -> dict[str, object]:
+        """Where the source stands, and how far it is behind."""
+        cursor = self.cursor
+        return {
+            "source": self.source.name,
+            "feed": cursor.feed if cursor else None,
+            "cursor": cursor.seq if cursor else 0,
+            "newest": cursor.newest if cursor else 0,
+            "lag": max(0, cursor.newest - cursor.seq) if cursor else None,
+            "polled_at": iso(cursor.polled_at) if cursor else None,
+            "behind": self.behind(),
+        }
