@@ -25,6 +25,7 @@ from hinoban.base.units import format_duration, parse_iso
 from hinoban.daemon import demo_image
 from hinoban.daemon.config_values import choice
 from hinoban.daemon.demo_receiver import Receiver
+from hinoban.watch.kinds import NOT_STARTED
 
 DIRECTORY = Path(".demo")
 _START_WITHIN = 30.0
@@ -249,7 +250,7 @@ class _Demo:
         if incident is None:
             return "nothing to tell", ""
         state = "RECOVERED" if incident["verdict"].startswith("RECOVERED") else str(incident["state"]).upper()
-        if incident["detector"] == "did_not_start":
+        if incident["detector"] in NOT_STARTED:
             return (incident["done"] or ["told"])[-1].rstrip(".").lower(), state
         if incident["detector"] == "overdue":
             began = parse_iso(self._last(incident["family"])["startedAt"])
@@ -279,7 +280,7 @@ class _Demo:
         container = last["containers"][0]
         if incident is None:
             return f"exit {container.get('exitCode')} after {ran}"
-        if incident["detector"] == "did_not_start":
+        if incident["detector"] in NOT_STARTED:
             return "no capacity when it was due"
         if incident["detector"] == "overdue":
             return f"ran past its {format_duration(incident['facts']['limit_seconds'])} limit"

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping
 from hinoban.base.units import local_day_time
 from hinoban.watch.definitions import Changed
 from hinoban.watch.history import queries
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.notify.background import Background, Run, cost_words, usual_words
 
@@ -33,7 +34,7 @@ def background_of(
     first = _first_launch(connection, incident, row, launch)
     arns = [one.task_arn for one in incident.attempts[-_ATTEMPTS:] if one.task_arn] if incident is not None else []
     rows = {arn: found for arn in arns if (found := queries.task_by_arn(connection, arn)) is not None}
-    failed = row is not None and incident is not None and incident.finding.detector != "did_not_start"
+    failed = row is not None and incident is not None and incident.finding.detector not in NOT_STARTED
     return Background(
         caller=(first.caller_arn or first.invoked_by) if first is not None else None,
         stopper=queries.stopper_of(connection, row["arn"]) if row is not None and row["stop_code"] == "UserInitiated" else None,

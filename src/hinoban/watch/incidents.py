@@ -12,10 +12,11 @@ import msgspec
 from hinoban.base.clock import SECONDS
 from hinoban.base.ids import derived_id
 from hinoban.base.units import format_duration, parse_iso
+from hinoban.watch.kinds import CUT_OFF, NOT_STARTED, about_no_run
 from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
 
 Change = Literal["opened", "changed", "resolved", "quiet"]
-_OF_A_RUN = ("did_not_start", "failed_exit", "out_of_memory", "missed_run")
+_OF_A_RUN = NOT_STARTED | CUT_OFF | {"failed_exit", "out_of_memory", "missed_run"}
 """What another run can make up for."""
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
 
@@ -55,15 +56,19 @@ def opened(finding: Finding, now: float, *, held_until: float | None, missing: i
 
 def _outcome(finding: Finding) -> str | None:
     """What became of the first attempt; None where the matter is no run."""
+    if about_no_run(finding):
+        return "running" if finding.detector == "overlap" else None
+    if finding.detector in NOT_STARTED:
+        return "refused" if finding.launch_id and not finding.task_arn else "not started"
+    if finding.detector in CUT_OFF:
+        return finding.verdict.lower()
     match finding.detector:
         case "failed_exit" | "out_of_memory":
             return finding.verdict.lower()
-        case "did_not_start":
-            return "refused" if finding.launch_id and not finding.task_arn else "not started"
         case "missed_run":
             return "missed"
-        case "overdue" | "overlap":
-            return "overdue" if finding.detector == "overdue" else "running"
+        case "overdue":
+            return "overdue"
     return None
 
 
@@ -139,7 +144,7 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     number = named[1] if named else 1
     outcome = "launched"
     if finding is not None:
-        outcome = "not started" if finding.detector == "did_not_start" else finding.verdict.lower()
+        outcome = "not started" if finding.detector in NOT_STARTED else finding.verdict.lower()
     elif change.finished:
         outcome = "exit 0" if well else "stopped"
     elif change.detail.get("lastStatus") == "RUNNING":
@@ -155,7 +160,7 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
         # The call named the family alone; its task tells which revision that meant.
         revision = revision_of(str(change.detail.get("taskDefinitionArn") or ""))
         noted = msgspec.structs.replace(noted, finding=msgspec.structs.replace(noted.finding, revision=revision))
-    if finding is not None and finding.detector != "did_not_start":
+    if finding is not None and finding.detector not in NOT_STARTED:
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
         return resolved(noted, "STOPPED", "Its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
@@ -220,7 +225,9 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     A slot that is being made up for waits for its own attempt: of several slots each is to run, and the first must not stand for all.
     """
     finding = incident.finding
-    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or finding.subject.startswith(("dead:", "slots:")):
+    if incident.state == "resolved" or finding.detector not in _OF_A_RUN or about_no_run(finding):
+        return False
+    if finding.subject.startswith(("dead:", "slots:")):
         return False
     if "due_at" in finding.facts and any(one.number > 1 and not _ended(one) for one in incident.attempts):
         return False
@@ -233,13 +240,13 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     created = change_started(change)
     if created <= finding.at if finding.task_arn is not None else created < finding.at + 1 * SECONDS:
         return False
-    return finding.detector == "did_not_start" or starter_class(finding.started_by) == starter_class(started_by)
+    return finding.detector in NOT_STARTED or starter_class(finding.started_by) == starter_class(started_by)
 
 
 def healed(incident: Incident, change: TaskChange, now: float) -> Step:
     """A run that `healed_by` approved: the end, once as many ended well as did not come to be."""
     noted = msgspec.structs.replace(incident, made_up=tuple(dict.fromkeys((*incident.made_up, change.task_arn))))
-    if incident.finding.detector == "did_not_start" and len(noted.made_up) + _good_retries(noted) < incident.missing:
+    if incident.finding.detector in NOT_STARTED and len(noted.made_up) + _good_retries(noted) < incident.missing:
         return Step(noted)
     words = "A later run ended well." if incident.missing == 1 else f"Later runs ended well, {incident.missing} in all."
     return resolved(noted, incident.verdict, words, now)

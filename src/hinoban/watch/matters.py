@@ -14,6 +14,7 @@ from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import overlap
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.live import LiveTasks
 from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange
 from hinoban.watch.policies import Policies
@@ -73,7 +74,7 @@ class Matters:
         """Whether what RunTask answered to a rule's target is an incident already, of the launch: one cause, one incident."""
         said = finding.explanation.said
         return any(
-            one.finding.detector == "did_not_start" and one.finding.launch_id is not None and one.finding.explanation.said[0] in said[0]
+            one.finding.detector in NOT_STARTED and one.finding.launch_id is not None and one.finding.explanation.said[0] in said[0]
             for one in self._ledger.open_incidents(connection).values()
             if said and one.finding.explanation.said and one.finding.region == finding.region and finding.at - one.finding.at <= TOGETHER
         )

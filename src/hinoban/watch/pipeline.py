@@ -13,11 +13,13 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
     Attempt,
@@ -78,7 +80,7 @@ class Pipeline:
     def transaction(self) -> Iterator[Connection]:
         """One transaction; where it fails, memory is read anew from the rows."""
         try:
-            with self._engine.begin() as connection:
+            with speaking(self._config.lang), self._engine.begin() as connection:
                 yield connection
                 self.timetable.book.flush(connection)
         except BaseException:
@@ -192,7 +194,7 @@ class Pipeline:
         self._history.judge(change, finding.verdict if finding else None, code)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
-            if finding is not None and finding.detector == "did_not_start" and named is not None:
+            if finding is not None and finding.detector in NOT_STARTED and named is not None:
                 self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
         else:
             self._ended(connection, change, finding, slot, now)
@@ -224,7 +226,7 @@ class Pipeline:
             self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
         elif finding is not None and known is None:
             launch = None
-            if finding.detector == "did_not_start":
+            if finding.detector in NOT_STARTED:
                 launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
             self._open(connection, finding, launch, now, slot)
         elif finding is not None and known is not None and (step := incidents.evidence(known, finding, now)) is not None:
@@ -242,7 +244,7 @@ class Pipeline:
         for arn in launch.task_arns:
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
             known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
-            if known is not None and known.finding.detector == "did_not_start" and not self.ledger.retries_of(connection, known.id):
+            if known is not None and known.finding.detector in NOT_STARTED and not self.ledger.retries_of(connection, known.id):
                 retry, _ = self._first_retry(known.finding, launch, known.id, now)
                 if retry is not None:
                     self.ledger.put_retry(connection, retry)

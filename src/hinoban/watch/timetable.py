@@ -23,6 +23,7 @@ from hinoban.watch.detect.slots import facts_of_slot, of_slot, run_it
 from hinoban.watch.history.book import Book, Known
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.joins import Joins
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import DeliveryNews, Doing, Finding, Incident, Launch, SlotNews, TaskChange
 from hinoban.watch.register import Register
 from hinoban.watch.schedules import expected
@@ -238,10 +239,10 @@ class Timetable:
         known = self._ledger.open_incidents(connection).get(slot.incident_id or "")
         if known is None or slot.runtask != "ok" or known.finding.task_arn:
             return
-        if known.finding.detector not in ("missed_run", "did_not_start") or known.subject.startswith("dead:"):
+        if known.finding.detector not in NOT_STARTED | {"missed_run"} or known.subject.startswith("dead:"):
             return
         words = "It was launched after all: its record came late."
-        if known.finding.detector == "did_not_start":
+        if known.finding.detector in NOT_STARTED:
             words = "It was launched by a later call for the same run."
         if known.subject != slot.subject:
             # Given up for lost together with others.
@@ -258,12 +259,12 @@ class Timetable:
     def about(self, connection: Connection, finding: Finding, slot: Slot, now: float) -> tuple[Finding, Incident | None]:
         """The finding as one about its slot, and the incident of a dead schedule that it belongs to, if one is open."""
         found = of_slot(finding, slot)
-        if found.detector == "did_not_start":
+        if found.detector in NOT_STARTED:
             # With the target's own parameters and overrides, and for this slot once.
             by_hand = _BY_HAND.sub(lambda _: run_it(slot.name, slot.at, self._zone), found.explanation.next)
             found = msgspec.structs.replace(found, explanation=msgspec.structs.replace(found.explanation, next=by_hand))
         dead = self._ledger.open_incidents(connection).get(incidents.incident_id(dead_subject(slot.key)))
-        if dead is None or finding.detector != "did_not_start" or finding.explanation.retryable:
+        if dead is None or finding.detector not in NOT_STARTED or finding.explanation.retryable:
             return found, None
         known = self.book.schedules(connection).get(slot.key)
         next_at = self.next_due(known, max(now, slot.at)) if known is not None else None

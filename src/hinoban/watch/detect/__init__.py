@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping
 
 from hinoban.watch.detect.did_not_start import did_not_start
 from hinoban.watch.detect.failed_exit import failed_exit
+from hinoban.watch.detect.order import OF_TASKS
 from hinoban.watch.detect.out_of_memory import out_of_memory
 from hinoban.watch.detect.overdue import overdue
 from hinoban.watch.model import Detector, Finding, Observation
 
-BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = {
-    "did_not_start": did_not_start,
-    "out_of_memory": out_of_memory,
-    "failed_exit": failed_exit,
-}
+BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = OF_TASKS
 """The built-in detectors that an event wakes, in order of precedence: the first that finds something has found the whole of it."""
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from hinoban.base.units import iso_minutes
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Detector, Explanation, Finding, Verdict
 from hinoban.watch.schedules.model import Schedule
 from hinoban.watch.schedules.slot import Slot, hops
@@ -30,7 +31,7 @@ def of_slot(finding: Finding, slot: Slot) -> Finding:
 
     A launch refused in whole did not run; that it may be retried changes nothing of that.
     """
-    whole = finding.detector in ("did_not_start", "delivery_failed") and not slot.tasks
+    whole = finding.detector in NOT_STARTED | {"delivery_failed"} and not slot.tasks
     verdict = DID_NOT_RUN if whole else finding.verdict
     return msgspec.structs.replace(
         finding,

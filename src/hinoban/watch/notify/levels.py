@@ -34,7 +34,7 @@ LEVELS: dict[str, Row] = {
     "crash_loop": "ticket",
     "health_replacements": "ticket",
     "launch_loop": "ticket",
-    "throttled": "ticket",
+    "throttled": "lost run",
     "silence": "ticket",
     "blind": "ticket",
     "watch_behind": "ticket",

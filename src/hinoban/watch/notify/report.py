@@ -10,10 +10,10 @@ from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
+from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
 from hinoban.watch.notify.background import NOTHING, Background, caller_words
 from hinoban.watch.notify.wording import (
-    ABOUT_NO_RUN,
     LABEL_WIDTH,
     SEPARATOR,
     attempt_columns,
@@ -31,7 +31,7 @@ from hinoban.watch.notify.wording import (
 from hinoban.watch.schedules.slot import hops_line
 
 MAX_LINES = 12
-_SHOWS_HOPS = ("did_not_start", "missed_run", "schedule_changed", "dead_schedule")
+_SHOWS_HOPS = NOT_STARTED | {"missed_run", "schedule_changed", "dead_schedule"}
 """Where the run was lost is the question; of a run that was there, the task itself tells."""
 UNKNOWN = "unknown"
 
@@ -144,7 +144,7 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
     group = str(finding.facts.get("group") or "")
     task = f"task {short_task(finding.task_arn)}" if finding.task_arn else ""
     where = due_words(finding, zone) or schedule_words(finding)
-    if not where and not task and finding.detector not in ABOUT_NO_RUN:
+    if not where and not task and not about_no_run(finding):
         where = f"launched {day_time(finding.at, zone)}"
     parts = [
         definition_name(finding.family, finding.revision if finding.revision is not None else background.revision),

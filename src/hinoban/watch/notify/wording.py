@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.units import format_duration, local_day_time, local_time
+from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Attempt, Finding, Incident, attempt_of, task_id_of
 from hinoban.watch.notify.background import Background, caller_words, run_words
 
@@ -20,9 +21,6 @@ _SHORT = {
     "provisioning_limit": "too many tasks waiting for capacity",
     "spot_interruption": "Spot capacity taken back",
 }
-
-ABOUT_NO_RUN = ("dead_schedule", "schedule_changed", "overlap", "delivery_failed", "policy_mismatch", "mute_ended")
-"""Detectors of matters that no retry concerns."""
 
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
@@ -65,8 +63,8 @@ def verdict_of(incident: Incident) -> str:
     if incident.verdict == finding.verdict and finding.detector in ("failed_exit", "out_of_memory") and isinstance(ran, int | float):
         return f"{incident.verdict} after {format_duration(ran)}"
     count, refused = finding.facts.get("count"), finding.facts.get("refused")
-    if incident.verdict == finding.verdict == "NOT STARTED" and count and refused and refused < count:
-        return f"NOT STARTED ({refused} of {count} tasks)"
+    if incident.verdict == finding.verdict and finding.detector in NOT_STARTED and count and refused and refused < count:
+        return f"{finding.verdict} ({refused} of {count} tasks)"
     return incident.verdict
 
 
@@ -107,7 +105,7 @@ def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
 
 def not_retried(finding: Finding) -> str:
     """Why Hinoban did nothing by itself."""
-    if finding.detector in ABOUT_NO_RUN:
+    if about_no_run(finding):
         return ""
     if finding.explanation.code == "no_evidence":
         return "Not run again: nobody knows that it did not run."

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from hinoban.watch.config import RetryRule
+from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Finding, Launch
 from hinoban.watch.policies import STARTED_BY_TAG
 from hinoban.watch.retry_row import Retry
@@ -14,7 +15,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 def refusal_to_retry(finding: Finding, launch: Launch | None) -> str | None:
     """Why this failure cannot be retried even where a rule asks for it; None where it can."""
-    if finding.detector not in ("did_not_start", "missed_run") or not finding.explanation.retryable:
+    if finding.detector not in NOT_STARTED | {"missed_run"} or not finding.explanation.retryable:
         return "it cannot help"
     if launch is None or launch.request is None:
         return "the request is not known"

@@ -88,7 +88,17 @@ def test_a_bad_exit_is_found_with_what_the_message_needs() -> None:
 
 @pytest.mark.parametrize("stop_code", ["UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice"])
 def test_a_stop_from_outside_is_no_failure_of_the_program(stop_code: str) -> None:
-    assert findings(change(*exits(job=143), stopCode=stop_code, stoppedReason="whatever"), NOW) == ()
+    ended = change(*exits(job=143), stopCode=stop_code, stoppedReason="whatever", group="service:web", startedBy="ecs-svc/1")
+    assert findings(ended, NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("stop_code", "detectors"),
+    [("UserInitiated", []), ("SpotInterruption", ["spot_interrupted"]), ("TerminationNotice", ["maintenance"])],
+)
+def test_what_aws_ends_and_nothing_replaces_is_a_failure(stop_code: str, detectors: list[str]) -> None:
+    ended = change(*exits(job=143), stopCode=stop_code, stoppedReason="whatever", group="family:job")
+    assert [finding.detector for finding in findings(ended, NOW)] == detectors
 
 
 @pytest.mark.parametrize(

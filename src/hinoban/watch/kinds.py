@@ -1,6 +1,6 @@
 """Detectors by the kind of matter that they find, for those who treat a kind as one."""
 
-from hinoban.watch.model import Detector
+from hinoban.watch.model import Detector, Finding
 
 NOT_STARTED: frozenset[Detector] = frozenset({"did_not_start", "partly_started", "cannot_pull", "cannot_get_secret", "throttled"})
 """No program ran: any later good run makes up for it, and trying again cannot run anything twice."""
@@ -42,3 +42,8 @@ ABOUT_NO_RUN: frozenset[Detector] = (
     )
 )
 """Matters that no retry concerns."""
+
+
+def about_no_run(finding: Finding) -> bool:
+    """Whether no run was lost: by its detector, or as it is about a service's own action (`throttled` finds those and runs)."""
+    return finding.detector in ABOUT_NO_RUN or finding.subject.startswith("service:")

@@ -2,9 +2,9 @@
 
 from typing import get_args
 
-from hinoban.watch.detect.kinds import ABOUT_NO_RUN, CUT_OFF, NOT_STARTED, OF_SERVICES, OF_THE_WATCH
 from hinoban.watch.detect.memory import MEMORIES
 from hinoban.watch.detect.order import OF_TASKS
+from hinoban.watch.kinds import ABOUT_NO_RUN, CUT_OFF, NOT_STARTED, OF_SERVICES, OF_THE_WATCH
 from hinoban.watch.model import Detector
 
 
