@@ -20,7 +20,7 @@ from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import CatchUp, OnOverlap, Policy, RetryRule, WatchConfig
+from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, RetryRule, WatchConfig
 
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -68,6 +68,7 @@ class _Policy(_Strict, frozen=True):
 
 class _Watch(_Strict, frozen=True):
     tz: str | None = None
+    lang: str = "en"
     max_runtime: str = "24h"
     hold: str = "3m"
     hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
@@ -199,6 +200,7 @@ def _watch(file: _File) -> WatchConfig:
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
         tz=tz,
+        lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
         notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),
     )
 

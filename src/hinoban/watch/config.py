@@ -168,6 +168,10 @@ class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     dead_after: float = 3 * DAYS
 
 
+Lang = Literal["en", "ja"]
+"""The language of what people read; AWS's own words, commands and keys are never translated."""
+
+
 class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the watch is told; the defaults are those of config.example.toml."""
 
@@ -180,4 +184,5 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     hold_refusals: int = 2
     notify: NotifyConfig = NotifyConfig()
     tz: str = "UTC"
+    lang: Lang = "en"
     log_lines: int = 20

@@ -157,6 +157,7 @@ def test_a_policy_may_name_whatever_its_events_have() -> None:
         ({"image": [{"match": "*"}]}, "image[0]"),
         ({"image": [{"match": "*", "use": "a"}, {"use": "a"}]}, "image[1]"),
         ({"watch": {"tz": "Asia/Tokio"}}, "watch.tz"),
+        ({"watch": {"lang": "jp"}}, "watch.lang"),
         ({"watch": {"hold_refusals": -1}}, "watch.hold_refusals"),
         ({"policy": [{}, {"match": {"detail": []}}]}, "policy[1].match.detail"),
         ({"policy": [{"max_runtime": "soon"}]}, "policy[0].max_runtime"),

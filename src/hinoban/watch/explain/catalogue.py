@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hinoban.watch.config import Lang
+
 Place = Literal[
     "stop_reason",
     "container_reason",
@@ -77,7 +79,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"},
     retryable: bool
     source: str
     en: Text
-    ja: Text | None = None
+    ja: Text
     match: tuple[str, ...] = ()
     match_prefix: str | None = None
     """A regular expression that the text must match besides, given once for a whole file."""
@@ -89,9 +91,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"},
     vague: bool = False
     """Counts only when nothing else explains the stop."""
 
-    def text(self, lang: str) -> Text:
-        """The words in `lang`; English where they are not written yet."""
-        return self.ja if lang == "ja" and self.ja is not None else self.en
+    def text(self, lang: Lang) -> Text:
+        """The words in `lang`."""
+        return self.ja if lang == "ja" else self.en
 
 
 class Match(msgspec.Struct, frozen=True):

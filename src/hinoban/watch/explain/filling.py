@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hinoban.base.units import format_mib
+from hinoban.watch.config import Lang
 from hinoban.watch.model import Launch, family_of, revision_of, task_id_of
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _THE_CONTAINER = re.compile(r"\b([Cc])ontainer \{container\}")
+_THE_CONTAINER_JA = re.compile(r"コンテナ \{container\} ?")
 
 _UNKNOWN = {
     "family": "FAMILY",
@@ -27,17 +29,21 @@ _UNKNOWN = {
 }
 """What stands for a name in commands when it is not known: the word to replace."""
 
+_UNKNOWN_JA = _UNKNOWN | {"next_memory_mib": "現在の 2 倍"}
 
-def fill(template: str, facts: Mapping[str, Any]) -> str:
+
+def fill(template: str, facts: Mapping[str, Any], lang: Lang = "en") -> str:
     """`template` with its `{names}` filled; an unknown one reads `unknown`, or as a word in capitals where it stands in a command."""
+    words, otherwise = (_UNKNOWN_JA, "不明") if lang == "ja" else (_UNKNOWN, "unknown")
 
     def value(found: re.Match[str]) -> str:
         name = found[1]
         known = facts.get(name)
-        return str(known) if known not in (None, "") else _UNKNOWN.get(name, "unknown")
+        return str(known) if known not in (None, "") else words.get(name, otherwise)
 
     if facts.get("container") in (None, ""):
         template = _THE_CONTAINER.sub(lambda found: "A container" if found[1] == "C" else "a container", template)
+        template = _THE_CONTAINER_JA.sub("コンテナ", template)
     return _PLACEHOLDER.sub(value, template)
 
 

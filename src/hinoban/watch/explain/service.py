@@ -8,23 +8,23 @@ from hinoban.watch.explain.stop import explained
 from hinoban.watch.model import DeploymentChange, Explanation, ServiceAction, family_of, revision_of
 
 
-def explain_action(action: ServiceAction, *, lang: str = "en") -> Explanation:
+def explain_action(action: ServiceAction) -> Explanation:
     """Why a service is impaired, by the action's name and reason (facts/ecs.md §6.3)."""
     facts = {**_facts(action), "action": action.name}
     said = (f"{action.name}: {action.reason}" if action.reason else action.name,)
-    return explained(_found(find("service_action", f"{action.name}: {action.reason}")), said, facts, lang)
+    return explained(_found(find("service_action", f"{action.name}: {action.reason}")), said, facts)
 
 
-def explain_deployment(change: DeploymentChange, *, lang: str = "en") -> Explanation:
+def explain_deployment(change: DeploymentChange) -> Explanation:
     """Why a deployment failed or was taken back, by its reason (facts/ecs.md §6.4)."""
     said = (change.reason,) if change.reason else ()
     facts = {**_facts(change), "back_to": change.back_to, **definition_facts(change.definition)}
-    return explained(_found(find("deployment", change.reason or "failed")), said, facts, lang)
+    return explained(_found(find("deployment", change.reason or "failed")), said, facts)
 
 
-def explain_finding(code: str, facts: Mapping[str, Any], said: Sequence[str] = (), *, lang: str = "en") -> Explanation:
+def explain_finding(code: str, facts: Mapping[str, Any], said: Sequence[str] = ()) -> Explanation:
     """What a detector concluded from many events, by the catalogue's code; `facts` fill the text."""
-    return explained(_found(find("finding", code)), tuple(said), dict(facts), lang)
+    return explained(_found(find("finding", code)), tuple(said), dict(facts))
 
 
 def definition_facts(definition: str | None) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from hinoban.watch.config import Lang
 from hinoban.watch.explain.catalogue import Entry, entries, find
 from hinoban.watch.explain.filling import fill
 
@@ -44,6 +46,12 @@ VERBS = {
     "Wait",
 }
 
+PLACEHOLDER = re.compile(r"\{\w+\}")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+|\b[a-z0-9-]+:[A-Z]\w+|\bexit \d+")
+"""What has to be typed or is named by AWS as it stands: options, rights, exit codes."""
+COMMAND = re.compile(r": ((?:aws|hinoban) .*?)(?=   |$)")
+KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
 
 def found(place: str, text: str) -> Entry | None:
     error_code = None
@@ -81,12 +89,23 @@ def test_a_next_step_names_only_commands_that_exist(entry: Entry) -> None:
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
 def test_texts_read_well_when_nothing_is_known(entry: Entry) -> None:
-    text = fill(entry.en.cause, {}) + fill(entry.en.next, {})
-    assert not re.search(r"\{\w+\}|None", text)
+    for lang in get_args(Lang):
+        text = fill(entry.text(lang).cause, {}, lang) + fill(entry.text(lang).next, {}, lang)
+        assert not re.search(r"\{\w+\}|None", text)
 
 
-def test_a_language_that_is_not_written_yet_falls_back_to_english() -> None:
-    assert all(entry.text("ja").cause for entry in entries())
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_the_japanese_text_names_what_the_english_one_names(entry: Entry) -> None:
+    for english, japanese in ((entry.en.cause, entry.ja.cause), (entry.en.next, entry.ja.next)):
+        assert set(PLACEHOLDER.findall(japanese)) == set(PLACEHOLDER.findall(english))
+        assert set(OPTION.findall(japanese)) == set(OPTION.findall(english))
+
+
+@pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.code)
+def test_the_japanese_text_is_japanese_and_its_commands_are_the_same(entry: Entry) -> None:
+    assert KANA.search(entry.ja.cause) and KANA.search(entry.ja.next)
+    assert entry.ja.cause.endswith("。")
+    assert COMMAND.findall(entry.ja.next) == COMMAND.findall(entry.en.next)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,17 @@
+"""`lang = "ja"`: causes and next steps are told in Japanese, AWS's own words never."""
+
+from pathlib import Path
+
+from hinoban.watch.config import WatchConfig
+from tests.unit.watch.worlds import World
+
+
+async def test_an_incident_is_explained_in_the_language_of_the_config(tmp_path: Path) -> None:
+    world = World(tmp_path, WatchConfig(lang="ja"))
+    world.aws.finish(world.aws.start("job", None), 3)
+    await world.turns()
+    [incident] = world.watch.incidents()["incidents"]
+    assert incident["cause"] == "プログラムが終了コード 3 で終わった。ECS 側に問題はない。"
+    assert incident["next"].startswith("最後の出力を確認: hinoban logs ")
+    assert incident["said"][0] == "Essential container in task exited"
+    assert "プログラムが終了コード 3 で終わった。" in world.console.getvalue()
