@@ -96,7 +96,7 @@ class SlackChannel:
             await self._rewrite(thread, message)
             said = reply(message, self._zone, repeat=REPEAT if repeat else "")
             # Worse news is seen in the channel too; good news turns the first message green and needs no alert.
-            where = {"channel": thread.channel, "thread_ts": thread.ts, "reply_broadcast": message.change in ("opened", "changed")}
+            where = {"channel": thread.channel, "thread_ts": thread.ts, "reply_broadcast": _bad_news(message)}
             if await self._call("chat.postMessage", where | said, may_be_gone=True) is not None:
                 return
         answer = await self._post_or_plain({"channel": self._config.channel} | self._whole(message, repeat))
@@ -146,5 +146,10 @@ class SlackChannel:
     def _whole(self, message: Message, repeat: bool) -> dict[str, Any]:
         links = links_of(message.incident, self._links)
         page = level_of(message.incident, message.change, self._severity) == "page"
-        mention = self._config.mention if page and message.change in ("opened", "changed") else ""
+        mention = self._config.mention if page and _bad_news(message) else ""
         return payload(message, self._zone, links=links, mention=mention, repeat=REPEAT if repeat else "")
+
+
+def _bad_news(message: Message) -> bool:
+    """Whether somebody should look now: not of an end, nor once somebody has it."""
+    return message.change in ("opened", "changed") and message.incident.state != "acknowledged"

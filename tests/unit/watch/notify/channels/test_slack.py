@@ -89,6 +89,19 @@ async def test_worse_news_is_seen_in_the_channel_too() -> None:
     assert slack.calls[-1][1]["reply_broadcast"] is True
 
 
+async def test_that_somebody_has_it_stands_in_the_thread_and_wakes_nobody() -> None:
+    slack, by_webhook = Workspace(), Workspace()
+    taken = Message(msgspec.structs.replace(BILLING, state="acknowledged", acknowledged_by="s.tanaka"), "changed")
+    channel = slack.channel(mention="<!here>")
+    await channel.send(Message(BILLING, "opened"), "dlv-1")
+    await channel.send(taken, "dlv-2")
+    answer = slack.calls[-1][1]
+    assert answer["reply_broadcast"] is False
+    assert "acknowledged by s.tanaka" in answer["text"]
+    await by_webhook.channel(mention="<!here>").send(taken, "dlv-3")
+    assert "<!here>" not in texts(by_webhook.calls[0][1])
+
+
 async def test_a_first_message_that_somebody_deleted_is_written_anew() -> None:
     slack = Workspace()
     channel = slack.channel()
