@@ -11,6 +11,8 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch import answers_schedules
 from hinoban.watch.background import background_of
+from hinoban.watch.config import Lang
+from hinoban.watch.explain.language import speaking
 from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
 from hinoban.watch.history.search import find, search_of
@@ -25,9 +27,10 @@ from hinoban.watch.schedules.slot import Slot
 class Answers:
     """Questions about the history; moments in answers are ISO 8601 in UTC, texts use the time zone given here."""
 
-    def __init__(self, engine: Engine, *, tz: str = "UTC", live: bool = True) -> None:
+    def __init__(self, engine: Engine, *, tz: str = "UTC", lang: Lang = "en", live: bool = True) -> None:
         self._engine = engine
         self._live = live
+        self._lang = lang
         self._tz = tz
         self._zone = ZoneInfo(tz)
 
@@ -67,8 +70,9 @@ class Answers:
                 detail = seen[-1].detail if seen else None
             log = queries.incident_log(connection, incident.id) if incident is not None else None
             background = background_of(connection, incident, row, detail, launch, self._zone, live=self._live)
-        lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
-        told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
+        with speaking(self._lang):
+            lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
+            told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
         return {
             **told,
             "lines": lines,

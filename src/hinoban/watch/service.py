@@ -63,7 +63,7 @@ class Watch:
         self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
         self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
-        self.answers = Answers(engine, tz=config.tz)
+        self.answers = Answers(engine, tz=config.tz, lang=config.lang)
         self.outbox = Outbox(
             engine,
             channels,
@@ -72,6 +72,7 @@ class Watch:
             dead_after=config.notify.dead_after,
             complain=complain,
             log_tail=config.notify.log_tail,
+            lang=config.lang,
         )
         self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
         self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)

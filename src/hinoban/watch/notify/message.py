@@ -9,9 +9,9 @@ from hinoban.base.text import one_line
 from hinoban.base.units import iso
 from hinoban.watch.incidents import Change, starter_class
 from hinoban.watch.model import Incident
+from hinoban.watch.notify.labels import padded
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
 from hinoban.watch.notify.wording import (
-    LABEL_WIDTH,
     SEPARATOR,
     clock_time,
     definition_name,
@@ -68,7 +68,7 @@ def console_lines(message: Message, zone: ZoneInfo) -> list[str]:
     """The message as one block: the time with its zone, the title, the labels under it."""
     time = clock_time(message.at, zone)
     indent = " " * (len(time) + 1)
-    return [f"{time} {message.title}", *(f"{indent}{label:<{LABEL_WIDTH}}{text}" for label, text in message.labels)]
+    return [f"{time} {message.title}", *(f"{indent}{padded(label)}{text}" for label, text in message.labels)]
 
 
 def webhook_payload(incident: Incident, change: Change, *, url: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, delete, func, or_, select, update
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.ids import Ids, derived_id
-from hinoban.watch.config import LogTail
+from hinoban.watch.config import Lang, LogTail
+from hinoban.watch.explain.language import speaking
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.history.schema import incidents, outbox
 from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
@@ -40,6 +41,7 @@ class Outbox:
         dead_after: float,
         complain: Callable[[str], None],
         log_tail: LogTail = "off",
+        lang: Lang = "en",
     ) -> None:
         self._engine = engine
         self._channels = {channel.name: channel for channel in channels}
@@ -48,6 +50,7 @@ class Outbox:
         self._dead_after = dead_after
         self._complain = complain
         self._log_tail = log_tail
+        self._lang = lang
         self._next_sweep = 0.0
 
     def take_over(self) -> None:
@@ -83,7 +86,8 @@ class Outbox:
                 return self._clock.now() + _LOG_STEP
             message = self._with_log(message)
             try:
-                await self._channels[name].send(message, derived_id("dlv", name, str(row_id), message.incident.id))
+                with speaking(self._lang):
+                    await self._channels[name].send(message, derived_id("dlv", name, str(row_id), message.incident.id))
             except DeliveryFailed as failure:
                 self._failed(name, row_id, attempts + 1, created_at, message, failure)
             else:

@@ -13,8 +13,8 @@ from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
 from hinoban.watch.notify.background import NOTHING, Background, caller_words
+from hinoban.watch.notify.labels import label_width, padded
 from hinoban.watch.notify.wording import (
-    LABEL_WIDTH,
     SEPARATOR,
     attempt_columns,
     day_time,
@@ -60,8 +60,8 @@ def why_text(
     report = _report(incident, task, launch, zone, log_tail, background, full)
     lines = [one_line(SEPARATOR.join(report.title))]
     for label, texts in report.labels:
-        lines.append(f"{label:<{LABEL_WIDTH}}{texts[0]}")
-        lines.extend(" " * LABEL_WIDTH + text for text in texts[1:])
+        lines.append(padded(label) + texts[0])
+        lines.extend(" " * label_width() + text for text in texts[1:])
     attempts: list[str] = []
     if incident is not None:
         said = SEPARATOR.join(incident.finding.explanation.said)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from hinoban.base.text import one_line
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.model import Incident
+from hinoban.watch.notify.labels import label_words
 from hinoban.watch.notify.message import alert
 from hinoban.watch.notify.wording import SEPARATOR
 
@@ -46,7 +47,10 @@ def reply(message: Message, zone: ZoneInfo, *, repeat: str = "") -> dict[str, An
     said = dict(told.labels)
     shown = ("Done",) if message.change == "resolved" else ("Cause", "Done", "Next")
     icon = ":white_check_mark:" if message.change == "resolved" else icon_of(message)
-    lines = [f"{icon} {fit(told.title, TITLE_MOST)}", *(f"*{label}*  {fit(said[label], LABEL_MOST)}" for label in shown if label in said)]
+    lines = [
+        f"{icon} {fit(told.title, TITLE_MOST)}",
+        *(f"*{label_words(label)}*  {fit(said[label], LABEL_MOST)}" for label in shown if label in said),
+    ]
     return {"text": "\n".join(lines + ([f"_{repeat}_"] if repeat else []))}
 
 
@@ -91,14 +95,14 @@ def _payload(title: str, plain: str, labels: Sequence[tuple[str, str]], message:
     if repeat:
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"_{repeat}_"}]})
     # Escaped too: Slack reads this as mrkdwn where it shows no blocks.
-    text = _cut_lines([fit(plain, TITLE_MOST), *(f"{label}: {fit(text, SHORT_MOST)}" for label, text in labels)], TEXT_MOST)
+    text = _cut_lines([fit(plain, TITLE_MOST), *(f"{label_words(label)}: {fit(text, SHORT_MOST)}" for label, text in labels)], TEXT_MOST)
     return {"text": text, "blocks": blocks}
 
 
 def _labelled(label: str, text: str) -> str:
     # AWS's own words stand as code: nothing in them is markup, and a backtick would end it.
     words = f"`{fit(text.replace('`', 'ˋ'), LABEL_MOST)}`" if label == "Said" else fit(text, LABEL_MOST)
-    return f"*{label}*  {words}"
+    return f"*{label_words(label)}*  {words}"
 
 
 def _cut_lines(lines: Sequence[str], most: int) -> str:
