@@ -10,8 +10,9 @@ import msgspec
 
 from hinoban.base import units
 from hinoban.base.ids import derived_id
-from hinoban.watch.model import Launch, LaunchFailure, News, Observation, Older, Stop, TaskChange
+from hinoban.watch.model import Launch, LaunchFailure, News, Observation, Older, ServiceNews, Stop, TaskChange
 from hinoban.watch.normalise_news import DELIVERIES, SLOT, delivery_news, doing, slot_news
+from hinoban.watch.normalise_services import KINDS, service_news
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
@@ -65,7 +66,7 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | Older]]:
+def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]]:
     """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
     behind everything else, as `Older`."""
     names = [_task_event(raw) for raw in events]
@@ -75,8 +76,8 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Sto
             name = (older.task_arn, older.region, older.account)
             if (before := names[latest.get(name, place)]) is None or older.version >= before.version:
                 latest[name] = place
-    told: list[tuple[bytes, Observation | Stop | News | Older]] = []
-    behind: list[tuple[bytes, Observation | Stop | News | Older]] = []
+    told: list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]] = []
+    behind: list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]] = []
     for place, (raw, older) in enumerate(zip(events, names, strict=True)):
         if older is not None and latest[(older.task_arn, older.region, older.account)] != place:
             behind.append((raw, older))
@@ -99,7 +100,7 @@ def _task_event(raw: bytes) -> Older | None:
     return Older(seen.account, seen.region, seen.detail.task_arn, seen.detail.version, seen.detail.last_status == "STOPPED")
 
 
-def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | None:
+def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | ServiceNews | None:
     """What an envelope (JSON bytes) tells; None for kinds we do not know and for what is no envelope at all."""
     try:
         envelope = _decode_envelope(raw)
@@ -108,6 +109,8 @@ def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | None:
         if envelope.detail_type == CALL_EVENT and envelope.source in _SOURCES:
             record = _decode_detail(envelope.detail)
             return launch(envelope, record) or stop(record) or doing(record, envelope.account)
+        if envelope.detail_type in KINDS:
+            return service_news(raw)
         if envelope.source.startswith("hinoban."):
             if envelope.detail_type == SLOT:
                 return slot_news(envelope.id, envelope.time, envelope.account, envelope.region, _decode_detail(envelope.detail))

@@ -30,6 +30,7 @@ from hinoban.watch.model import (
     Launch,
     News,
     Observation,
+    ServiceNews,
     SlotNews,
     TaskChange,
     attempt_of,
@@ -40,6 +41,7 @@ from hinoban.watch.retry import policy as retry_policy
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
@@ -69,6 +71,7 @@ class Pipeline:
         self.deadlines = Deadlines()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self._matters = self._no_matters()
+        self._services = Services(self.ledger, self._open)
         self.asked: set[tuple[str, str]] = set()
         """(region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
@@ -83,12 +86,14 @@ class Pipeline:
             with speaking(self._config.lang), self._engine.begin() as connection:
                 yield connection
                 self.timetable.book.flush(connection)
+                self._services.memories.flush(connection)
         except BaseException:
             self._history.forget()
             self.ledger.forget()
             self.timetable.book.forget()
             self.deadlines = Deadlines()
             self._matters = self._no_matters()
+            self._services = Services(self.ledger, self._open)
             self._load_open()
             raise
 
@@ -119,14 +124,14 @@ class Pipeline:
                     self.ledger.put(connection, step, now)
                 elif incident.acknowledged_until is not None and incident.acknowledged_until <= now:
                     self.ledger.put(connection, incidents.reopened(incident, now), now)
+            next_asked = self._services.step(connection, now)
             moments = [
                 moment
                 for incident in self.ledger.open_incidents(connection).values()
                 for moment in (incident.held_until, incident.acknowledged_until)
                 if moment is not None and moment > now
             ]
-        if (next_deadline := self.deadlines.next()) is not None:
-            moments.append(max(next_deadline, now))
+        moments += [max(moment, now) for moment in (self.deadlines.next(), next_asked) if moment is not None]
         return min(moments, default=None)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:
@@ -155,6 +160,8 @@ class Pipeline:
         change = fresh.change
         if isinstance(change, Launch):
             self._launch(connection, change, now)
+        elif isinstance(change, ServiceNews):
+            self._services.news(connection, change, now)
         elif isinstance(change, Doing | SlotNews | DeliveryNews):
             self._news(connection, change, now)
         elif fresh.newest and isinstance(change, TaskChange):
@@ -190,6 +197,7 @@ class Pipeline:
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
         self.deadlines.drop(name)
+        self._services.feed(connection, change, now)
         code = finding.facts.get("exit_code") if finding is not None else None
         self._history.judge(change, finding.verdict if finding else None, code)
         if ours is not None:
@@ -225,6 +233,8 @@ class Pipeline:
             why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
             self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
         elif finding is not None and known is None:
+            if self._services.told_as_loop(connection, change):
+                return
             launch = None
             if finding.detector in NOT_STARTED:
                 launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
@@ -236,6 +246,7 @@ class Pipeline:
         self._matters.live.launched(launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
+        self._services.feed(connection, launch, now)
         slot = self.timetable.joins.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
             self._refused(connection, finding, launch, slot, now)
@@ -341,6 +352,7 @@ class Pipeline:
                 self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
                 self._matters.live.restore(change)
             self._matters.resume(connection)
+            self._services.memories.restore(connection)
 
 
 def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:

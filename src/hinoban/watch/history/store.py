@@ -16,7 +16,7 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, stops, task_events, tasks
-from hinoban.watch.model import DeliveryNews, Doing, Launch, News, Older, SlotNews, Stop, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import DeliveryNews, Doing, Launch, News, Older, ServiceNews, SlotNews, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
@@ -41,7 +41,7 @@ _UPDATE_TASK, _FOLD_TASK = _updating(_CHANGING), _updating(_FOLDING)
 class Fresh(NamedTuple):
     """An observation that was not known before; `newest` is False for a task event older than one already known."""
 
-    change: TaskChange | Launch | News | Older
+    change: TaskChange | Launch | News | ServiceNews | Older
     newest: bool
 
 
@@ -102,7 +102,9 @@ class History:
         self._launches.clear()
         self._stops.clear()
 
-    def take(self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Stop | News | Older]]) -> list[Fresh]:
+    def take(
+        self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Stop | News | ServiceNews | Older]]
+    ) -> list[Fresh]:
         """Which of `items` (raw envelope, observation) are new, in their order; remembered for `flush`."""
         self._load(connection, items)
         known_launches = self._known_launches(connection, [change.launch_id for _, change in items if isinstance(change, Launch)])
@@ -112,8 +114,8 @@ class History:
                 # Nothing follows from it: the task's own end does.
                 self._stops[change.event_id] = change
                 continue
-            if isinstance(change, Doing | SlotNews | DeliveryNews):
-                fresh.append(Fresh(change, True))  # the book knows what it has heard
+            if isinstance(change, Doing | SlotNews | DeliveryNews | ServiceNews):
+                fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
                 continue
             if isinstance(change, Launch):
                 if change.launch_id not in known_launches:
@@ -215,7 +217,7 @@ class History:
         self._next_key += 1
         return key
 
-    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch | Stop | News | Older]]) -> None:
+    def _load(self, connection: Connection, items: Iterable[tuple[bytes, TaskChange | Launch | Stop | News | ServiceNews | Older]]) -> None:
         wanted: dict[str, None] = {}
         for _, change in items:
             if isinstance(change, TaskChange | Older):
