@@ -133,9 +133,10 @@ class HttpTarget:
         except (TimeoutError, httpx.TimeoutException) as error:
             why = f"{_shown(call.url)} did not answer within {_PATIENCE:.0f} s"
             raise Failure("TIMEOUT", why, why, transient=True) from error
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            why = f"the request to {_shown(call.url)} cannot be sent: {error}"
-            raise Failure("INVALID_PARAMETER", str(error), why) from error
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL):
+            # Neither the error's own words nor the error as the cause: they quote the header, which may be the secret.
+            why = f"the request to {_shown(call.url)} cannot be sent: HTTP does not allow its URL or one of its headers"
+            raise Failure("INVALID_PARAMETER", why, why) from None
         except httpx.HTTPError as error:
             unknown = _is_unknown_host(error)
             why = f"{_shown(call.url)} " + ("names no host that is known" if unknown else f"cannot be reached: {error}")

@@ -463,3 +463,9 @@ async def test_a_universal_target_that_cannot_be_called_is_told(world: World, ar
 async def test_other_kinds_fail_for_good_and_say_so(world: World, arn: str, why: str) -> None:
     await world.send(world.delivery(arn))
     assert [(told["why"], told["attempts"]) for told in world.told()] == [(why, 1)]
+
+
+async def test_a_repair_runs_nothing_that_an_arn_says(world: World) -> None:
+    await world.send(world.delivery(f"{BUS}a;reboot"))
+    (told,) = world.told()
+    assert told["repair"] == f"aws events create-event-bus --name 'a;reboot' --region {REGION}"
