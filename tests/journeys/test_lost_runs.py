@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from hinoban.base.clock import FakeClock
-from hinoban.watch.config import WatchConfig
+from hinoban.watch.config import Policy, WatchConfig
 from tests.support.engine import ACCOUNT, NETWORK, REGION
 from tests.support.street import Street
 
-Open = Callable[[], Awaitable[Street]]
+Open = Callable[..., Awaitable[Street]]
 MIDNIGHT = datetime.fromisoformat("2026-11-27T00:00+09:00").timestamp()
 DAILY = "cron(0 15 * * ? *)"
 
@@ -22,8 +22,8 @@ DAILY = "cron(0 15 * * ? *)"
 async def street(tmp_path: Path) -> AsyncIterator[Open]:
     opened: list[Street] = []
 
-    async def make() -> Street:
-        here = Street(tmp_path, WatchConfig(tz="Asia/Tokyo"))
+    async def make(*policies: Policy) -> Street:
+        here = Street(tmp_path, WatchConfig(tz="Asia/Tokyo", policies=policies))
         here.bench.clock = FakeClock(MIDNIGHT - 90)
         opened.append(await here.open())
         return here
@@ -196,6 +196,24 @@ async def test_a_daemon_that_died_between_the_decision_and_run_task_does_not_sta
     assert "hinoban was not running from Fri 27 Nov 00:00 JST to Fri 27 Nov 09:00 JST" in why["Cause"]
     assert why["Hops"] == "enabled ok · fired NO · RunTask – · task – · exit –"
     assert RUN_IT in why["Next"]
+
+
+@pytest.mark.parametrize("decided", [False, True])
+async def test_a_policy_that_catches_up_runs_the_last_missed_run_once(street: Open, decided: bool) -> None:
+    here = await street(Policy(catch_up="last"))
+    await nightly(here)
+    await here.pass_time(MIDNIGHT - 1 - here.bench.clock.now(), step=5)
+    if decided:
+        here.bench.clock._now = MIDNIGHT
+        here.bench.engine.events._slots.loop.wake()
+        await until_decided(here)
+    await wake_again(here, MIDNIGHT + 400)
+    await here.pass_time(600, step=5)
+    assert sum(here.bench.runs.values()) == 1
+    incident = here.incident()
+    assert (incident["state"], incident["verdict"]) == ("resolved", "RECOVERED")
+    assert told(here)["Hops"].startswith("enabled ok · fired NO · RunTask ok · task ")
+    assert lost(here) == []
 
 
 async def until_decided(here: Street) -> None:

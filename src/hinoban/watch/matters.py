@@ -54,7 +54,7 @@ class Matters:
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
         finding = delivery(news)
-        if finding is not None and (slot := self._timetable.undelivered(connection, news, now)) is not None:
+        if finding is not None and (slot := self._timetable.undelivered(connection, news, now, self._policies.catch_up)) is not None:
             # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
             if slot.incident_id is None:
                 self._open(connection, of_slot(finding, slot), None, now, slot)
