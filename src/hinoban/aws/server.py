@@ -114,7 +114,9 @@ class Endpoint:
         self._audit(call, checked, result)
         return result
 
-    def _new_call(self, service: str, operation: str, region: str, request_id: str, caller: Caller, source_ip: str, user_agent: str) -> Call:
+    def _new_call(
+        self, service: str, operation: str, region: str, request_id: str, caller: Caller, source_ip: str, user_agent: str
+    ) -> Call:
         return Call(
             service=service,
             operation=operation,

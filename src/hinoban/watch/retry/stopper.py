@@ -9,7 +9,7 @@ from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.units import format_duration
-from hinoban.watch.deadlines import Name
+from hinoban.watch.deadlines import Kind, Name
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import incident_id
 from hinoban.watch.model import TaskChange
@@ -30,9 +30,11 @@ class Stopper:
 
     async def step(self, now: float) -> float | None:
         """Stop what is due; when the next deadline is."""
-        for name in self._pipeline.deadlines.due("stop", now):
-            if self._behind() is not None or not await self._stop(name):
-                self._pipeline.deadlines.again(name, "stop", self._clock.now() + AGAIN)
+        kinds: tuple[Kind, ...] = ("stop", "end")
+        for kind in kinds:
+            for name in self._pipeline.deadlines.due(kind, now):
+                if self._behind() is not None or not await self._stop(name):
+                    self._pipeline.deadlines.again(name, kind, self._clock.now() + AGAIN)
         return self._pipeline.deadlines.next()
 
     async def _stop(self, name: Name) -> bool:
