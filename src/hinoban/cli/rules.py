@@ -259,7 +259,11 @@ def _notes(found: Row, zone: ZoneInfo) -> list[str]:
         lines += _note(label(one), one, one["target"], zone)
     blind = [label(rule) for rule in found["rules"] if rule["sees_only_services"]]
     if blind:
-        lines += [*(f"{name} {BLIND}" for name in blind), "  This pattern would see them; refused launches only while a trail logs:", f"  {_pattern(found)}"]
+        lines += [
+            *(f"{name} {BLIND}" for name in blind),
+            "  This pattern would see them; refused launches only while a trail logs:",
+            f"  {_pattern(found)}",
+        ]
     return lines
 
 
