@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from hinoban.base.clock import FakeClock
-from hinoban.watch.config import WatchConfig
+from hinoban.watch.config import Policy, WatchConfig
 from tests.support.engine import ACCOUNT, NETWORK, REGION
 from tests.support.street import Street
 
-Open = Callable[[], Awaitable[Street]]
+Open = Callable[..., Awaitable[Street]]
 MIDNIGHT = datetime.fromisoformat("2026-11-27T00:00+09:00").timestamp()
 DAILY = "cron(0 15 * * ? *)"
 
@@ -22,8 +22,8 @@ DAILY = "cron(0 15 * * ? *)"
 async def street(tmp_path: Path) -> AsyncIterator[Open]:
     opened: list[Street] = []
 
-    async def make() -> Street:
-        here = Street(tmp_path, WatchConfig(tz="Asia/Tokyo"))
+    async def make(*policies: Policy) -> Street:
+        here = Street(tmp_path, WatchConfig(tz="Asia/Tokyo", policies=policies))
         here.bench.clock = FakeClock(MIDNIGHT - 90)
         opened.append(await here.open())
         return here
@@ -174,7 +174,7 @@ async def test_a_daemon_that_slept_through_midnight_says_so(street: Open) -> Non
     assert why["Cause"].startswith("It did not fire: hinoban was not running from ")
     assert why["Hops"] == "enabled ok · fired NO · RunTask – · task – · exit –"
     assert RUN_IT in why["Next"]
-    assert here.watch.why("daily-close@00:00")["lines"][-1] == "00:00:00  1  nobody  missed"
+    assert here.watch.why("daily-close@00:00")["lines"][-1] == "00:00:00  1  –  missed"
     assert len(here.said()) == 1
     assert [(name, verdict) for name, verdict, _ in lost(here)] == [("daily-close", "DID NOT RUN")]
     assert sum(here.bench.runs.values()) == 0
@@ -196,6 +196,40 @@ async def test_a_daemon_that_died_between_the_decision_and_run_task_does_not_sta
     assert "hinoban was not running from Fri 27 Nov 00:00 JST to Fri 27 Nov 09:00 JST" in why["Cause"]
     assert why["Hops"] == "enabled ok · fired NO · RunTask – · task – · exit –"
     assert RUN_IT in why["Next"]
+
+
+@pytest.mark.parametrize("decided", [False, True])
+async def test_a_policy_that_catches_up_runs_the_last_missed_run_once(street: Open, decided: bool) -> None:
+    here = await street(Policy(match={"detail": {"group": ["family:daily-close"]}}, catch_up="last"))
+    await nightly(here)
+    await here.pass_time(MIDNIGHT - 1 - here.bench.clock.now(), step=5)
+    if decided:
+        here.bench.clock._now = MIDNIGHT
+        here.bench.engine.events._slots.loop.wake()
+        await until_decided(here)
+    await wake_again(here, MIDNIGHT + 400)
+    await here.pass_time(600, step=5)
+    assert sum(here.bench.runs.values()) == 1
+    incident = here.incident()
+    assert (incident["state"], incident["verdict"]) == ("resolved", "RECOVERED")
+    assert told(here)["Hops"].startswith("enabled ok · fired NO · RunTask ok · task ")
+    assert lost(here) == []
+
+
+@pytest.mark.parametrize(("policy", "stopped"), [("stop_newer", 1), ("stop_older", 0)])
+async def test_of_two_runs_at_once_a_policy_stops_one(street: Open, policy: Any, stopped: int) -> None:
+    here = await street(Policy(match={"detail": {"group": ["family:daily-close"]}}, overlap=policy))
+    await here.bench.define("daily-close", "run_for=600s")
+    arns = []
+    for starter in ("first", "second"):
+        arns.append(await here.bench.run_one("daily-close", startedBy=starter))
+        await here.pass_time(20, step=2)
+    await here.pass_time(60, step=2)
+    states = [(await here.bench.task(arn))["lastStatus"] for arn in arns]
+    assert states[stopped] == "STOPPED" and states[1 - stopped] == "RUNNING"
+    assert (await here.bench.task(arns[stopped]))["stoppedReason"].startswith("hinoban: overlap (inc-")
+    incident = here.incident()
+    assert (incident["verdict"], incident["state"]) == ("OVERLAP", "resolved")
 
 
 async def until_decided(here: Street) -> None:

@@ -5,9 +5,12 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from hinoban.base.units import with_local_moments
+from hinoban.daemon.config import local_zone
 from tests.real.daemon_support import NETWORK, Make, RealDaemon, until
 from tests.real.daemon_support import daemons as daemons
 
@@ -126,5 +129,6 @@ async def test_a_slot_that_the_daemon_slept_through_is_told_with_its_reason_and_
 
     [incident] = await until(told_by_the_watch, "the watch tells of it")
     assert (incident["detector"], incident["verdict"]) == ("missed_run", "DID NOT RUN")
-    assert told["reason"] in incident["cause"]
+    # The watch's zone is the machine's, unless a configuration says otherwise.
+    assert with_local_moments(told["reason"], ZoneInfo(local_zone())) in incident["cause"]
     assert await runs(daemon) == Counter()

@@ -86,7 +86,7 @@ class FakeAsk:
         self.published: list[dict[str, Any]] = []
         self.sent: dict[str, list[dict[str, Any]]] = {}
         self.gates: dict[str, asyncio.Event] = {}
-        self.errors: dict[str, AwsError] = {}
+        self.errors: dict[str, Exception] = {}
         self.others: list[tuple[str, str, dict[str, Any]]] = []
 
     async def call(self, service: str, operation: str, params: dict[str, Any], *, region: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ SUBJECTS = {
     "engine/trail/errors.py": ("CloudTrail: organizations", "CloudTrail: event data stores"),
     "engine/trail/identity.py": ("CloudTrail: who called",),
     "engine/trail/lookup.py": ("CloudTrail: LookupEvents",),
+    "engine/trail/ring.py": ("CloudTrail: parameters of a read",),
     "engine/trail/selectors.py": ("CloudTrail: data events and Insights",),
     "engine/trail/records.py": ("CloudTrail records",),
     "aws/sigv4.py": ("S3: the signatures of a streamed body's pieces",),

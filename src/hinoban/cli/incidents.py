@@ -34,13 +34,14 @@ app = typer.Typer(help="List incidents, show one, take one on, or close it.", in
 def begin(
     ctx: typer.Context,
     only_open: Annotated[bool, typer.Option("--open", help="Only open ones.")] = False,
+    limit: Annotated[int, typer.Option("--limit", help="How many.", min=1, max=1000)] = 50,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
     state: StateOption = None,
 ) -> None:
     """List incidents, the newest first. Works without a daemon too."""
     if ctx.invoked_subcommand is None:
-        _list(ctx, only_open=only_open, limit=50, output=output, target=Target(port, state))
+        _list(ctx, only_open=only_open, limit=limit, output=output, target=Target(port, state))
 
 
 @app.command("list")
@@ -151,7 +152,7 @@ def _list(ctx: typer.Context, *, only_open: bool, limit: int, output: Format, ta
         if output is Format.JSON:
             print_json({"incidents": incidents})
         elif incidents:
-            zone = ZoneInfo(local_zone())
+            zone = ZoneInfo(answer.get("tz") or local_zone())
             print_table(HEAD, [_row(incident, zone) for incident in incidents], shell.environ, cut=HAPPENED)
         else:
             say("No incidents.")

@@ -177,7 +177,7 @@ def details(found: Row, zone: ZoneInfo) -> list[str]:
             lines += _failure(target, zone)
         lines += [_line("Target", "none: what it matches goes nowhere")] if not rule["targets"] else []
         if rule["sees_only_services"]:
-            lines += [_line("Blind", f"It {BLIND} This pattern would see them:"), _pattern(found)]
+            lines += [_line("Blind", f"It {BLIND} This pattern would see them; refused launches only while a trail logs:"), _pattern(found)]
     for one in found["schedules"]:
         lines.append(" · ".join((label(one), one["region"], "schedule", _counted(one))))
         lines += [_line("Target", place(one["target"])), *_failure(one, zone)]
@@ -259,7 +259,11 @@ def _notes(found: Row, zone: ZoneInfo) -> list[str]:
         lines += _note(label(one), one, one["target"], zone)
     blind = [label(rule) for rule in found["rules"] if rule["sees_only_services"]]
     if blind:
-        lines += [*(f"{name} {BLIND}" for name in blind), "  This pattern would see them:", f"  {_pattern(found)}"]
+        lines += [
+            *(f"{name} {BLIND}" for name in blind),
+            "  This pattern would see them; refused launches only while a trail logs:",
+            f"  {_pattern(found)}",
+        ]
     return lines
 
 

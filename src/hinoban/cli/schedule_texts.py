@@ -23,6 +23,8 @@ def launched(answer: Row, zone: ZoneInfo) -> str:
     incident = f" · {answer['incident']}" if answer["incident"] else ""
     if answer["task"]:
         return f"Launched {what}: task {answer['task'].rpartition('/')[2][:8]}{incident}"
+    if answer["slot"]:
+        return f"Queued {what}: see it with hinoban why {answer['incident']}"
     return f"Did not launch {what}: {answer['outcome']}{incident}"
 
 
@@ -59,8 +61,14 @@ def story(answer: Row, name: str) -> list[str]:
         lines.append(_line("Last", f"{local_day_time(parse_iso(last['slot']), zone)} · {last['outcome']}" if last else "unknown"))
         lines += [_line("Changed", _change(change, zone)) for change in answer["changes"] if change["name"] == name]
         coming = [_when(slot, zone) for slot in one["next"]]
-        lines.append(_line("Next", f"{' · '.join(coming)} {zone_name(zone, one['next'][0])}" if coming else "no slot to come"))
+        lines.append(_line("Next", f"{' · '.join(coming)} {zone_name(zone, one['next'][0])}" if coming else _none_to_come(one)))
     return lines
+
+
+def _none_to_come(one: Row) -> str:
+    if one["state"] != "ENABLED":
+        return "none: it is disabled"
+    return "not known until its first run" if one["expression"].startswith("rate(") and not one["last"] else "no slot to come"
 
 
 def zone_name(zone: ZoneInfo, moment: str) -> str:
@@ -76,13 +84,22 @@ def _head(answer: Row, zone: ZoneInfo) -> str:
 
 
 def _lost(lost: list[Row], zone: ZoneInfo) -> list[str]:
+    """A line for each lost run; runs of one schedule that were lost alike are told together, with the last of them."""
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for one in sorted(lost, key=lambda one: parse_iso(one["slot"])):
+        alike.setdefault((one["region"], one["kind"], one["name"], one["verdict"], _what(one)), []).append(one)
     names = max((len(one["name"]) for one in lost), default=0)
     verdicts = max((len(one["verdict"]) for one in lost), default=0)
     width = max(verdicts, _LEAST_VERDICT)
     return [
-        f"  {_when(one['slot'], zone).rjust(_DAY_TIME)}  {one['name'].ljust(names)}  {one['verdict'].ljust(width)}  {_what(one)}"
-        for one in sorted(lost, key=lambda one: parse_iso(one["slot"]))
+        f"  {_when(first['slot'], zone).rjust(_DAY_TIME)}  {first['name'].ljust(names)}  {first['verdict'].ljust(width)}  {_what(first)}{_more(same, zone)}"
+        for same in alike.values()
+        for first in same[:1]
     ]
+
+
+def _more(same: list[Row], zone: ZoneInfo) -> str:
+    return f" · {len(same)} runs, the last {_when(same[-1]['slot'], zone)}" if len(same) > 1 else ""
 
 
 def _others(answer: Row) -> str:

@@ -1,5 +1,6 @@
 """`schedules`: what was due, what was lost and what comes next; launching a slot by hand, and catching up on several."""
 
+import getpass
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -124,12 +125,13 @@ def run_slot(
     async def work(source: OnlineSource) -> int:
         zone = await _zone_of(source)
         moment = None if slot is None else moment_of(slot, "--slot", zone, shell.clock.now())
-        answer = await source.post("schedules/run", {"name": name, "slot": None if moment is None else iso_seconds(moment)})
+        asked = {"name": name, "slot": None if moment is None else iso_seconds(moment), "by": getpass.getuser()}
+        answer = await source.post("schedules/run", asked)
         if output is Format.JSON:
             print_json(answer)
         else:
             print_line(one_line(launched(answer, zone)))
-        return 0 if answer["task"] else REFUSED if str(answer["outcome"]).startswith("refused") else 1
+        return 0 if answer["task"] or answer["slot"] else REFUSED if str(answer["outcome"]).startswith("refused") else 1
 
     with_daemon(ctx, Target(port, state), output, work)
 
@@ -152,7 +154,9 @@ def catch_up(
         first, last = (moment_of(text, key, zone, shell.clock.now()) for text, key in ((begin_at, "--from"), (end_at, "--to")))
         if last < first:
             raise ConfigError("--to", f"{local_day_time(last, zone)} is before --from, {local_day_time(first, zone)}", "Swap the two.")
-        answer = await source.post("schedules/catch-up", {"name": name, "from": iso_seconds(first), "to": iso_seconds(last)})
+        answer = await source.post(
+            "schedules/catch-up", {"name": name, "from": iso_seconds(first), "to": iso_seconds(last), "by": getpass.getuser()}
+        )
         if output is Format.JSON:
             print_json(answer)
         else:

@@ -214,6 +214,8 @@ class _Daemon:
                 access_log=False,
                 log_level="warning",
                 ws="none",
+                # Longer than any client of ours keeps an idle connection: a call must not meet its end.
+                timeout_keep_alive=75,
                 # Nobody stands before us whose word on the caller's address we would take.
                 proxy_headers=False,
                 server_header=False,

@@ -61,6 +61,9 @@ class Journal:
         newest = database.query("SELECT MAX(seq) FROM journal")[0][0] or 0
         self._written: int = max(known[0][1], newest)
         self.newest: int = self._written
+        last = database.query("SELECT at FROM journal ORDER BY seq DESC LIMIT 1")
+        self.lived_until: float | None = last[0][0] if last else None
+        """When an earlier life wrote its last line; None without one."""
         self._oldest: int = (database.query("SELECT MIN(seq) FROM journal")[0][0]) or self.newest + 1
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=_RECENT)
         self._fresh: list[tuple[int, bytes]] = []

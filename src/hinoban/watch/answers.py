@@ -40,10 +40,10 @@ class Answers:
         return cls(open_readonly(path), tz=tz, live=False)
 
     def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
-        """`{"incidents": [...]}`, newest first."""
+        """`{"incidents": [...], "tz"}`, newest first; `tz` is the time zone of messages."""
         with self._engine.connect() as connection:
             found = queries.incidents_of(connection, state, None, limit)
-        return {"incidents": [incident_json(incident) for incident in found]}
+        return {"incidents": [incident_json(incident) for incident in found], "tz": self._tz}
 
     def incident(self, prefix: str) -> dict[str, Any]:
         """One incident by its whole or shortened id, with its log's tail."""

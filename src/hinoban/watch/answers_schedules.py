@@ -139,7 +139,7 @@ def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
         code = short_cause(finding.explanation.code)
         what = reason or {
             "refused": f"{_said(finding.explanation.said)}; {_tried(incident)}",
-            "failed": f"{code} at {_time(finding.at, tz)}",
+            "failed": f"{'it ended' if code.startswith('exit ') else code} at {_time(finding.at, tz)}",
             "stopped": "stopped before its end",
             "unknown": "no RunTask of it was seen",
         }.get(slot.state, code)

@@ -52,7 +52,7 @@ class ByHand:
         if at is not None:
             with self._pipeline.transaction() as connection:
                 known = self._one(connection, name)
-                incident_id = self._queue(connection, known, at, by, 0)
+                incident_id = self._queue(connection, known, at, by, None)
             return {"name": name, "slot": iso(at), "task": None, "incident": incident_id, "outcome": f"queued: hinoban why {incident_id}"}
         with self._pipeline.transaction() as connection:
             known = self._one(connection, name)
@@ -75,6 +75,7 @@ class ByHand:
         """Make up for every lost slot in [since, until], the earliest first; what ran, or may yet, is skipped and says why."""
         queued: list[str] = []
         skipped: list[dict[str, str]] = []
+        before: str | None = None
         with self._pipeline.transaction() as connection:
             known = self._one(connection, name)
             phase = known.phase if known.phase is not None else expected.phase(known.schedule, ())
@@ -90,7 +91,7 @@ class ByHand:
                         raise HinobanError("", "the watch did not follow it then: it may have run, or not have existed", "")
                     if len(queued) >= MOST:
                         raise HinobanError("", f"{MOST} runs are made up for at once; ask again for the rest", "")
-                    self._queue(connection, known, at, by, len(queued))
+                    before = self._queue(connection, known, at, by, before)
                     queued.append(iso(at))
                 except HinobanError as error:
                     skipped.append({"slot": iso(at), "why": error.why})
@@ -107,8 +108,8 @@ class ByHand:
         several = ", ".join(sorted(one.schedule.key for one in found))
         raise HinobanError(f"{name!r} is ambiguous", f"it names {several}", "Write GROUP/NAME, or NAME#TARGET")
 
-    def _queue(self, connection: Connection, known: Known, at: float, by: str, place: int) -> str:
-        """Plan an attempt at the slot's run; the id of its incident."""
+    def _queue(self, connection: Connection, known: Known, at: float, by: str, after: str | None) -> str:
+        """Plan an attempt at the slot's run, `after` the one of another incident has ended; the id of its incident."""
         now = self._clock.now()
         slot = self._lost(connection, known, at, now)
         request = self._request(known, at)
@@ -118,7 +119,10 @@ class ByHand:
         before = slot.incident_id if slot.incident_id is not None and ledger.retries_of(connection, slot.incident_id) else incident_id
         incident = ledger.incident(connection, before) or self._opened(connection, slot, now)
         tries = ledger.retries_of(connection, incident.id)
-        if any(one.state in ("waiting", "launching") for one in tries):
+        # Also one that was launched: until its task's end is known, nobody can say that the run is lost.
+        if any(one.state in ("waiting", "launching") for one in tries) or any(
+            one.number > 1 and one.outcome in incidents.RUNNING_OUTCOMES for one in incident.attempts
+        ):
             raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
         number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
         missing = max(1, known.schedule.count - sum(1 for standing in slot.tasks.values() if standing == "exit 0"))
@@ -126,7 +130,9 @@ class ByHand:
             incident_id=incident.id,
             number=number,
             state="waiting",
-            due_at=now + place * SECONDS,
+            due_at=now,
+            after=after,
+            beside_own=True,
             failed_at=now,
             deadline_at=now + _DEADLINE,
             rule=RetryRule(attempts=number, deadline=_DEADLINE),

@@ -8,7 +8,7 @@ from hinoban.watch.model import TaskChange, task_id_of
 from hinoban.watch.policies import Limits
 
 Name = tuple[str, str, str]
-Kind = Literal["warn", "stop"]
+Kind = Literal["warn", "stop", "end"]
 
 
 def task_name(change: TaskChange) -> Name:
@@ -23,7 +23,7 @@ def start_of(change: TaskChange) -> float:
 
 
 class Deadlines:
-    """The moments at which a task is overdue (`warn`) or must be stopped (`stop`)."""
+    """The moments at which a task is overdue (`warn`), must be stopped for that (`stop`), or for another reason (`end`)."""
 
     def __init__(self) -> None:
         self._due: dict[tuple[Name, Kind], float] = {}
@@ -42,6 +42,7 @@ class Deadlines:
         """The task has ended."""
         self._due.pop((name, "warn"), None)
         self._due.pop((name, "stop"), None)
+        self._due.pop((name, "end"), None)
 
     def due(self, kind: Kind, now: float) -> list[Name]:
         """The tasks whose `kind` of deadline has come; each is told once."""

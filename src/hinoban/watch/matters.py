@@ -50,12 +50,12 @@ class Matters:
         """Take up the stops that a policy asked for and an earlier life did not make."""
         for incident in self._ledger.open_incidents(connection).values():
             if incident.finding.detector == "overlap" and (arn := incident.finding.facts.get("stop")):
-                self._deadlines.again(_name_of(arn), "stop", incident.opened_at)
+                self._deadlines.again(_name_of(arn), "end", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
         finding = delivery(news)
-        if finding is not None and (slot := self._timetable.undelivered(connection, news, now)) is not None:
+        if finding is not None and (slot := self._timetable.undelivered(connection, news, now, self._policies.catch_up)) is not None:
             # A run that was lost: one slot, one incident. What RunTask refused is known from its record already.
             if slot.incident_id is None:
                 self._open(connection, of_slot(finding, slot), None, now, slot)
@@ -93,7 +93,7 @@ class Matters:
             if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
-                    self._deadlines.again(_name_of(stopping), "stop", now)
+                    self._deadlines.again(_name_of(stopping), "end", now)
         if change.finished:
             for incident in self._ledger.open_of_family(connection, change.family):
                 pair = (incident.finding.task_arn, incident.finding.facts.get("older"))

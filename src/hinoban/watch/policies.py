@@ -109,6 +109,9 @@ def launch_view(launch: Launch) -> dict[str, Any]:
             "eventName": "RunTask",
             "requestParameters": launch.request or {},
             "errorCode": launch.error_code,
+            # As on the task that it asks for, so that one pattern matches both.
+            "group": (launch.request or {}).get("group") or f"family:{launch.family}",
+            "startedBy": launch.started_by,
         },
         "hinoban": {"family": launch.family, "cluster": launch.cluster, "started_by": launch.started_by, "tags": tags_of(launch)},
     }

@@ -26,6 +26,10 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     request: dict[str, Any]
     original_tasks: tuple[str, ...] = ()
+    after: str | None = None
+    """The incident whose attempt must have ended before: several runs of one schedule are made up for one after another."""
+    beside_own: bool = False
+    """It makes up for a run that was missed: that the schedule itself has started later ones says nothing against it."""
     launching_since: float | None = None
     calls: int = 0
 

@@ -215,7 +215,7 @@ class Timetable:
         found = expected.slots_near(known.schedule, news.first - 1 * SECONDS, news.last, phase=self._phase(known))
         return found[-MOST:] or [news.first, news.last]
 
-    def undelivered(self, connection: Connection, news: DeliveryNews, now: float) -> Slot | None:
+    def undelivered(self, connection: Connection, news: DeliveryNews, now: float, catch_up: Callable[[Launch], CatchUp]) -> Slot | None:
         """The slot of an ECS target that could not be delivered to: it is refused, whatever the reason. None of every other delivery.
 
         One that was decided by an engine that died before it could call RunTask was missed, as if it had died a moment before.
@@ -227,7 +227,10 @@ class Timetable:
             if slot.incident_id is not None:
                 self._certain(connection, [gone], now)
             else:
-                self._lose(connection, [gone], missed_run(gone, now, self._zone), now)
+                known = self.book.schedules(connection).get(slot.key)
+                pattern = would_be(known.schedule, slot.at) if known is not None else None
+                made_up_for = pattern if pattern is not None and catch_up(pattern) != "none" else None
+                self._lose(connection, [gone], missed_run(gone, now, self._zone), now, made_up_for)
             slot = self.book.slot(connection, slot.key, slot.at)
         elif slot is not None and slot.runtask == "unknown":
             slot = msgspec.structs.replace(slot, fired="ok", runtask="NO", state="refused")

@@ -91,7 +91,7 @@ def test_each_rule_is_listed_with_what_it_looks_for_and_what_became_of_it(desk):
 def test_a_rule_of_service_events_alone_is_marked_while_a_schedule_starts_tasks(desk):
     desk.daemon.pages["rules"] = answer(rule("ecs-alert", target(TOPIC), pattern=SEED), schedules=[schedule("nightly")])
     *_, marked, words, pattern = desk.run("rules").stdout.splitlines()
-    assert (marked, words) == (f"ecs-alert {BLIND}", "  This pattern would see them:")
+    assert (marked, words) == (f"ecs-alert {BLIND}", "  This pattern would see them; refused launches only while a trail logs:")
     event = {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"lastStatus": "STOPPED", "group": "family:nightly"}}
     assert compile_text(pattern.strip())(event | {"detail": event["detail"] | {"stopCode": "TaskFailedToStart"}})
 
@@ -135,7 +135,7 @@ def test_one_rule_is_told_with_aws_own_words_and_the_command_that_repairs_it(des
         "Said     NO_PERMISSIONS: User: events.amazonaws.com is not authorized to perform: logs:PutLogEvents",
         f"Next     {REPAIR}",
         "Target   2 · SQS queue inbox · 3 delivered, 0 failed",
-        f"Blind    It {BLIND} This pattern would see them:",
+        f"Blind    It {BLIND} This pattern would see them; refused launches only while a trail logs:",
     ]
     assert json.loads(lines[-1])["source"] == ["aws.ecs"]
 

@@ -1,5 +1,6 @@
 """`hinoban schedules` against a scripted daemon: whole screens, exit codes, and what is asked of the watch."""
 
+import getpass
 import json
 from zoneinfo import ZoneInfo
 
@@ -161,7 +162,7 @@ def test_a_schedule_without_a_past_or_a_future_says_so(desk):
         list=[schedule("once", group="batch", kind="schedule", last=None, families=[], state="DISABLED")]
     )
     result = desk.run("schedules", "batch/once")
-    assert result.stdout.splitlines()[1:] == ["Last     unknown", "Next     no slot to come"]
+    assert result.stdout.splitlines()[1:] == ["Last     unknown", "Next     none: it is disabled"]
     assert result.exit_code == 0
 
 
@@ -200,11 +201,30 @@ def test_a_slot_is_run_by_hand_and_its_wall_time_is_of_the_watchs_zone(desk):
     told = {"name": "daily-close", "slot": "2026-11-26T15:00:00Z", "task": TASK, "incident": "inc-8v5r", "outcome": "launched"}
     desk.daemon.answers["schedules/run"] = told
     result = desk.run("schedules", "run", "daily-close", "--slot", "2026-11-27 00:00")
-    assert desk.daemon.posted == [("schedules/run", {"name": "daily-close", "slot": "2026-11-26T15:00:00Z"})]
+    assert desk.daemon.posted == [("schedules/run", {"name": "daily-close", "slot": "2026-11-26T15:00:00Z", "by": getpass.getuser()})]
     assert result.stdout == "Launched daily-close for its slot Fri 27 Nov 00:00 JST: task 7c1e90ab · inc-8v5r\n"
     assert result.exit_code == 0
     again = desk.run("schedules", "run", "daily-close", "--slot", "2026-11-27T00:00+09:00", "-o", "json")
     assert json.loads(again.stdout) == told and desk.daemon.posted[1] == desk.daemon.posted[0]
+
+
+def test_a_slot_that_is_queued_says_where_to_see_it(desk):
+    desk.daemon.pages["schedules"] = answer()
+    queued = {"name": "daily-close", "slot": "2026-11-26T15:00:00Z", "task": None, "incident": "inc-8v5r", "outcome": "queued"}
+    desk.daemon.answers["schedules/run"] = queued
+    result = desk.run("schedules", "run", "daily-close", "--slot", "2026-11-27 00:00")
+    assert result.stdout == "Queued daily-close for its slot Fri 27 Nov 00:00 JST: see it with hinoban why inc-8v5r\n"
+    assert result.exit_code == 0
+
+
+def test_runs_that_were_lost_alike_are_one_line(desk):
+    slots = [f"2026-11-24T0{hour}:00:00Z" for hour in range(4)]
+    rows = [lost(slot, "hourly", "DID NOT RUN", "asleep", incident="inc-1") for slot in slots] + [
+        lost(slots[0], "hourly", "REFUSED", "no room")
+    ]
+    desk.daemon.pages["schedules"] = answer(lost=rows)
+    lines = desk.run("schedules").stdout.splitlines()
+    assert "asleep · inc-1 · 4 runs, the last 24 Nov 12:00" in lines[1] and "REFUSED" in lines[2] and "runs, the last" not in lines[2]
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("refused: TaskDefinition is inactive", 4), ("this slot ran already (task 7c1e90ab)", 1)])
@@ -213,7 +233,7 @@ def test_a_slot_that_is_not_launched_says_why(desk, outcome, code):
     desk.daemon.answers["schedules/run"] = {"name": "daily-close", "slot": None, "task": None, "incident": None, "outcome": outcome}
     result = desk.run("schedules", "run", "daily-close")
     assert (result.exit_code, result.stdout) == (code, f"Did not launch daily-close: {outcome}\n")
-    assert desk.daemon.posted == [("schedules/run", {"name": "daily-close", "slot": None})]
+    assert desk.daemon.posted == [("schedules/run", {"name": "daily-close", "slot": None, "by": getpass.getuser()})]
 
 
 def test_catching_up_tells_what_was_queued_and_what_was_skipped_and_why(desk):
@@ -224,7 +244,8 @@ def test_catching_up_tells_what_was_queued_and_what_was_skipped_and_why(desk):
         "skipped": [{"slot": "2026-11-23T15:00:00Z", "why": "it ran, exit 0"}],
     }
     result = desk.run("schedules", "catch-up", "nightly", "--from", "2026-11-24 00:00", "--to", "2026-11-26 00:00")
-    assert desk.daemon.posted == [("schedules/catch-up", {"name": "nightly", "from": "2026-11-23T15:00:00Z", "to": "2026-11-25T15:00:00Z"})]
+    asked = {"name": "nightly", "from": "2026-11-23T15:00:00Z", "to": "2026-11-25T15:00:00Z", "by": getpass.getuser()}
+    assert desk.daemon.posted == [("schedules/catch-up", asked)]
     assert result.stdout.splitlines() == [
         "Queued 2 runs of nightly: 25 Nov 00:00 · 26 Nov 00:00",
         "  Skipped 24 Nov 00:00: it ran, exit 0",

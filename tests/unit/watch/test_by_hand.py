@@ -47,7 +47,11 @@ async def test_catching_up_runs_each_lost_slot_once_and_ends_their_common_incide
     await slept(world)
     answer = world.watch.catch_up("close", DUE, DUE + 2 * HOURS, "s.tanaka")
     assert len(answer["queued"]) == 3
-    for _ in range(4):
+    await world.turns(10)
+    assert len(world.aws.launched) == 1, "one after another"
+    again = world.watch.catch_up("close", DUE, DUE + 2 * HOURS, "s.tanaka")
+    assert (again["queued"], len(again["skipped"])) == ([], 3), "what is launched is not lost"
+    for _ in range(8):
         await finish_all(world)
     again = world.watch.catch_up("close", DUE, DUE + 2 * HOURS, "s.tanaka")
     assert (again["queued"], len(again["skipped"]), len(world.aws.launched)) == ([], 3, 3)

@@ -100,8 +100,9 @@ class Mailer:
         """Why it did not go out at the last; empty where it did."""
         try:
             message = _message(settings, mail, self._clock.now(), self._ids.uuid())
-        except (ValueError, UnicodeError) as error:
-            return f"it makes no mail: {error}"
+        except Exception as error:
+            # ValueError, or whatever Python's parser of addresses stumbles over: `me@` is an IndexError to it.
+            return f"it makes no mail: {error if isinstance(error, ValueError) else f'{mail.to!r} is no address'}"
         why = ""
         for pause in (0.0, *PAUSES):
             await self._clock.sleep_until(self._clock.now() + pause)

@@ -18,6 +18,7 @@ MARKS = Table("schedule_marks", "arn")
 HEARTBEAT = Table("schedule_heartbeat", "id")
 
 _ENGINE = ("engine",)
+_SLACK = 100
 
 
 class Marks:
@@ -27,8 +28,7 @@ class Marks:
         self._database = database
         decode = msgspec.json.Decoder(Mark).decode
         self._marks: dict[str, Mark] = {arn: decode(value) for arn, value in database.rows(MARKS)}
-        self._heap = [(mark.due, arn) for arn, mark in self._marks.items() if mark.due is not None]
-        heapq.heapify(self._heap)
+        self._order()
         self.last_beat: float | None = next((msgspec.json.decode(value, type=float) for _, value in database.rows(HEARTBEAT)), None)
 
     def __contains__(self, arn: object) -> bool:
@@ -37,16 +37,15 @@ class Marks:
     def get(self, arn: str) -> Mark | None:
         return self._marks.get(arn)
 
-    def all(self) -> list[str]:
-        """The ARNs of everything that has a mark."""
-        return list(self._marks)
-
     def put(self, arn: str, mark: Mark) -> None:
         """Set a mark in this turn's transaction."""
         self._marks[arn] = mark
         self._database.put(MARKS, (arn,), mark)
         if mark.due is not None:
             heapq.heappush(self._heap, (mark.due, arn))
+            if len(self._heap) > 2 * len(self._marks) + _SLACK:
+                # Old moments of marks that were put anew: they would stay until they are due.
+                self._order()
 
     def drop(self, arn: str) -> None:
         """Forget a mark, if it is there."""
@@ -69,6 +68,10 @@ class Marks:
         if due is None or due > now:
             return None
         return heapq.heappop(self._heap)[1]
+
+    def _order(self) -> None:
+        self._heap = [(mark.due, arn) for arn, mark in self._marks.items() if mark.due is not None]
+        heapq.heapify(self._heap)
 
     def beat(self, now: float) -> None:
         """Write down that this engine lives now."""

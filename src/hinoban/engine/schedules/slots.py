@@ -194,7 +194,8 @@ class Slots:
 
     def _reason(self, first: float, now: float) -> str:
         if self._seen is None and first <= self._born:
-            return lines.absence(self._marks.last_beat, self._born)
+            beats = [moment for moment in (self._marks.last_beat, self._journal.lived_until) if moment is not None]
+            return lines.absence(max(beats, default=None), self._born)
         return lines.jump(self._born if self._seen is None else self._seen, now)
 
     # Hearing of changes --------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from hinoban.aws.call import Call, Params
 from hinoban.base.ids import Ids
 
 MOST = 10_000
+# Of the texts of a read's parameters (an event to be tested, a token); beyond it they are left out, as AWS leaves out what has 100 KB.
+LONGEST_TEXTS = 8192
 
 
 class Read(msgspec.Struct, kw_only=True):
@@ -36,7 +38,9 @@ class Ring:
         self.last = 0
 
     def add(self, call: Call, params: Params | None, behind: int) -> None:
-        """Remember a read that was answered."""
+        """Remember a read that was answered. Differs from AWS: parameters of more than 8 KB are left out of its record, there of 100 KB."""
+        if params is not None and sum(len(value) for value in params.values() if isinstance(value, str)) > LONGEST_TEXTS:
+            params = None
         self.last += 1
         self._reads.append(Read(number=self.last, at=call.now, behind=behind, call=call, params=params))
 

@@ -267,11 +267,6 @@ def slots_between(connection: Connection, since: float, until: float, name: str 
     return [_slot(value) for value in connection.execute(found).scalars()]
 
 
-def schedules_named(connection: Connection, name: str) -> list[Known]:
-    """The schedules of this name, those that are gone too."""
-    return [_known(value) for value in connection.execute(select(schedules.c.value).where(schedules.c.name == name)).scalars()]
-
-
 def known_schedules(connection: Connection) -> list[Known]:
     """Every schedule that is not gone, by name."""
     found = select(schedules.c.value).where(schedules.c.gone_at.is_(None)).order_by(schedules.c.name, schedules.c.key)

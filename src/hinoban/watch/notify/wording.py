@@ -115,9 +115,9 @@ def not_retried(finding: Finding) -> str:
 
 
 def starter_of(attempt: Attempt, caller: str | None) -> str:
-    """Who launched it: the call's own startedBy, else the caller; our retries are ours, and nobody launched a missed run."""
+    """Who launched it: the call's own startedBy, else the caller; our retries are ours, and a missed run has no launcher."""
     if attempt.outcome == "missed":
-        return "nobody"
+        return "–"
     if attempt_of(attempt.started_by) is not None:
         return "hinoban"
     return attempt.started_by or (caller_words(caller) if attempt.number == 1 else None) or "unknown"

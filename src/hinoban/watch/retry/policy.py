@@ -41,6 +41,7 @@ def first_retry(finding: Finding, launch: Launch, incident_id: str, rule: RetryR
         region=launch.region,
         account=launch.account,
         request=dict(launch.request or {}),
+        beside_own=finding.detector == "missed_run",
         original_tasks=launch.task_arns,
     )
 

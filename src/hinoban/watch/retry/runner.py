@@ -28,6 +28,7 @@ IN_DOUBT = 24 * HOURS
 SHORT_LIFE = 1 * HOURS - 5 * MINUTES
 """How long a token, and a stopped task, are sure to be known to AWS where the task ended at once; five minutes are for clocks."""
 BEHIND_DELAY = 2 * SECONDS
+AFTER_DELAY = 2 * SECONDS
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +62,9 @@ class RetryRunner:
             if (why := self._behind()) is not None:
                 log.info("retries wait: %s", why)
                 return self._clock.now() + BEHIND_DELAY
+            if retry.after is not None and self._under_way(retry.after):
+                self._postpone(retry, AFTER_DELAY)
+                continue
             try:
                 await self._attempt(retry)
             except (EndpointUnreachable, AwsError) as error:
@@ -68,6 +72,17 @@ class RetryRunner:
                 self._later(retry)
         with self._pipeline.transaction() as connection:
             return min((retry.due_at for retry in self._pipeline.ledger.retries_to_do(connection)), default=None)
+
+    def _under_way(self, incident_id: str) -> bool:
+        """Whether an attempt of that incident waits or runs."""
+        with self._pipeline.transaction() as connection:
+            incident = self._pipeline.ledger.incident(connection, incident_id)
+        going = ("waiting", *incidents.RUNNING_OUTCOMES)
+        return incident is not None and incident.state != "resolved" and any(one.outcome in going for one in incident.attempts)
+
+    def _postpone(self, retry: Retry, seconds: float) -> None:
+        with self._pipeline.transaction() as connection:
+            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=self._clock.now() + seconds))
 
     async def _attempt(self, retry: Retry) -> None:
         now = self._clock.now()
@@ -163,9 +178,7 @@ class RetryRunner:
                 self._pipeline.ledger.put(connection, incidents.give_up(incident, words, now), now)
 
     def _later(self, retry: Retry) -> None:
-        wait = min(60 * SECONDS, 1 * SECONDS * 2 ** min(retry.calls, 10))
-        with self._pipeline.transaction() as connection:
-            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=self._clock.now() + wait))
+        self._postpone(retry, min(60 * SECONDS, 1 * SECONDS * 2 ** min(retry.calls, 10)))
 
     def _end(self, connection: Connection, retry: Retry, state: str) -> None:
         self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, state=state))
@@ -192,7 +205,7 @@ class RetryRunner:
         with self._pipeline.transaction() as connection:
             for row in queries.runs_since(connection, launch.family, retry.failed_at):
                 same = (row["cluster"], row["region"], row["account"]) == (launch.cluster, retry.region, retry.account)
-                if same and row["arn"] not in retry.original_tasks and attempt_of(row["started_by"]) is None:
+                if same and row["arn"] not in retry.original_tasks and self._is_another(retry, row["started_by"]):
                     return f"task {task_id_of(row['arn'])[:8]}"
         arns: list[str] = []
         client = self._client.in_region(retry.region)
@@ -205,9 +218,13 @@ class RetryRunner:
             for task in answer.get("tasks") or ():
                 created = task.get("createdAt") or 0
                 moment = parse_iso(created) if isinstance(created, str) else float(created)
-                if moment > retry.failed_at and attempt_of(task.get("startedBy")) is None:
+                if moment > retry.failed_at and self._is_another(retry, task.get("startedBy")):
                     return f"task {task_id_of(task['taskArn'])[:8]}"
         return None
+
+    def _is_another(self, retry: Retry, started_by: str | None) -> bool:
+        own = retry.beside_own and started_by is not None and started_by == retry.request.get("startedBy")
+        return not own and attempt_of(started_by) is None
 
     def _as_launch(self, retry: Retry) -> Launch:
         request: dict[str, Any] = retry.request

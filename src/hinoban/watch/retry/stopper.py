@@ -10,7 +10,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.units import format_duration
 from hinoban.watch.allow import EVERYTHING, stop_task_command, would_have
-from hinoban.watch.deadlines import Name
+from hinoban.watch.deadlines import Kind, Name
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import give_up, incident_id
 from hinoban.watch.model import TaskChange
@@ -34,9 +34,11 @@ class Stopper:
 
     async def step(self, now: float) -> float | None:
         """Stop what is due; when the next deadline is."""
-        for name in self._pipeline.deadlines.due("stop", now):
-            if self._behind() is not None or not await self._stop(name):
-                self._pipeline.deadlines.again(name, "stop", self._clock.now() + AGAIN)
+        kinds: tuple[Kind, ...] = ("stop", "end")
+        for kind in kinds:
+            for name in self._pipeline.deadlines.due(kind, now):
+                if self._behind() is not None or not await self._stop(name):
+                    self._pipeline.deadlines.again(name, kind, self._clock.now() + AGAIN)
         return self._pipeline.deadlines.next()
 
     async def _stop(self, name: Name) -> bool:

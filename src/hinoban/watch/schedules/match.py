@@ -84,10 +84,6 @@ class Index:
         found = [(schedule.key, slot) for schedule in self.candidates(run) if (slot := self._slot(schedule, run.at)) is not None]
         return sorted(found, key=lambda one: (abs(run.at - one[1]), one[0]))
 
-    def collisions(self) -> list[tuple[str, ...]]:
-        """Keys of schedules whose runs nobody can tell apart but by their time: names alike in 36 characters, targets of one rule."""
-        return [tuple(schedule.key for schedule in alike) for alike in self._named.values() if len(alike) > 1]
-
     def candidates(self, run: Run) -> Sequence[Schedule]:
         """The schedules that look like it, whatever its moment."""
         if run.started_by is not None and run.family is not None and run.cluster is not None:

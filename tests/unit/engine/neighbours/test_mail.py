@@ -171,3 +171,13 @@ async def test_a_real_server_hears_the_mail_and_is_told_nothing_in_the_clear_whe
     assert not any("secret" in line or "AUTH" in line.upper() for line in server.heard)
     await desk.close()
     assert desk.told == []
+
+
+@pytest.mark.parametrize("address", ["me@", "<", ".::(", "\t.@]"])
+async def test_an_address_that_pythons_parser_stumbles_over_is_told(address: str) -> None:
+    """Whoever may subscribe to a topic must not be able to end the engine."""
+    desk = Desk(SETTINGS)
+    desk.mailer.mail(Mail(TOPIC, address, "s", "b"))
+    await desk.until(lambda: desk.told)
+    assert desk.told[0]["detail"]["why"] == f"it makes no mail: {address!r} is no address"
+    await desk.close()

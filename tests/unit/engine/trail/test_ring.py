@@ -36,3 +36,11 @@ def test_numbers_go_on_after_clear() -> None:
     ring = filled(2, 3)
     ring.clear()
     assert (names(ring, 0), ring.last) == ([], 2)
+
+
+def test_long_parameters_are_not_kept() -> None:
+    """Ten thousand events of 8 MiB to be tested would be 80 GB."""
+    ring = Ring(SeededIds())
+    for event in ("x" * 100, "x" * 10_000):
+        ring.add(made_call("TestEventPattern", "events", REGION, USER, 1.0), {"Event": event, "EventPattern": "{}"}, 1)
+    assert [read.params for read in ring.newest_first()] == [None, {"Event": "x" * 100, "EventPattern": "{}"}]

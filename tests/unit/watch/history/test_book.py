@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from sqlalchemy import select
+
 from hinoban.base.clock import DAYS
-from hinoban.watch.history.book import KEEP_CAUSES, KEEP_GOOD, Book, Known, schedules_named
+from hinoban.watch.history.book import KEEP_CAUSES, KEEP_GOOD, Book, Known
 from hinoban.watch.history.database import open_file
+from hinoban.watch.history.schema import schedules
 from hinoban.watch.model import Doing
 from hinoban.watch.schedules import slot as slots
 from tests.unit.watch.schedules.samples import ACCOUNT, MIDNIGHT, REGION, rule
@@ -31,7 +34,7 @@ def test_what_is_over_for_long_is_forgotten_and_lost_runs_are_not(tmp_path: Path
         book.trim(connection, NOW)
         kept = [at for at in (KEEP_GOOD + 1, KEEP_GOOD + 2, 1 * DAYS) if book.slot(connection, one.key, NOW - at) is not None]
         assert kept == [KEEP_GOOD + 2, 1 * DAYS]
-        assert (schedules_named(connection, "old"), len(schedules_named(connection, one.name))) == ([], 1)
+        assert set(connection.execute(select(schedules.c.name)).scalars()) == {one.name}
         assert len(book.doings(connection, ["rule/a"], 0)) == len(book.doings(connection, ["definition/b:1"], 0)) == 1
 
 

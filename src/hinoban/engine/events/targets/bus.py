@@ -5,6 +5,7 @@ User Guide, "Sending and receiving events between event buses in the same accoun
 path"). Here such a delivery fails and says so, which AWS does across accounts only (THIRD_ACCOUNT_HOP_DETECTED).
 """
 
+import shlex
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from hinoban.base.ids import Ids
 from hinoban.base.units import iso_seconds
 from hinoban.engine.events.targets.failure import Failure
 from hinoban.engine.events.targets.parcel import Mismatch, Parcel, scheduled_time
+from hinoban.engine.events.targets.repairs import in_region
 
 HasBus = Callable[[str, str], bool]
 """Whether a region has a bus of that name."""
@@ -49,7 +51,7 @@ class BusTarget:
             raise Failure("NO_RESOURCE", why, why)
         if not self._has_bus(arn.region, bus):
             why = f"the event bus {bus} does not exist"
-            repair = f"aws events create-event-bus --name {bus} --region {arn.region}"
+            repair = in_region(f"aws events create-event-bus --name {shlex.quote(bus)}", arn.region)
             raise Failure("NO_RESOURCE", why, why, repair=repair, target_code="ResourceNotFoundException")
         if delivery.kind == "schedule":
             self._publish(arn.region, bus, self._put(parcel))

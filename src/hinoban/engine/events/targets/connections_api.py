@@ -136,7 +136,7 @@ class ConnectionOperations:
         if (call.region, name) in self._state.destinations:
             raise AwsError("ResourceAlreadyExistsException", f"An api-destination '{name}' already exists.")
         self._check_connection(params["ConnectionArn"])
-        _check_endpoint(params["InvocationEndpoint"])
+        _check_endpoint("InvocationEndpoint", params["InvocationEndpoint"])
         arn = f"arn:{arns.partition_of(call.region)}:events:{call.region}:{call.account}:api-destination/{name}/{self._ids.uuid()}"
         destination = Destination(
             region=call.region,
@@ -158,7 +158,7 @@ class ConnectionOperations:
         if "ConnectionArn" in params:
             self._check_connection(params["ConnectionArn"])
         if "InvocationEndpoint" in params:
-            _check_endpoint(params["InvocationEndpoint"])
+            _check_endpoint("InvocationEndpoint", params["InvocationEndpoint"])
         destination = msgspec.structs.replace(
             before,
             connection_arn=params.get("ConnectionArn", before.connection_arn),
@@ -243,9 +243,11 @@ def _check_auth(kind: str, auth: Params) -> None:
     """The parameters must be those of the type; AWS's own words are UNCONFIRMED."""
     if _PARAMETERS[kind] not in auth:
         raise AwsError("ValidationException", f"Parameter AuthParameters is not valid. Reason: {_PARAMETERS[kind]} is required for {kind}.")
+    if "OAuthParameters" in auth:
+        _check_endpoint("AuthorizationEndpoint", auth["OAuthParameters"]["AuthorizationEndpoint"])
 
 
-def _check_endpoint(endpoint: str) -> None:
+def _check_endpoint(member: str, endpoint: str) -> None:
     """HTTPS, as on AWS. Differs from AWS: plain HTTP to this machine is allowed, too. The words are UNCONFIRMED."""
     try:
         parts = urlsplit(endpoint)
@@ -253,7 +255,7 @@ def _check_endpoint(endpoint: str) -> None:
     except ValueError:
         allowed = False
     if not allowed:
-        raise AwsError("ValidationException", "Parameter InvocationEndpoint is not valid. Reason: It must be an HTTPS endpoint.")
+        raise AwsError("ValidationException", f"Parameter {member} is not valid. Reason: It must be an HTTPS endpoint.")
 
 
 def is_loopback(host: str) -> bool:

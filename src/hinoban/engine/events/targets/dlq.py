@@ -5,6 +5,7 @@ from typing import Any
 from hinoban.aws.call import Params
 from hinoban.base.units import iso_seconds
 from hinoban.engine.events.targets.failure import Failure
+from hinoban.engine.events.targets.kinds import SQS, kind_of
 from hinoban.engine.events.targets.parcel import Parcel, scheduled_time
 from hinoban.engine.events.targets.queues import SqsTarget
 from hinoban.engine.events.targets.transform import compact
@@ -24,6 +25,8 @@ class DeadLetters:
         arn = delivery.target.get("DeadLetterConfig", {}).get("Arn")
         if not arn:
             return "none"
+        if kind_of(arn) != SQS:
+            return f"failed: {arn} is no queue"
         if arn.endswith(".fifo"):
             return "failed: a dead-letter queue must be a standard queue"
         message = {"MessageBody": _body(parcel, failure), "MessageAttributes": _attributes(parcel, failure, exhausted)}

@@ -37,7 +37,8 @@ class HttpTarget:
         self._state = state
         self._clock = clock
         self._given = client
-        self._tokens: dict[tuple[str, float], tuple[str, float]] = {}
+        # By the connection's ARN: when that was changed last, the token, until when it holds.
+        self._tokens: dict[str, tuple[float, str, float]] = {}
         self._next: dict[str, float] = {}
 
     @functools.cached_property
@@ -63,7 +64,7 @@ class HttpTarget:
         call = of_event(destination, connection, parameters, parcel.text, token)
         answer = await self._send(call)
         if answer.status in _STALE_TOKEN:
-            self._tokens.pop(_token_key(connection), None)
+            self._tokens.pop(connection.arn, None)
         if not 200 <= answer.status < 300:
             raise self._refused(call, answer)
         return None
@@ -92,10 +93,11 @@ class HttpTarget:
 
     async def _token(self, connection: Connection) -> str:
         """The connection's access token, fetched where there is none or it expired."""
-        known = self._tokens.get(_token_key(connection))
+        changed, known, until = self._tokens.get(connection.arn, (0.0, "", 0.0))
         now = self._clock.now()
-        if known is not None and known[1] > now:
-            return known[0]
+        # An updated connection has other secrets.
+        if changed == connection.modified_at and until > now:
+            return known
         answer = await self._send(of_token(connection), read=True)
         if not 200 <= answer.status < 300:
             transient = answer.status >= 500 or answer.status == 429
@@ -107,7 +109,7 @@ class HttpTarget:
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             why = f"the authorization endpoint of the connection {connection.name} answered no access token"
             raise Failure("NO_PERMISSIONS", why, why) from error
-        self._tokens[_token_key(connection)] = (token, now + life)
+        self._tokens[connection.arn] = (connection.modified_at, token, now + life)
         self._authorized(connection, now)
         return token
 
@@ -133,9 +135,10 @@ class HttpTarget:
         except (TimeoutError, httpx.TimeoutException) as error:
             why = f"{_shown(call.url)} did not answer within {_PATIENCE:.0f} s"
             raise Failure("TIMEOUT", why, why, transient=True) from error
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            why = f"the request to {_shown(call.url)} cannot be sent: {error}"
-            raise Failure("INVALID_PARAMETER", str(error), why) from error
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL):
+            # Neither the error's own words nor the error as the cause: they quote the header, which may be the secret.
+            why = f"the request to {_shown(call.url)} cannot be sent: HTTP does not allow its URL or one of its headers"
+            raise Failure("INVALID_PARAMETER", why, why) from None
         except httpx.HTTPError as error:
             unknown = _is_unknown_host(error)
             why = f"{_shown(call.url)} " + ("names no host that is known" if unknown else f"cannot be reached: {error}")
@@ -153,11 +156,6 @@ class HttpTarget:
             target_code=str(answer.status),
             retry_after=_seconds(answer.retry_after, self._clock.now()),
         )
-
-
-def _token_key(connection: Connection) -> tuple[str, float]:
-    """An updated connection has other secrets."""
-    return connection.arn, connection.modified_at
 
 
 def _shown(url: str) -> str:

@@ -15,6 +15,7 @@ from hinoban.engine.events.targets.queue import Delivery
 from hinoban.engine.events.targets.transform import compact
 
 _SERVICE = "events.amazonaws.com"
+_END = 1 << 63  # of a log event's timestamp (botocore's model of `logs`)
 _ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -107,15 +108,17 @@ def _log_event(parcel: Parcel) -> tuple[int, str]:
 
 
 def _milliseconds(moment: object) -> int | None:
-    """Of milliseconds, or of an ISO 8601 moment."""
-    if isinstance(moment, int | float) and not isinstance(moment, bool):
-        return round(moment)
-    if not isinstance(moment, str):
-        return None
+    """Of milliseconds, or of an ISO 8601 moment; None for what is no moment of a log event."""
     try:
-        return int(moment) if moment.isdigit() else round(parse_iso(moment) * 1000)
+        if isinstance(moment, str):
+            found = int(moment) if moment.isdigit() else round(parse_iso(moment) * 1000)
+        elif isinstance(moment, int | float) and not isinstance(moment, bool):
+            found = round(moment)
+        else:
+            return None
     except ValueError:
         return None
+    return found if 0 <= found < _END else None
 
 
 def _refused(why: str, repair: str | None) -> Failure:

@@ -117,7 +117,7 @@ class Deliverer:
         except Exception as error:
             # Ours to repair, not the user's: tried again like any error of a service.
             _log.exception("A delivery of %s to %s failed", delivery.owner_arn, delivery.target_arn)
-            why = f"Hinoban failed on it ({type(error).__name__}); its log says more"
+            why = _ours(error)
             await self._failed(delivery, parcel, Failure("INTERNAL_ERROR", why, why, transient=True))
         else:
             self._delivered(delivery, mismatch)
@@ -157,7 +157,12 @@ class Deliverer:
         self.loop.wake()
 
     async def _give_up(self, delivery: Delivery, parcel: Parcel, failure: Failure, exhausted: str | None) -> None:
-        dlq = await self._letters.send(parcel, failure, exhausted)
+        try:
+            dlq = await self._letters.send(parcel, failure, exhausted)
+        except Exception as error:
+            # The engine goes on, and so does what waits behind this one.
+            _log.exception("A dead letter of %s was not sent", delivery.owner_arn)
+            dlq = f"failed: {_ours(error)}"
         if not self._queue.has(delivery.id):
             return
         now = self._clock.now()
@@ -181,6 +186,10 @@ def _of_trouble(last: Trouble | None) -> Failure:
         why = "its event grew too old"
         return Failure("INTERNAL_ERROR", why, why)
     return Failure(last.code, last.message, last.why, repair=last.repair)
+
+
+def _ours(error: Exception) -> str:
+    return f"Hinoban failed on it ({type(error).__name__}); its log says more"
 
 
 def _too_late(due_at: float, born: float) -> Failure:

@@ -34,11 +34,6 @@ def _steps(path: str) -> tuple[str | int, ...] | None:
     return tuple(steps)
 
 
-def is_path(path: str) -> bool:
-    """Whether the text is a path that `select` understands."""
-    return _steps(path) is not None
-
-
 def select(path: str, document: Any) -> Any:
     """What the path leads to, MISSING where it leads nowhere. With `*` always a list."""
     steps = _steps(path)

@@ -20,7 +20,7 @@ _ACTIONS = frozenset({"logs:createlogstream", "logs:putlogevents"})
 
 def in_region(command: str, region: str) -> str:
     """The command with its region, which the reader's own settings may not name."""
-    return f"{command} --region {region}"
+    return f"{command} --region {shlex.quote(region)}"
 
 
 def log_policy(delivery: Delivery, policies: Mapping[str, str], near: str | None = None) -> str:
@@ -72,7 +72,7 @@ def queue(name: str, region: str) -> str:
 def topic_policy(arn: str, present: str | None, *, rule_arn: str, account: str) -> str:
     """Add to the topic's policy what lets the rule in."""
     document = shlex.quote(_joined(present, needed(arn, rule_arn=rule_arn, account=account)))
-    command = f"aws sns set-topic-attributes --topic-arn {arn} --attribute-name Policy --attribute-value {document}"
+    command = f"aws sns set-topic-attributes --topic-arn {shlex.quote(arn)} --attribute-name Policy --attribute-value {document}"
     return in_region(command, arns.parse(arn).region)
 
 
@@ -91,5 +91,6 @@ def _joined(present: str | None, wanted: dict[str, Any]) -> str:
     except (msgspec.DecodeError, AttributeError):
         document, statements = {}, []
     sids = {statement["Sid"] for statement in wanted["Statement"]}
-    kept = [each for each in (statements if isinstance(statements, list) else [statements]) if each.get("Sid") not in sids]
+    given = statements if isinstance(statements, list) else [statements]
+    kept = [each for each in given if isinstance(each, dict) and each.get("Sid") not in sids]
     return msgspec.json.encode({**wanted, **document, "Statement": [*kept, *wanted["Statement"]]}).decode()

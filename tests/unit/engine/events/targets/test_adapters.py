@@ -463,3 +463,27 @@ async def test_a_universal_target_that_cannot_be_called_is_told(world: World, ar
 async def test_other_kinds_fail_for_good_and_say_so(world: World, arn: str, why: str) -> None:
     await world.send(world.delivery(arn))
     assert [(told["why"], told["attempts"]) for told in world.told()] == [(why, 1)]
+
+
+async def test_a_repair_runs_nothing_that_an_arn_says(world: World) -> None:
+    await world.send(world.delivery(f"{BUS}a;reboot"))
+    (told,) = world.told()
+    assert told["repair"] == f"aws events create-event-bus --name 'a;reboot' --region {REGION}"
+
+
+@pytest.mark.parametrize("moment", ["-5", "1000000000000000000000000000000", '"99999999999999999999"', "1e300", '"1969-12-31T00:00:00Z"'])
+async def test_a_moment_that_no_log_event_can_have_is_refused(world: World, moment: str) -> None:
+    """It would be counted as delivered and never be seen."""
+    world.logs.groups.add(GROUP)
+    world.logs.documents["yes"] = log_policy(f"{GROUP_ARN}:*")
+    await world.send(world.delivery(GROUP_ARN, target={"Input": f'{{"timestamp": {moment}, "message": "m"}}'}))
+    assert [told["code"] for told in world.told()] == ["INVALID_JSON"]
+    assert world.logs.written == []
+
+
+async def test_an_event_from_before_1970_is_logged_when_it_came(world: World) -> None:
+    world.logs.groups.add(GROUP)
+    world.logs.documents["yes"] = log_policy(f"{GROUP_ARN}:*")
+    await world.send(world.delivery(GROUP_ARN, event={**EVENT, "time": "1960-01-01T00:00:00Z"}))
+    ((_, _, moment, _),) = world.logs.written
+    assert moment == round(world.clock.now() * 1000)

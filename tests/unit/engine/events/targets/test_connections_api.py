@@ -154,3 +154,11 @@ async def test_a_destination_is_described_updated_listed_and_deleted_over_a_rest
     assert world.call("DeleteApiDestination", Name="d") == {}
     text = "Failed to describe the api-destination(s). An api-destination 'd' does not exist."
     assert refused(world, "DescribeApiDestination", Name="d").message == text
+
+
+async def test_no_client_secret_is_sent_in_the_clear(world: World) -> None:
+    oauth = OAUTH["OAuthParameters"] | {"AuthorizationEndpoint": "http://auth.example.com/token"}
+    given = {"AuthorizationType": "OAUTH_CLIENT_CREDENTIALS", "AuthParameters": {"OAuthParameters": oauth}}
+    assert "AuthorizationEndpoint" in refused(world, "CreateConnection", Name="c", **given).message
+    oauth["AuthorizationEndpoint"] = "http://127.0.0.1:8080/token"
+    assert ask(world, "CreateConnection", Name="c", **given)["ConnectionState"] == "AUTHORIZING"

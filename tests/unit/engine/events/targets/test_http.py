@@ -267,3 +267,14 @@ async def test_plain_http_on_this_machine_is_delivered_to(tmp_path: Path) -> Non
     assert world.told() == []
     server.close()
     await world.close()
+
+
+async def test_a_secret_that_no_header_can_hold_is_not_told(world: World, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    """AWS's model lets a space at its end pass, and HTTP does not; the error of the client quotes it."""
+    auth = {"ApiKeyAuthParameters": {"ApiKeyName": "X-Key", "ApiKeyValue": "hidden "}}
+    receiver.answer = lambda request: httpx.LocalProtocolError("Illegal header value b'hidden '")
+    await world.send(world.delivery(destination(world, auth, "API_KEY")))
+    (told,) = world.told()
+    assert told["code"] == "INVALID_PARAMETER"
+    assert "hidden" not in str(told)
+    assert "hidden" not in caplog.text

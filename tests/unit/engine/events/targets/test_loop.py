@@ -338,3 +338,33 @@ def test_retry_after_is_waited_for_and_a_negative_one_ends_it() -> None:
     assert after(120.0) == Again(130.0)
     assert after(-1.0) == GiveUp(None)
     assert after(1e9) == GiveUp("MaximumEventAgeInSeconds")
+
+
+@pytest.mark.parametrize("letters", ["dead", CLUSTER])
+async def test_a_dead_letter_queue_that_is_none_is_told_and_holds_nothing_up(world: World, letters: str) -> None:
+    """PutTargets takes any text for it."""
+    world.ask.queues["orders"] = POLICY
+    await world.send(world.delivery(QUEUE.replace("orders", "gone"), target={"DeadLetterConfig": {"Arn": letters}}))
+    await world.send(world.delivery())
+    (told,) = world.told()
+    assert told["dlq"] == f"failed: {letters} is no queue"
+    assert len(world.ask.sent["orders"]) == 1
+
+
+async def test_a_failure_of_ours_on_a_dead_letter_holds_nothing_up(world: World) -> None:
+    world.ask.queues["orders"] = POLICY
+    world.ask.queues["dead"] = POLICY
+    world.ask.errors["SendMessage"] = RuntimeError("ours")
+    await world.send(world.delivery(QUEUE.replace("orders", "gone"), target={"DeadLetterConfig": {"Arn": DLQ}}))
+    del world.ask.errors["SendMessage"]
+    await world.send(world.delivery())
+    (told,) = world.told()
+    assert told["dlq"] == "failed: Hinoban failed on it (RuntimeError); its log says more"
+    assert len(world.ask.sent["orders"]) == 1
+
+
+async def test_a_queues_policy_that_is_nonsense_is_repaired(world: World) -> None:
+    world.ask.queues["orders"] = '{"Statement": "x"}'
+    await world.send(world.delivery())
+    (told,) = world.told()
+    assert "set-queue-attributes" in told["repair"]

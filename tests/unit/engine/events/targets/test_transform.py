@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hinoban.engine.events.targets.paths import MISSING, is_path, select
+from hinoban.engine.events.targets.paths import MISSING, select
 from hinoban.engine.events.targets.transform import UnknownVariableError, dynamic, fill, target_input, unknown_placeholder
 from tests.support.targets import EVENT, RULE_ARN
 
@@ -153,12 +153,6 @@ def test_a_placeholder_that_nothing_names_is_found() -> None:
 )
 def test_paths_are_in_dot_notation_with_indexes(path: str, found: Any) -> None:
     assert select(path, OF) == found
-
-
-def test_what_is_no_path_is_told() -> None:
-    assert is_path("$.a[0].b-c")
-    assert not is_path("$.a[")
-    assert not is_path("a")
 
 
 def test_a_whole_path_in_a_parameter_is_taken_from_the_event() -> None:
