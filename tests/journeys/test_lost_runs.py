@@ -88,7 +88,7 @@ async def test_no_capacity_at_midnight_is_retried_and_shows_as_recovered(street:
     why = told(here)
     assert why["title"] == f"daily-close:1 · {DUE} · RECOVERED at attempt 3 · {incident['id']}"
     assert why["Said"] == f"RunTask failures[0]: {NO_ROOM}"
-    [run] = here.watch.history("daily-close")["tasks"]
+    [run] = here.watch.history({"family": "daily-close"})["tasks"]
     assert why["Hops"] == f"enabled ok · fired ok · RunTask REFUSED · task {run['id'][:8]} · exit 0"
     assert (why["Done"], why["Next"]) == ("Retried twice, ran once, exit 0.", "Nothing now.")
     assert sum(here.bench.runs.values()) == 1

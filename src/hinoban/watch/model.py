@@ -30,10 +30,6 @@ Detector = Literal[
     "health_replacements",
     "launch_loop",
     "too_short",
-    "stuck",
-    "silence",
-    "blind",
-    "watch_behind",
     "mute_ended",
 ]
 IncidentState = Literal["open", "acknowledged", "resolved"]
