@@ -79,7 +79,9 @@ def test_a_schedules_runs_include_what_made_up_for_a_lost_slot(remembered: Conne
         key="arn#1", at=START, name="nightly", kind="rule", arn="arn", region=REGION, account=ACCOUNT, cluster="default", due_by=START + 300
     )
     made_up = {task_arn(1): "exit 0"}
-    Book().put_slots(remembered, [Slot(**{name: getattr(slot, name) for name in slot.__struct_fields__} | {"tasks": made_up})])
+    book = Book()
+    book.put_slots(remembered, [Slot(**{name: getattr(slot, name) for name in slot.__struct_fields__} | {"tasks": made_up})])
+    book.flush(remembered)
     assert numbers(remembered, schedule="nightly") == [4, 1]
 
 

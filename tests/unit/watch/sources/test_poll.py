@@ -261,6 +261,7 @@ def test_the_slots_that_wait_are_told_by_the_history() -> None:
             Slot(key="d#1", at=100.0, name="four", family="", due_by=400.0, **words),  # type: ignore[arg-type]
         ]
         book.put_slots(connection, several)
+        book.flush(connection)
     due = due_slots(engine, "ap-northeast-1")
     assert list(due(0.0, 150.0)) == [Due(cluster="batch", family="job", at=100.0)]
     assert list(due(150.0, 150.0)) == []
