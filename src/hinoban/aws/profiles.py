@@ -6,6 +6,7 @@ only here, and only when somebody names AWS.
 
 import asyncio
 import copy
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,15 @@ FRESH = 5 * MINUTES
 _SESSION = "hinoban"
 
 Keys = Callable[[], Awaitable[Credentials]]
+
+
+@functools.cache
+def _endpoints() -> Any:
+    """AWS's regional endpoints, by botocore's own data."""
+    from botocore.loaders import create_loader
+    from botocore.regions import EndpointResolver
+
+    return EndpointResolver(create_loader().load_data("endpoints"))
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -74,7 +84,7 @@ class Profile:
         if (named := self._configured(service)) is not None:
             return Place(named.rstrip("/"), region)
         prefix = models.service(service).endpoint_prefix
-        found = self._session.get_component("endpoint_resolver").construct_endpoint(prefix, region)
+        found = _endpoints().construct_endpoint(prefix, region)
         if found is None:
             raise HinobanError(f"AWS has no region {region!r}", f"no endpoint of {service} is known there", "Correct --region.")
         signed_for = (found.get("credentialScope") or {}).get("region") or region

@@ -165,7 +165,7 @@ class OneOff:
         since = float(given["since"])
         answer = answers.schedules(self.now, since, int(given.get("next") or 0), None, given.get("region"))
         with self._engine.connect() as connection:
-            stopped = dict(connection.execute(select(tasks.c.arn, tasks.c.stopped_at)).tuples().all())
+            stopped = {row.arn: row.stopped_at for row in connection.execute(select(tasks.c.arn, tasks.c.stopped_at))}
             slots = slots_between(connection, self.now - since, self.now)
         answer = ended_unseen(answer, slots, stopped, self.now, sure=self._sees_launches)
         ended = {one["id"]: at for one in answers.incidents(None, _ALL)["incidents"] if (at := stopped.get(one["task"] or ""))}
