@@ -174,7 +174,7 @@ class Timetable:
             cluster=news.clusters.get(target, ""),
             expression=news.expression,
             timezone=news.timezone,
-            due_by=at + slots.GRACE,
+            due_by=expected.due_by(at),
         )
 
     def _missed(
