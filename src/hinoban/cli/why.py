@@ -8,7 +8,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.errors import HinobanError
 from hinoban.base.text import one_line
 from hinoban.cli.connection import Source, Target
-from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, shell_of, with_source
+from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, labelled, print_json, print_line, shell_of, with_source
 from hinoban.cli.tasks import Task, all_tasks, family_revision, is_of, pick, short
 
 PATIENCE = 3
@@ -90,7 +90,7 @@ def _as_ecs_says(task: Task, error: HinobanError) -> dict[str, Any]:
     next_step = f"Ask again: hinoban why {short(task['taskArn'])}"
     labels = [("Cause", cause), ("Said", said), ("Next", next_step)]
     told = {label.lower(): text for label, text in labels if text}
-    lines = [title, *(f"{label:<9}{text}" for label, text in labels if text)]
+    lines = [title, *(labelled(label, text) for label, text in labels if text)]
     return {"title": title, **told, "lines": lines, "task": task["taskArn"], "launch": None, "log": []}
 
 
