@@ -89,11 +89,12 @@ DEFINITION = {
     "memory": "1024",
     "containerDefinitions": [{"name": "web", "image": "httpd:2.4", "command": ["sleep", "600"]}],
 }
+ERROR_ACTION = {"eventType": "ERROR", "eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "reason": "RESOURCE:FARGATE"}
 FAULT = {
     "what": "event",
     "detail-type": "ECS Service Action",
     "resources": [f"arn:aws:ecs:ap-northeast-1:{ACCOUNT}:service/default/web"],
-    "detail": {"eventType": "ERROR", "eventName": "SERVICE_TASK_PLACEMENT_FAILURE", "reason": "RESOURCE:FARGATE"},
+    "detail": ERROR_ACTION,
 }
 
 pytestmark = pytest.mark.timeout(300)
@@ -289,14 +290,14 @@ async def test_a_service_action_of_kind_error_reaches_the_topic_and_who_listens(
     await terminal.ok(f"aws sns subscribe --topic-arn {topic} --protocol sqs --notification-endpoint {queue}")
     await terminal.ok(f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint night@example.com")
     for kind in ("INFO", "WARN", "ERROR"):
-        answer = await put_in(daemon, FAULT | {"detail": FAULT["detail"] | {"eventType": kind}})  # type: ignore[operator]  # a dict
+        answer = await put_in(daemon, FAULT | {"detail": ERROR_ACTION | {"eventType": kind}})
     warned, failed = sorted((json.loads(body) for body in await terminal.received(url, 2)), key=lambda body: "ERROR" in body["Message"])
     assert '"eventType":"WARN"' in warned["Message"]
     assert (failed["Type"], failed["TopicArn"]) == ("Notification", topic)
     assert failed["Message"] == await journal_of(daemon, answer["id"])
     event = json.loads(failed["Message"])
     assert (event["source"], event["account"], event["region"], event["time"]) == ("aws.ecs", ACCOUNT, "ap-northeast-1", answer["time"])
-    assert event["detail"] == FAULT["detail"] | {  # type: ignore[operator]  # a dict
+    assert event["detail"] == ERROR_ACTION | {
         "clusterArn": f"arn:aws:ecs:ap-northeast-1:{ACCOUNT}:cluster/default", "createdAt": event["detail"]["createdAt"],
     }  # fmt: skip
     await terminal.told("task-start-failures · NOT DELIVERED · RESOLVED")

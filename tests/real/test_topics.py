@@ -1,10 +1,6 @@
 """Topics of the neighbours' real process: who subscribes hears each message once, also over a new life of the process."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,9 @@ from hinoban.engine.neighbours.ask import Ask
 from hinoban.engine.neighbours.process import Neighbours
 from hinoban.engine.neighbours.wire import Mail
 from hinoban.store.database import Database
+from tests.real.daemon_support import until
+from tests.real.seed_support import Receiver
+from tests.real.seed_support import receiver as receiver
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -54,46 +53,7 @@ class Street:
         self.database.close()
 
 
-class Hook:
-    """An HTTP subscriber on loopback."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, str], str]] = []
-        heard = self.heard
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                heard.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *said: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-    yield made
-    made.close()
-
-
-async def until(done: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not done():
-            await asyncio.sleep(0.02)
-
-
-async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path: Path, hook: Hook) -> None:
+async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path: Path, receiver: Receiver) -> None:
     street = Street(tmp_path)
     topic = (await street.ask("sns", "CreateTopic", Name="alerts"))["TopicArn"]
     (plain_url, plain_arn), (raw_url, raw_arn), (_, gone_arn) = [await street.queue(name) for name in ("plain", "raw", "gone")]
@@ -101,8 +61,8 @@ async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path
         ("sqs", gone_arn, {}),
         ("sqs", plain_arn, {}),
         ("sqs", raw_arn, {"RawMessageDelivery": "true"}),
-        ("http", f"{hook.url}/plain", {}),
-        ("http", f"{hook.url}/raw", {"RawMessageDelivery": "true"}),
+        ("http", f"{receiver.base}/plain", {}),
+        ("http", f"{receiver.base}/raw", {"RawMessageDelivery": "true"}),
         ("email", "night@example.com", {}),
         ("email-json", "robot@example.com", {}),
         ("email", "nobody@example.com", {"FilterPolicy": '{"severity":["low"]}'}),
@@ -124,7 +84,7 @@ async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path
     await street.ask("sqs", "DeleteQueue", QueueUrl=plain_url.replace("plain", "gone"))
     severity = {"severity": {"DataType": "String", "StringValue": "high"}}
     published = await street.ask("sns", "Publish", TopicArn=topic, Message="it burns ü", Subject="Fire", MessageAttributes=severity)
-    await until(lambda: len(hook.heard) == 2 and len(street.mails) == 2)
+    await until(lambda: len(receiver.heard) == 2 and len(street.mails) == 2, "each is told")
 
     (enveloped,) = await street.received(plain_url)
     envelope = json.loads(enveloped["Body"])
@@ -132,7 +92,7 @@ async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path
     (raw,) = await street.received(raw_url)
     assert (raw["Body"], raw["MessageAttributes"]) == ("it burns ü", severity)
 
-    by_path = {path: (headers, body) for path, headers, body in hook.heard}
+    by_path = {path: (headers, body) for path, headers, body in receiver.heard}
     headers, body = by_path["/plain"]
     posted = json.loads(body)
     assert list(posted)[:5] == ["Type", "MessageId", "TopicArn", "Subject", "Message"]
@@ -153,7 +113,7 @@ async def test_queues_endpoints_and_readers_of_mail_hear_a_message_once(tmp_path
     (again,) = await street.received(raw_url)
     assert again["MessageId"] == raw["MessageId"]
     await street.ask("sns", "Publish", TopicArn=topic, Message="{}", Subject="second", MessageAttributes=severity)
-    await until(lambda: len(street.mails) == 2)
+    await until(lambda: len(street.mails) == 2, "each is told")
     # Nothing of the first life was sent again.
     assert {mail.subject for mail in street.mails} == {"second"}
     assert len(await street.received(raw_url)) == 2
@@ -175,7 +135,7 @@ async def test_nobody_is_forgotten_on_a_second_page(tmp_path: Path) -> None:
     second = await street.ask("sns", "ListSubscriptionsByTopic", TopicArn=topic, NextToken=first["NextToken"])
     assert (len(first["Subscriptions"]), len(second["Subscriptions"])) == (100, 3)
     await street.ask("sns", "Publish", TopicArn=topic, Message="all of you")
-    await until(lambda: len(street.mails) == 103)
+    await until(lambda: len(street.mails) == 103, "each is told")
     assert len({mail.to for mail in street.mails}) == 103
     assert {mail.subject for mail in street.mails} == {"AWS Notification Message"}
     await street.close()

@@ -4,8 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from hinoban.aws import models
-from hinoban.aws.call import Call, Caller
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import FakeClock
 from hinoban.base.ids import SeededIds
@@ -16,9 +14,8 @@ from hinoban.engine.events.router import Router
 from hinoban.engine.events.state import EventsState
 from hinoban.engine.events.targets.queue import Delivery
 from hinoban.store.database import Database
-from tests.support.shapes import check_answer, check_error
+from tests.support.asking import ACCOUNT, ask
 
-ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
 ARN = f"arn:aws:events:{REGION}:{ACCOUNT}"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
@@ -72,26 +69,7 @@ class Hall:
 
     def ask(self, operation: str, *, region: str = REGION, **params: Any) -> dict[str, Any]:
         """The answer, held against botocore's model; AwsError where it is refused."""
-        found = models.service("events").operation(operation)
-        assert found is not None
-        call = Call(
-            service="events",
-            operation=operation,
-            region=region,
-            account=ACCOUNT,
-            request_id="r",
-            now=self.clock.now(),
-            caller=Caller("AKID", f"arn:aws:iam::{ACCOUNT}:user/u", "IAMUser"),
-            source_ip="127.0.0.1",
-            user_agent="test",
-        )
-        try:
-            answer = self.operations[operation](call, found.check(params))
-        except AwsError as error:
-            check_error("events", operation, error.code)
-            raise
-        check_answer("events", operation, answer)
-        return answer
+        return ask(self.operations, "events", operation, region, self.clock.now(), params)
 
     def refused(self, operation: str, **params: Any) -> tuple[str, str]:
         """Code and text of the error that the call must have."""

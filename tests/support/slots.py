@@ -6,9 +6,6 @@ from typing import Any
 
 import msgspec
 
-from hinoban.aws import models
-from hinoban.aws.call import Call, Caller
-from hinoban.aws.errors import AwsError
 from hinoban.base.clock import FakeClock
 from hinoban.base.ids import SeededIds
 from hinoban.engine import journal as journal_room
@@ -24,9 +21,8 @@ from hinoban.engine.schedules.api import Scheduler
 from hinoban.engine.schedules.slots import Slots
 from hinoban.engine.schedules.state import SchedulerState
 from hinoban.store.database import Database
-from tests.support.shapes import check_answer, check_error
+from tests.support.asking import ACCOUNT, ask
 
-ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
 CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/batch"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
@@ -109,26 +105,7 @@ class House:
 
     def ask(self, operation: str, *, region: str = REGION, **params: Any) -> dict[str, Any]:
         """One API call: checked, handled, and its answer held against the model."""
-        model = models.service("scheduler").operation(operation)
-        assert model is not None
-        call = Call(
-            service="scheduler",
-            operation=operation,
-            region=region,
-            account=ACCOUNT,
-            request_id="r",
-            now=self.clock.now(),
-            caller=Caller("AKID", f"arn:aws:iam::{ACCOUNT}:user/hinoban", "IAMUser"),
-            source_ip="127.0.0.1",
-            user_agent="test",
-        )
-        try:
-            answer = self.operations[operation](call, model.check(params))
-        except AwsError as error:
-            check_error("scheduler", operation, error.code)
-            raise
-        check_answer("scheduler", operation, answer)
-        return answer
+        return ask(self.operations, "scheduler", operation, region, self.clock.now(), params)
 
     def create(self, name: str = "nightly", expression: str = "rate(1 hour)", **params: Any) -> str:
         """CreateSchedule with an ECS target; answers the ARN."""

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from hinoban.base.clock import FakeClock
 from hinoban.web import engine_api, watch_api
 
@@ -24,10 +26,10 @@ def test_every_request_of_the_page_is_answered_and_no_other() -> None:
     shown = {(method, path.replace("ID", "{id}")) for method, path in rows}
     apps = watch_api.create(ANY, FakeClock()), engine_api.create(ANY, LookupError, ANY, ANY, ANY, ANY, ANY, ANY)
     answered = {
-        (method, route.path.removeprefix("/_hinoban/v1/"))  # type: ignore[attr-defined]  # each is a Route
+        (method, route.path.removeprefix("/_hinoban/v1/"))
         for app in apps
         for route in app.routes
-        if "rest:path" not in route.path  # type: ignore[attr-defined]
-        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+        if isinstance(route, Route) and "rest:path" not in route.path
+        for method in (route.methods or set()) - {"HEAD"}
     }
     assert shown - {("GET", "/health")} == answered

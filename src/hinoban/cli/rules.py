@@ -18,6 +18,7 @@ from hinoban.cli.shell import (
     PortOption,
     Shell,
     StateOption,
+    labelled,
     print_json,
     print_line,
     print_table,
@@ -169,18 +170,21 @@ def details(found: Row, zone: ZoneInfo) -> list[str]:
             " · ".join((rule["name"], rule["region"], f"bus {rule['bus']}", rule["state"], f"matched {rule['matched']}"))
             + (f" · {failed} failed" if failed else "")
         )
-        lines.append(_line("Looks", looks_for(rule)))
-        lines += [_line("Pattern", rule["pattern"])] if rule["pattern"] else []
-        lines += [_line("Schedule", f"{rule['schedule']} UTC")] if rule["schedule"] else []
+        lines.append(labelled("Looks", looks_for(rule)))
+        lines += [labelled("Pattern", rule["pattern"])] if rule["pattern"] else []
+        lines += [labelled("Schedule", f"{rule['schedule']} UTC")] if rule["schedule"] else []
         for target in rule["targets"]:
-            lines.append(_line("Target", f"{target['id']} · {place(target['arn'])} · {_counted(target)}"))
+            lines.append(labelled("Target", f"{target['id']} · {place(target['arn'])} · {_counted(target)}"))
             lines += _failure(target, zone)
-        lines += [_line("Target", "none: what it matches goes nowhere")] if not rule["targets"] else []
+        lines += [labelled("Target", "none: what it matches goes nowhere")] if not rule["targets"] else []
         if rule["sees_only_services"]:
-            lines += [_line("Blind", f"It {BLIND} This pattern would see them; refused launches only while a trail logs:"), _pattern(found)]
+            lines += [
+                labelled("Blind", f"It {BLIND} This pattern would see them; refused launches only while a trail logs:"),
+                _pattern(found),
+            ]
     for one in found["schedules"]:
         lines.append(" · ".join((label(one), one["region"], "schedule", _counted(one))))
-        lines += [_line("Target", place(one["target"])), *_failure(one, zone)]
+        lines += [labelled("Target", place(one["target"])), *_failure(one, zone)]
     return lines
 
 
@@ -282,10 +286,10 @@ def _failure(counted: Row, zone: ZoneInfo) -> list[str]:
     if failure is None:
         return []
     well = "" if counted["failing"] else " It is delivered again."
-    lines = [_line("Failed", f"{local_day_time(parse_iso(failure['at']), zone)}: {failure['why']}.{well}")]
+    lines = [labelled("Failed", f"{local_day_time(parse_iso(failure['at']), zone)}: {failure['why']}.{well}")]
     message = failure["message"] if failure["message"] != failure["why"] else ""
-    lines.append(_line("Said", ": ".join(text for text in (failure["code"], message) if text)))
-    return lines + ([_line("Next", failure["repair"])] if failure["repair"] and counted["failing"] else [])
+    lines.append(labelled("Said", ": ".join(text for text in (failure["code"], message) if text)))
+    return lines + ([labelled("Next", failure["repair"])] if failure["repair"] and counted["failing"] else [])
 
 
 def _failures(rule: Row) -> int:
@@ -321,10 +325,6 @@ def _service(arn: str) -> str:
         return arns.parse(arn).service
     except ValueError:
         return ""
-
-
-def _line(name: str, text: str) -> str:
-    return f"{name:<9}{text}"
 
 
 def _of_region(answer: Row, region: str | None) -> Row:

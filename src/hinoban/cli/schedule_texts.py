@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.units import local_day_time, parse_iso
+from hinoban.cli.shell import labelled
 
 EXIT_COLUMN = 121
 """Where the exit word stands in the first line."""
@@ -53,15 +54,15 @@ def story(answer: Row, name: str) -> list[str]:
     for one in answer["list"]:
         starts = f" · starts {', '.join(one['families'])}" if one["families"] else ""
         lines.append(f"{one['name']} · {one['kind']} · {one['region']} · {one['state']} · {_rhythm(one)}{starts}")
-        lines += [_line("Problem", one["problem"])] if one["problem"] else []
+        lines += [labelled("Problem", one["problem"])] if one["problem"] else []
         for lost in (lost for lost in answer["lost"] if lost["region"] == one["region"] and lost["kind"] == one["kind"]):
-            lines.append(_line("Lost", f"{_when(lost['slot'], zone)} {zone_name(zone, lost['slot'])} · {_verdict(lost)}"))
-            lines.append(_line("Hops", " · ".join(f"{hop} {lost['hops'][hop]}" for hop in _HOPS)))
+            lines.append(labelled("Lost", f"{_when(lost['slot'], zone)} {zone_name(zone, lost['slot'])} · {_verdict(lost)}"))
+            lines.append(labelled("Hops", " · ".join(f"{hop} {lost['hops'][hop]}" for hop in _HOPS)))
         last = one["last"]
-        lines.append(_line("Last", f"{local_day_time(parse_iso(last['slot']), zone)} · {last['outcome']}" if last else "unknown"))
-        lines += [_line("Changed", _change(change, zone)) for change in answer["changes"] if change["name"] == name]
+        lines.append(labelled("Last", f"{local_day_time(parse_iso(last['slot']), zone)} · {last['outcome']}" if last else "unknown"))
+        lines += [labelled("Changed", _change(change, zone)) for change in answer["changes"] if change["name"] == name]
         coming = [_when(slot, zone) for slot in one["next"]]
-        lines.append(_line("Next", f"{' · '.join(coming)} {zone_name(zone, one['next'][0])}" if coming else _none_to_come(one)))
+        lines.append(labelled("Next", f"{' · '.join(coming)} {zone_name(zone, one['next'][0])}" if coming else _none_to_come(one)))
     return lines
 
 
@@ -167,7 +168,3 @@ def _many(count: int, noun: str) -> str:
 
 def label(one: Row) -> str:
     return f"{one['group']}/{one['name']}" if one["group"] else str(one["name"])
-
-
-def _line(name: str, text: str) -> str:
-    return f"{name:<9}{text}"

@@ -166,6 +166,11 @@ def print_line(text: str) -> None:
     typer.echo(text)
 
 
+def labelled(label: str, text: str) -> str:
+    """A line of a story; its text begins where those of the other lines do."""
+    return f"{label:<9}{text}"
+
+
 def print_json(value: Any) -> None:
     """Data as indented JSON, to stdout."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

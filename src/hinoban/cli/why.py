@@ -16,6 +16,7 @@ from hinoban.cli.shell import (
     PortOption,
     Shell,
     StateOption,
+    labelled,
     print_json,
     print_line,
     shell_of,
@@ -112,7 +113,7 @@ def _as_ecs_says(task: Task, error: HinobanError) -> dict[str, Any]:
     next_step = f"Ask again: hinoban why {short(task['taskArn'])}"
     labels = [("Cause", cause), ("Said", said), ("Next", next_step)]
     told = {label.lower(): text for label, text in labels if text}
-    lines = [title, *(f"{label:<9}{text}" for label, text in labels if text)]
+    lines = [title, *(labelled(label, text) for label, text in labels if text)]
     return {"title": title, **told, "lines": lines, "task": task["taskArn"], "launch": None, "log": []}
 
 

@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso, iso_minutes, with_local_moments
-from hinoban.watch.by_hand import names_of
 from hinoban.watch.history import queries
-from hinoban.watch.history.book import Known, known_schedules, slots_between
+from hinoban.watch.history.book import Known, known_schedules, names_of, slots_backwards, slots_between
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import caller_words
 from hinoban.watch.notify.wording import short_cause
@@ -36,8 +35,14 @@ def schedules(
         one for one in slots_between(connection, now - since, now) if one.key in keys or (name is None and region in (None, one.region))
     ]
     found = queries.incidents_by_id(connection, {one.incident_id for one in slots if one.incident_id})
-    lost = [one for one in slots if is_lost(one, found.get(one.incident_id or ""))]
-    runs = Counter(_outcome(one, found.get(one.incident_id or "")) for one in slots if one not in lost)
+    lost: list[Slot] = []
+    runs: Counter[str] = Counter()
+    for one in slots:
+        incident = found.get(one.incident_id or "")
+        if is_lost(one, incident):
+            lost.append(one)
+        else:
+            runs[_outcome(one, incident)] += 1
     last = {one.key: one for one in slots}
     return {
         "account": known[0].schedule.account if known else None,
@@ -64,24 +69,24 @@ def is_lost(slot: Slot, incident: Incident | None) -> bool:
 
 def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
     """The slot of `NAME@TIME`; TIME is a moment of ISO 8601, or HH:MM of the last day that had one. HinobanError where there is none."""
-    found = slots_between(connection, 0.0, float("inf"), name) if "T" in time else _recent(connection, name)
-    wanted: list[Slot] = []
+    zone = ZoneInfo(tz)
     try:
         moment = datetime.fromisoformat(time) if "T" in time or "-" in time else None
     except ValueError:
         moment = None
     if moment is not None:
-        at = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(tz))).timestamp()
-        wanted = [one for one in found if one.at == at]
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+        wanted = next(iter(slots_between(connection, at - 0.5, at + 0.5, name)), None)
     else:
-        wanted = [one for one in found if datetime.fromtimestamp(one.at, ZoneInfo(tz)).strftime("%H:%M") == time]
-    if not wanted:
+        past = slots_backwards(connection, name)
+        wanted = next((one for one in past if datetime.fromtimestamp(one.at, zone).strftime("%H:%M") == time), None)
+    if wanted is None:
         raise HinobanError(
             f"No run of {name!r} at {time} is known",
             "the watch keeps the slots that it saw come due",
             "See them: hinoban schedules --since 7d",
         )
-    return wanted[-1]
+    return wanted
 
 
 def stopped_by(connection: Connection, name: str, time: str, tz: str) -> Incident | None:
@@ -106,10 +111,6 @@ def _change(change: Incident) -> dict[str, Any]:
     finding = change.finding
     what = " and ".join(finding.facts.get("change") or (change.verdict.lower(),))
     return {"name": finding.facts.get("schedule"), "what": what, "at": iso(finding.at), "by": caller_words(finding.facts.get("by"))}
-
-
-def _recent(connection: Connection, name: str) -> list[Slot]:
-    return slots_between(connection, 0.0, float("inf"), name)
 
 
 def _named(known: Sequence[Known], name: str) -> list[Known]:

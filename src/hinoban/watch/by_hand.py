@@ -17,7 +17,7 @@ from hinoban.watch.allow import EVERYTHING, run_task_command
 from hinoban.watch.config import RetryRule
 from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot
-from hinoban.watch.history.book import Known, slots_between
+from hinoban.watch.history.book import Known, names_of, slots_between
 from hinoban.watch.model import Attempt, Incident
 from hinoban.watch.pipeline import Pipeline, waiting
 from hinoban.watch.retry_row import Retry
@@ -201,10 +201,3 @@ class ByHand:
                 f"{known.schedule.name} cannot be run by hand", known.schedule.problem or "its request is not known", "aws ecs run-task"
             )
         return request
-
-
-def names_of(known: Known) -> set[str]:
-    """What a schedule may be called: by its name, its group and name, its ARN, each with its target behind `#` where it has several."""
-    one = known.schedule
-    plain = {one.name, one.arn, *([f"{one.group}/{one.name}"] if one.group else [])}
-    return plain | {f"{name}#{one.target_id}" for name in plain}

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.watch.detect.overlap import Live, overlapping
+from hinoban.watch.detect.overlap import Live
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import change_started
 from hinoban.watch.model import Launch, TaskChange
@@ -14,30 +14,33 @@ MOST = 20
 """So many of a family at once are no mistake but a fan-out: who started each is not looked up any more."""
 
 
+_SWEEP = 10_000
+
+
 class LiveTasks:
     """Tasks from their first event to their last."""
 
     def __init__(self) -> None:
         self._families: dict[_Family, dict[str, Live]] = {}
         self._callers: dict[str, Launch] = {}
+        self._sweep_at = _SWEEP
 
     def launched(self, launch: Launch) -> None:
         """Remember who launched, for as long as its tasks live."""
         for arn in launch.task_arns:
             self._callers[arn] = launch
-        if len(self._callers) > 10_000:
+        if len(self._callers) > self._sweep_at:
             living = {arn for tasks in self._families.values() for arn in tasks}
             self._callers = {arn: one for arn, one in self._callers.items() if arn in living}
+            self._sweep_at = max(_SWEEP, 2 * len(self._callers))
 
     def restore(self, change: TaskChange) -> None:
         """Take up a task that was open when the watch ended."""
         if change.detail.get("lastStatus") == "RUNNING" and not change.service_owned:
             self._families.setdefault(_family(change), {})[change.task_arn] = _live(change)
 
-    def seen(
-        self, connection: Connection, change: TaskChange, *, scheduled: bool, beside: frozenset[str] = frozenset()
-    ) -> tuple[Live, Live] | None:
-        """Take in a task's news; (newer, older) where it has begun to run beside another and should not. `beside` are meant to."""
+    def seen(self, connection: Connection, change: TaskChange) -> tuple[Live, list[Live]] | None:
+        """Take in a task's news; where it has just begun to run beside others of its family, itself and all of them."""
         if change.service_owned:
             return None
         tasks = self._families.setdefault(_family(change), {})
@@ -51,14 +54,12 @@ class LiveTasks:
             return None
         if status != "RUNNING" or change.task_arn in tasks:
             return None
-        mine = tasks[change.task_arn] = _live(change)
+        tasks[change.task_arn] = _live(change)
         if len(tasks) < 2 or len(tasks) > MOST:
             return None
         for arn, one in list(tasks.items()):
             tasks[arn] = self._with_caller(connection, one, change.family)
-        mine = tasks[change.task_arn]
-        older = overlapping(mine, [one for one in tasks.values() if one.arn not in beside], scheduled=scheduled)
-        return (mine, older) if older is not None else None
+        return tasks[change.task_arn], list(tasks.values())
 
     def _with_caller(self, connection: Connection, one: Live, family: str) -> Live:
         if one.launch_id is not None:

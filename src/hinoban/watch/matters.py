@@ -7,23 +7,18 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from hinoban.base.clock import SECONDS
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
 from hinoban.watch.detect.delivery import delivery, end_of, subject_of
-from hinoban.watch.detect.overlap import overlap
+from hinoban.watch.detect.overlap import Live, overlap, overlapping
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.live import LiveTasks
 from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange
 from hinoban.watch.policies import Policies
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
-
-TOGETHER = 10 * SECONDS
-"""RunTask's record and the engine's line on the delivery that it ended are written in one turn."""
 
 
 class Opens(Protocol):
@@ -65,28 +60,33 @@ class Matters:
             if known is not None and known.state != "resolved":
                 self._ledger.put(connection, incidents.resolved(known, known.verdict, end_of(news), now), now)
         elif known is None:
-            if not self._told_as_launch(connection, finding):
+            if not self._told_as_launch(connection, news):
                 self._open(connection, finding, None, now)
         elif known.state == "resolved" or (known.state == "open" and known.finding.explanation.next != finding.explanation.next):
             self._ledger.put(connection, incidents.again(known, finding, now), now)
 
-    def _told_as_launch(self, connection: Connection, finding: Finding) -> bool:
+    def _told_as_launch(self, connection: Connection, news: DeliveryNews) -> bool:
         """Whether what RunTask answered to a rule's target is an incident already, of the launch: one cause, one incident."""
-        said = finding.explanation.said
-        return any(
-            one.finding.detector in NOT_STARTED and one.finding.launch_id is not None and one.finding.explanation.said[0] in said[0]
-            for one in self._ledger.open_incidents(connection).values()
-            if said and one.finding.explanation.said and one.finding.region == finding.region and finding.at - one.finding.at <= TOGETHER
-        )
+        token = news.detail.get("token")
+        return any(one.finding.facts.get("client_token") == token for one in self._ledger.open_incidents(connection).values() if token)
 
     def task(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
         """Two runs of a family at once, and the end of it. A slot's tasks are meant to run beside each other, as many as it asked for."""
+        if (found := self.live.seen(connection, change)) is not None:
+            self._beside(connection, change, slot, *found, now)
+        if change.finished:
+            for incident in self._ledger.open_of_family(connection, change.family):
+                pair = (incident.finding.task_arn, incident.finding.facts.get("older"))
+                if incident.finding.detector == "overlap" and change.task_arn in pair:
+                    words = f"Task {change.task_arn.rpartition('/')[2][:8]} ended at {clock_time(change.at, self._zone)}."
+                    self._ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
+
+    def _beside(self, connection: Connection, change: TaskChange, slot: Slot | None, newer: Live, all_: list[Live], now: float) -> None:
         policy = self._policies.overlap(change)
+        meant = slot.tasks if slot is not None and len(slot.tasks) <= slot.count else ()
         scheduled = policy is not None or self._timetable.starts(connection, change)
-        beside = frozenset(slot.tasks) if slot is not None and len(slot.tasks) <= slot.count else frozenset()
-        found = self.live.seen(connection, change, scheduled=scheduled, beside=beside)
-        if found is not None:
-            newer, older = found
+        older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
+        if older is not None:
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
             finding = overlap(change, newer, older, self._timetable.when, stopping)
             known = [one for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
@@ -94,12 +94,6 @@ class Matters:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
                     self._deadlines.again(_name_of(stopping), "end", now)
-        if change.finished:
-            for incident in self._ledger.open_of_family(connection, change.family):
-                pair = (incident.finding.task_arn, incident.finding.facts.get("older"))
-                if incident.finding.detector == "overlap" and change.task_arn in pair:
-                    words = f"Task {change.task_arn.rpartition('/')[2][:8]} ended at {clock_time(change.at, self._zone)}."
-                    self._ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
 
 
 def _name_of(arn: str) -> Name:

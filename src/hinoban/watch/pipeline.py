@@ -219,12 +219,14 @@ class Pipeline:
         self.ledger.put(connection, step, now)
 
     def _ended(self, connection: Connection, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float) -> None:
+        # A good end concerns open incidents only, and those are in memory: no read, and no name made, for each task that ends well.
+        if finding is None and not self.ledger.open_incidents(connection):
+            return
         named = incidents.incident_id(f"task:{change.task_arn}")
         if slot is not None and finding is not None:
             finding, _ = self.timetable.about(connection, finding, slot, now)
         if slot is not None and self.ledger.open_incidents(connection).get(named) is None:
             named = incidents.incident_id(slot.subject)
-        # A good end concerns open incidents only, and those are in memory: no read for each task that ends well.
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
         stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
         if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
@@ -252,7 +254,7 @@ class Pipeline:
             self._refused(connection, finding, launch, slot, now)
         if slot is not None and slot.tasks and slot.incident_id is not None:
             self.timetable.late(connection, slot, now)
-        for arn in launch.task_arns:
+        for arn in launch.task_arns if self.ledger.open_incidents(connection) else ():
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
             known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
             if known is not None and known.finding.detector in NOT_STARTED and not self.ledger.retries_of(connection, known.id):

@@ -59,7 +59,7 @@ class Timetable:
         self.joins = Joins(book, self._phase)
         self._next: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
-        self._families: set[tuple[str, str, str]] = set()
+        self._families: dict[tuple[str, str, str], list[Schedule]] = {}
         self._family_changes = -1
 
     # What is due -----------------------------------------------------------------------------------------------------------------------
@@ -72,8 +72,11 @@ class Timetable:
         self._make_due(connection, self._come_due(connection, now), now)
         overdue = self.book.overdue(connection, now)
         if sure:
-            for key in dict.fromkeys(one.key for one in overdue):
-                self._judge(connection, [one for one in overdue if one.key == key], now)
+            by_key: dict[str, list[Slot]] = {}
+            for one in overdue:
+                by_key.setdefault(one.key, []).append(one)
+            for several in by_key.values():
+                self._judge(connection, several, now)
         else:
             for one in overdue:
                 self.book.again(one)
@@ -172,7 +175,7 @@ class Timetable:
             cluster=news.clusters.get(target, ""),
             expression=news.expression,
             timezone=news.timezone,
-            due_by=at + slots.GRACE,
+            due_by=expected.due_by(at),
         )
 
     def _missed(
@@ -290,21 +293,30 @@ class Timetable:
         kind, _, name = doing.subject.partition("/")
         if kind in ("rule", "schedule"):
             return {(doing.region, doing.subject)}
-        found = set()
-        for known in self.book.schedules(connection).values():
-            one = known.schedule
-            touched = {"definition": one.family == name.partition(":")[0], "cluster": one.cluster == name, "group": one.group == name}
-            if one.region == doing.region and touched.get(kind):
-                found.add((one.region, f"rule/{one.name}" if one.kind == "rule" else f"schedule/{one.group or 'default'}/{one.name}"))
-        return found
+        if kind == "definition":
+            touched = self._starting(connection).get((doing.account, doing.region, name.partition(":")[0]), [])
+        else:
+            every = (known.schedule for known in self.book.schedules(connection).values())
+            touched = [one for one in every if (one.cluster if kind == "cluster" else one.group) == name]
+        return {
+            (one.region, f"rule/{one.name}" if one.kind == "rule" else f"schedule/{one.group or 'default'}/{one.name}")
+            for one in touched
+            if one.region == doing.region
+        }
 
     def starts(self, connection: Connection, change: TaskChange) -> bool:
         """Whether a schedule starts tasks of this family."""
+        return (change.account, change.region, change.family) in self._starting(connection)
+
+    def _starting(self, connection: Connection) -> dict[tuple[str, str, str], list[Schedule]]:
+        """The schedules by the family that they start: many definitions are registered, and few concern any."""
         known = self.book.schedules(connection)
         if self._family_changes != self.book.changes:
-            self._families = {(one.schedule.account, one.schedule.region, one.schedule.family) for one in known.values()}
+            self._families = {}
+            for one in (each.schedule for each in known.values()):
+                self._families.setdefault((one.account, one.region, one.family), []).append(one)
             self._family_changes = self.book.changes
-        return (change.account, change.region, change.family) in self._families
+        return self._families
 
     @property
     def when(self) -> Callable[[float], str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
-from hinoban.watch.config import Policy, WatchConfig
+from hinoban.watch.config import CatchUp, Policy, WatchConfig
 from hinoban.watch.schedules.slot import hops
 from tests.unit.watch.ledgers import DUE, add_rule, fired, incidents, launch, missed, slots, task, until
 from tests.unit.watch.samples import task_arn
@@ -164,8 +164,8 @@ async def test_slots_that_the_engine_slept_through_are_one_incident_and_none_is_
 
 
 @pytest.mark.parametrize(("catch_up", "launched"), [("last", 1), ("all", 3)])
-async def test_a_policy_makes_up_for_the_last_or_for_all(tmp_path: Path, catch_up: str, launched: int) -> None:
-    policy = Policy(match={"hinoban": {"family": ["close"]}}, catch_up=catch_up)  # type: ignore[arg-type]  # parametrized
+async def test_a_policy_makes_up_for_the_last_or_for_all(tmp_path: Path, catch_up: CatchUp, launched: int) -> None:
+    policy = Policy(match={"hinoban": {"family": ["close"]}}, catch_up=catch_up)
     world = World(tmp_path, WatchConfig(policies=(policy,)))
     add_rule(world, "close", "cron(0 * * * ? *)")
     await until(world, DUE - 1)

@@ -7,7 +7,7 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.engine.logs import errors
 from hinoban.engine.logs.state import Group, State
-from hinoban.engine.logs.tokens import name_token, parse_name_token
+from hinoban.engine.logs.tokens import name_token, parse_after
 
 PAGE = 50
 
@@ -58,7 +58,7 @@ class GroupOperations:
         """Groups by name. `logGroupNamePattern` is a part of the name in any case; it excludes the prefix."""
         if "logGroupNamePrefix" in params and "logGroupNamePattern" in params:
             raise errors.invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
-        after = _after(params)
+        after = parse_after(params)
         limit = params.get("limit", PAGE)
         found = [name for name in self._matching(call.region, params) if after is None or name > after]
         page = found[:limit]
@@ -126,12 +126,3 @@ def _name(identifier: str) -> str:
     if kind != "log-group" or not name or ":" in name:
         raise errors.invalid("The log group identifier must be a log group name, or its ARN without a trailing :*.")
     return name
-
-
-def _after(params: Params) -> str | None:
-    if "nextToken" not in params:
-        return None
-    parts = parse_name_token(params["nextToken"])
-    if parts is None or len(parts) != 1 or not isinstance(parts[0], str):
-        raise errors.invalid_token()
-    return parts[0]

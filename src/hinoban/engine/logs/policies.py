@@ -11,7 +11,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.aws.iam_match import BadPolicy, parse
 from hinoban.engine.logs import errors
 from hinoban.engine.logs.state import State
-from hinoban.engine.logs.tokens import name_token, parse_name_token
+from hinoban.engine.logs.tokens import name_token, parse_after
 from hinoban.store.database import Database, Table
 
 MIGRATION = """
@@ -95,7 +95,7 @@ class Policies:
         """The account's policies by name; those of log groups by ARN, or of the one asked for."""
         arn = params.get("resourceArn")
         wanted = (call.region, params.get("policyScope", RESOURCE if arn is not None else ACCOUNT))
-        after = _after(params)
+        after = parse_after(params)
         found = sorted(
             key
             for key in self._policies
@@ -162,12 +162,3 @@ def _described(policy: ResourcePolicy) -> Result:
 
 def _bare(arn: str) -> str:
     return arn.removesuffix(":*")
-
-
-def _after(params: Params) -> str | None:
-    if "nextToken" not in params:
-        return None
-    parts = parse_name_token(params["nextToken"])
-    if parts is None or len(parts) != 1 or not isinstance(parts[0], str):
-        raise errors.invalid_token()
-    return parts[0]

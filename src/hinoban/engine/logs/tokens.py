@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from hinoban.aws.call import Params
+from hinoban.engine.logs import errors
 from hinoban.engine.logs.merge import Key
 
 _TOKEN = re.compile(r"([fb])/(\d{28})(\d{28})/s")
@@ -61,6 +63,16 @@ def parse_name_token(token: str) -> tuple[int | str, ...] | None:
         return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[int | str, ...])
     except (ValueError, msgspec.DecodeError):
         return None
+
+
+def parse_after(params: Params) -> str | None:
+    """The name behind which a Describe goes on, by its `nextToken`; None without one. AwsError where the token is not ours."""
+    if "nextToken" not in params:
+        return None
+    parts = parse_name_token(params["nextToken"])
+    if parts is None or len(parts) != 1 or not isinstance(parts[0], str):
+        raise errors.invalid_token()
+    return parts[0]
 
 
 def _pack(value: object) -> str:

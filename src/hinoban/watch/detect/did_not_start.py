@@ -26,6 +26,7 @@ def _refused(launch: Launch) -> Finding | None:
         "refused": launch.refused,
         "launched": list(launch.task_arns) or None,
         "error_code": launch.error_code,
+        "client_token": launch.token,
     }
     return about_launch(launch, "did_not_start", VERDICT, explanation, facts=facts)
 

@@ -20,26 +20,24 @@ def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, 
     launched may be made up for by Hinoban itself.
     """
     certain = slot.fired == "NO"
-    several = count > 1 and until is not None
+    last = until if count > 1 else None
     kind = "rule" if slot.kind == "rule" else "schedule"
     if certain:
-        what = f"None of its {count} runs fired" if several else "It did not fire"
+        what = f"None of its {count} runs fired" if last is not None else "It did not fire"
         cause = f"{what}: {with_local_moments(slot.reason, ZoneInfo(zone)) or 'the reason is not known'}."
     elif slot.fired == "ok":
         cause = f"The {kind} fired, but no RunTask of it was seen by {shown}."
     else:
         cause = f"Nothing shows that the {kind} fired: no RunTask of it was seen by {shown}. Not certain: its record may have been lost."
     following = f"Run it now, if that is not too late for it: {run_it(slot.name, slot.at, zone)}"
-    if several:
-        following = f"Run the last one: {run_it(slot.name, until.at, zone)}"  # type: ignore[union-attr]  # several means until
+    if last is not None:
+        following = f"Run the last one: {run_it(slot.name, last.at, zone)}"
     if not certain:
         following = f"Look for it: hinoban ps -a --family {slot.family}      else: {run_it(slot.name, slot.at, zone)}"
-    if several and not certain:
+    if last is not None and not certain:
         cause = f"Nothing was seen of {count} runs in a row: no RunTask of them by {shown}. Not certain: their records may have been lost."
     explanation = Explanation(code="missed_run" if certain else "no_evidence", cause=cause, next=following, said=(), retryable=certain)
-    facts = {"count": count, "last_due_at": until.at if until is not None else None} if several else {}
-    finding = about_slot(
-        slot, DID_NOT_RUN, explanation, at=slot.at, facts={name: value for name, value in facts.items() if value is not None}
-    )
+    facts = {"count": count, "last_due_at": last.at} if last is not None else {}
+    finding = about_slot(slot, DID_NOT_RUN, explanation, at=slot.at, facts=facts)
     # Slots that were lost together are another matter than the first of them, which may be made up for alone.
-    return msgspec.structs.replace(finding, subject=f"slots:{slot.key}:{iso_seconds(slot.at)}") if several else finding
+    return msgspec.structs.replace(finding, subject=f"slots:{slot.key}:{iso_seconds(slot.at)}") if last is not None else finding

@@ -4,7 +4,7 @@ Everything runs inside the caller's transaction; after a failed one call `forget
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that did not fit the phase, or from which it is yet to be learned."""
     gone_at: float | None = None
     dead: str = ""
+
+
+def names_of(known: Known) -> set[str]:
+    """What a schedule may be called: by its name, its group and name, its ARN, each with its target behind `#` where it has several."""
+    one = known.schedule
+    plain = {one.name, one.arn, *([f"{one.group}/{one.name}"] if one.group else [])}
+    return plain | {f"{name}#{one.target_id}" for name in plain}
 
 
 _known = msgspec.json.Decoder(Known).decode
@@ -265,6 +272,12 @@ def slots_between(connection: Connection, since: float, until: float, name: str 
     if name is not None:
         found = found.where(slots.c.name == name)
     return [_slot(value) for value in connection.execute(found).scalars()]
+
+
+def slots_backwards(connection: Connection, name: str) -> Iterator[Slot]:
+    """The slots of a schedule's name, the latest first, read as far as they are asked for."""
+    found = select(slots.c.value).where(slots.c.name == name).order_by(slots.c.at.desc()).execution_options(yield_per=100)
+    yield from map(_slot, connection.execute(found).scalars())
 
 
 def known_schedules(connection: Connection) -> list[Known]:

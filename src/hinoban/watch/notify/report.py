@@ -31,7 +31,7 @@ from hinoban.watch.notify.wording import (
 from hinoban.watch.schedules.slot import hops_line
 
 MAX_LINES = 12
-_SHOWS_HOPS = NOT_STARTED | {"missed_run", "schedule_changed", "dead_schedule"}
+_SHOWS_HOPS = NOT_STARTED | {"missed_run", "schedule_changed", "dead_schedule", "delivery_failed"}
 """Where the run was lost is the question; of a run that was there, the task itself tells."""
 UNKNOWN = "unknown"
 

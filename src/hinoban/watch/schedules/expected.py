@@ -118,9 +118,9 @@ def is_over(schedule: Schedule, now: float) -> bool:
     return ended or (once and not slots_near(schedule, now, math.inf))
 
 
-def due_by(schedule: Schedule, slot: float, grace: float = GRACE) -> float:
+def due_by(slot: float, window_seconds: float = 0.0) -> float:
     """The moment from which on a slot without a run is missed: its flexible window may be used up, and AWS may be late."""
-    return slot + schedule.window_seconds + grace
+    return slot + window_seconds + GRACE
 
 
 def _told(schedule: Schedule) -> float | None:

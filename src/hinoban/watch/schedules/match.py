@@ -1,7 +1,7 @@
 """Which slot a launch or a task is of, where no journal joins them: startedBy, family, cluster and time (facts/eventbridge.md §6.2). PURE.
 
 startedBy is cut to 36 characters, so that two names may look alike; a refused call may lack its parameters (facts/ecs.md §6.7 outcome 3),
-and is then known by the role that called. What several schedules may have launched is told as ambiguous, never guessed in silence.
+and is then known by the role that called. What several schedules may have launched is told of all of them, never guessed in silence.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from hinoban.base.clock import MINUTES, SECONDS
 from hinoban.base.units import parse_iso
 from hinoban.watch.model import Launch, TaskChange
 from hinoban.watch.schedules.expected import GRACE, is_rate, slots_near
-from hinoban.watch.schedules.model import Kind, Match, Schedule
+from hinoban.watch.schedules.model import Kind, Schedule
 
 _CUT = 36  # characters of startedBy
 _EARLY = 1 * SECONDS
@@ -61,9 +61,8 @@ def run_of_task(change: TaskChange) -> Run:
 class Index:
     """Schedules by what their runs show of them. `phases` holds what was learned of rate() schedules by key, and may grow."""
 
-    def __init__(self, schedules: Iterable[Schedule], phases: Mapping[str, float] | None = None, *, grace: float = GRACE) -> None:
-        self._phases = {} if phases is None else phases
-        self._grace = grace
+    def __init__(self, schedules: Iterable[Schedule], phases: Mapping[str, float]) -> None:
+        self._phases = phases
         self._named: dict[tuple[str, str, str, str], list[Schedule]] = {}
         self._roles: dict[tuple[str, Kind, str], list[Schedule]] = {}
         for schedule in sorted(schedules, key=lambda one: one.key):
@@ -71,16 +70,8 @@ class Index:
             if schedule.role:
                 self._roles.setdefault((schedule.region, schedule.kind, schedule.role.rpartition("/")[2]), []).append(schedule)
 
-    def slot_of(self, run: Run) -> Match | None:
-        """The nearest slot at or before the run, within window and grace; None for a run of no schedule's."""
-        found = self.slots_of(run)
-        if not found:
-            return None
-        key, slot = found[0]
-        return Match(key=key, slot=slot, ambiguous=tuple(sorted(key for key, _ in found)) if len(found) > 1 else ())
-
     def slots_of(self, run: Run) -> list[tuple[str, float]]:
-        """(key, slot) of every schedule that may have launched it, the nearest first."""
+        """(key, slot) of every schedule that may have launched it, the nearest first: the slot at or before the run, within window and grace."""
         found = [(schedule.key, slot) for schedule in self.candidates(run) if (slot := self._slot(schedule, run.at)) is not None]
         return sorted(found, key=lambda one: (abs(run.at - one[1]), one[0]))
 
@@ -93,13 +84,8 @@ class Index:
         return ()
 
     def _slot(self, schedule: Schedule, at: float) -> float | None:
-        reach = schedule.window_seconds + self._grace
+        reach = schedule.window_seconds + GRACE
         early = _EARLY_RATE if is_rate(schedule) else _EARLY
         near = slots_near(schedule, at - reach - _TICK, at + early, phase=self._phases.get(schedule.key))
         before = [slot for slot in near if slot <= at]
         return before[-1] if before else near[0] if near else None
-
-
-def slot_of(run: Run, schedules: Iterable[Schedule], phases: Mapping[str, float] | None = None, *, grace: float = GRACE) -> Match | None:
-    """One run's slot; who has many runs makes an Index once."""
-    return Index(schedules, phases, grace=grace).slot_of(run)

@@ -158,14 +158,6 @@ class Dead(msgspec.Struct, frozen=True, kw_only=True):
     """What to do; begins with a verb."""
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """The slot a launch or task belongs to. `ambiguous` holds the keys of all schedules that it may be of, when they are several."""
-
-    key: str
-    slot: float
-    ambiguous: tuple[str, ...] = ()
-
-
 def region_scope(kind: Kind, region: str) -> str:
     """The name of a region's list of rules, or of schedules."""
     return f"{kind}/{region}"

@@ -7,15 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from hinoban.base.clock import MINUTES
 from hinoban.base.units import iso_seconds
+from hinoban.watch.schedules.expected import due_by
 from hinoban.watch.schedules.model import Kind, Schedule
 
 Hop = Literal["ok", "NO", "unknown", "–"]
 State = Literal["waiting", "launched", "running", "done", "failed", "refused", "missed", "recovered", "stopped", "unknown"]
 """`waiting` until its launch is seen; `done`, `failed`, `stopped` are how its tasks ended; `recovered`: a later attempt ended well."""
 
-GRACE = 5 * MINUTES
 LOST = ("failed", "refused", "missed", "stopped", "unknown")
 """The states of a run that did not end well, or of which nobody knows."""
 
@@ -79,7 +78,7 @@ def due(schedule: Schedule, at: float) -> Slot:
         revision=schedule.revision,
         expression=schedule.expression,
         timezone=schedule.timezone,
-        due_by=at + schedule.window_seconds + GRACE,
+        due_by=due_by(at, schedule.window_seconds),
         count=schedule.count,
     )
 
@@ -151,7 +150,7 @@ def hops(slot: Slot) -> dict[str, str]:
     nothing = "unknown" if slot.runtask == "unknown" else "–"
     return {
         "enabled": "ok",
-        "fired": slot.fired if slot.fired != "NO" else "NO",
+        "fired": slot.fired,
         "RunTask": "REFUSED" if slot.runtask == "NO" else slot.runtask,
         "task": task or nothing,
         "exit": ends or nothing,

@@ -134,8 +134,8 @@ def test_a_cron_has_no_phase() -> None:
 
 def test_a_slot_is_missed_after_its_window_and_grace() -> None:
     found = schedule(FlexibleTimeWindow={"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15})
-    assert due_by(found, MIDNIGHT) == MIDNIGHT + 20 * MINUTES
-    assert due_by(rule(), MIDNIGHT, grace=60) == MIDNIGHT + MINUTES
+    assert due_by(MIDNIGHT, found.window_seconds) == MIDNIGHT + 20 * MINUTES
+    assert due_by(MIDNIGHT) == MIDNIGHT + 5 * MINUTES
 
 
 @settings(deadline=None, max_examples=50)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import DAYS, FakeClock, settle
@@ -103,7 +105,7 @@ async def test_what_was_not_read_is_not_taken_for_gone() -> None:
     assert not found.covers(before["report"])
 
 
-async def test_a_list_that_breaks_off_keeps_what_came_before() -> None:
+async def test_a_list_that_breaks_off_keeps_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = world()
     calls = 0
     original = aws._ListRules
@@ -115,7 +117,7 @@ async def test_a_list_that_breaks_off_keeps_what_came_before() -> None:
             raise DENIED
         return original(params)
 
-    aws._ListRules = second_page_fails  # type: ignore[method-assign, assignment]  # one page, then no more
+    monkeypatch.setattr(aws, "_ListRules", second_page_fails)
     found = await read(aws)
     assert "daily-close" in {one.name for one in found.schedules}
     assert not found.complete
@@ -162,7 +164,7 @@ async def test_a_question_that_stays_throttled_becomes_a_problem() -> None:
     assert len(aws.asked("ListRules")) == 4
 
 
-async def test_every_call_is_paced_and_at_most_four_are_under_way() -> None:
+async def test_every_call_is_paced_and_at_most_four_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     aws, under_way, most, paced = Answers(), 0, 0, 0
     for number in range(20):
         aws.add_rule(rule_body(f"rule-{number}"), target_body())
@@ -180,7 +182,7 @@ async def test_every_call_is_paced_and_at_most_four_are_under_way() -> None:
         nonlocal paced
         paced += 1
 
-    aws.call = slow  # type: ignore[method-assign, assignment]  # to see how many are under way
+    monkeypatch.setattr(aws, "call", slow)
     await Inventory(aws, FakeClock(MIDNIGHT), pace=pace).full([REGION])
     assert most == 4
     assert paced == len(aws.calls)

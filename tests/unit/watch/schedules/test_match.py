@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hinoban.base.clock import DAYS, HOURS, MINUTES
 from hinoban.watch.model import Launch, TaskChange
 from hinoban.watch.schedules.expected import GRACE
-from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task, slot_of
-from hinoban.watch.schedules.model import Match, Schedule
+from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task
+from hinoban.watch.schedules.model import Schedule
 from tests.unit.watch.schedules.samples import ACCOUNT, MIDNIGHT, REGION, definition_arn, role_arn, rule, schedule
 
 LONG = "gold-coast-data-lake"
@@ -22,35 +22,39 @@ def run(schedule: Schedule, at: float, **members: object) -> Run:
     return msgspec.convert(words | members, Run)
 
 
+def slots_of(run: Run, schedules: list[Schedule], phases: dict[str, float] | None = None) -> list[tuple[str, float]]:
+    return Index(schedules, phases or {}).slots_of(run)
+
+
 def test_a_run_soon_after_a_slot_is_of_that_slot() -> None:
-    assert slot_of(run(CLOSE, MIDNIGHT + 7), [CLOSE, REPORT]) == Match(key=CLOSE.key, slot=MIDNIGHT)
+    assert slots_of(run(CLOSE, MIDNIGHT + 7), [CLOSE, REPORT]) == [(CLOSE.key, MIDNIGHT)]
 
 
 def test_a_run_may_use_up_window_and_grace_and_no_more() -> None:
     slot = MIDNIGHT + 9 * HOURS
     last = slot + 15 * MINUTES + GRACE
-    assert slot_of(run(REPORT, last), [REPORT]) == Match(key=REPORT.key, slot=slot)
-    assert slot_of(run(REPORT, last + 1), [REPORT]) is None
+    assert slots_of(run(REPORT, last), [REPORT]) == [(REPORT.key, slot)]
+    assert slots_of(run(REPORT, last + 1), [REPORT]) == []
 
 
 def test_a_record_of_whole_seconds_may_seem_to_come_before_its_slot() -> None:
     slot = MIDNIGHT + 0.4
     found = schedule(expression="rate(1 hour)", StartDate=slot)
-    assert slot_of(run(found, MIDNIGHT), [found], {found.key: slot}) == Match(key=found.key, slot=slot)
-    assert slot_of(run(CLOSE, MIDNIGHT - 2), [CLOSE]) is None
+    assert slots_of(run(found, MIDNIGHT), [found], {found.key: slot}) == [(found.key, slot)]
+    assert slots_of(run(CLOSE, MIDNIGHT - 2), [CLOSE]) == []
 
 
 def test_a_run_between_two_slots_is_of_the_earlier() -> None:
     found = rule(expression="cron(* * * * ? *)")
-    assert slot_of(run(found, MIDNIGHT + 119), [found]) == Match(key=found.key, slot=MIDNIGHT + 60)
+    assert slots_of(run(found, MIDNIGHT + 119), [found]) == [(found.key, MIDNIGHT + 60)]
 
 
 def test_a_rate_without_a_phase_matches_nothing() -> None:
     found = rule(expression="rate(1 hour)")
-    assert slot_of(run(found, MIDNIGHT), [found]) is None
-    assert slot_of(run(found, MIDNIGHT + 5), [found], {found.key: MIDNIGHT - DAYS}) == Match(key=found.key, slot=MIDNIGHT)
+    assert slots_of(run(found, MIDNIGHT), [found]) == []
+    assert slots_of(run(found, MIDNIGHT + 5), [found], {found.key: MIDNIGHT - DAYS}) == [(found.key, MIDNIGHT)]
     # A phase learned from runs that were late is late itself.
-    assert slot_of(run(found, MIDNIGHT - 30), [found], {found.key: MIDNIGHT}) == Match(key=found.key, slot=MIDNIGHT)
+    assert slots_of(run(found, MIDNIGHT - 30), [found], {found.key: MIDNIGHT}) == [(found.key, MIDNIGHT)]
 
 
 @pytest.mark.parametrize(
@@ -65,40 +69,36 @@ def test_a_rate_without_a_phase_matches_nothing() -> None:
     ],
 )
 def test_a_run_that_differs_in_anything_is_not_of_the_schedule(members: dict[str, object]) -> None:
-    assert slot_of(run(CLOSE, MIDNIGHT, **members), [CLOSE]) is None
+    assert slots_of(run(CLOSE, MIDNIGHT, **members), [CLOSE]) == []
 
 
 def test_a_disabled_or_repinned_schedules_earlier_run_is_still_its_own() -> None:
     after = rule(State="DISABLED", target={"job": "daily-close:18"})
-    assert slot_of(run(CLOSE, MIDNIGHT + 1), [after]) == Match(key=CLOSE.key, slot=MIDNIGHT)
+    assert slots_of(run(CLOSE, MIDNIGHT + 1), [after]) == [(CLOSE.key, MIDNIGHT)]
 
 
 def test_names_that_are_alike_in_36_characters_are_told_as_ambiguous() -> None:
     one, two = schedule(f"{LONG}-a"), schedule(f"{LONG}-b")
     assert one.started_by == two.started_by
-    index = Index([one, two])
-    found = index.slot_of(run(one, MIDNIGHT + 9 * HOURS + 3))
-    assert found is not None
-    assert found.ambiguous == (one.key, two.key)
+    nine = MIDNIGHT + 9 * HOURS
+    assert slots_of(run(one, nine + 3), [one, two]) == [(one.key, nine), (two.key, nine)]
 
 
 def test_names_that_are_alike_but_due_at_other_times_are_told_apart() -> None:
     one, two = schedule(f"{LONG}-a"), schedule(f"{LONG}-b", expression="cron(0 21 * * ? *)")
-    assert slot_of(run(one, MIDNIGHT + 21 * HOURS + 3), [one, two]) == Match(key=two.key, slot=MIDNIGHT + 21 * HOURS)
+    assert slots_of(run(one, MIDNIGHT + 21 * HOURS + 3), [one, two]) == [(two.key, MIDNIGHT + 21 * HOURS)]
 
 
 def test_two_targets_of_one_rule_with_one_family_are_ambiguous() -> None:
     one, two = rule(), rule(target={"Id": "2"})
-    found = slot_of(run(one, MIDNIGHT), [two, one])
-    assert found == Match(key=one.key, slot=MIDNIGHT, ambiguous=(one.key, two.key))
+    assert slots_of(run(one, MIDNIGHT), [two, one]) == [(one.key, MIDNIGHT), (two.key, MIDNIGHT)]
 
 
 def test_schedules_of_two_groups_with_one_name_are_ambiguous_in_the_same_window_only() -> None:
     one, two = schedule(), schedule(GroupName="other", expression="cron(2 9 * * ? *)")
     nine = MIDNIGHT + 9 * HOURS
-    found = slot_of(run(one, nine + 3 * MINUTES), [one, two])
-    assert found == Match(key=two.key, slot=nine + 2 * MINUTES, ambiguous=(one.key, two.key))
-    assert slot_of(run(one, nine + MINUTES), [one, two]) == Match(key=one.key, slot=nine)
+    assert slots_of(run(one, nine + 3 * MINUTES), [one, two]) == [(two.key, nine + 2 * MINUTES), (one.key, nine)]
+    assert slots_of(run(one, nine + MINUTES), [one, two]) == [(one.key, nine)]
 
 
 def launch(**members: object) -> Launch:
@@ -108,20 +108,18 @@ def launch(**members: object) -> Launch:
 
 def test_a_launch_is_known_by_its_request() -> None:
     request = {"taskDefinition": definition_arn("daily-close:17"), "cluster": "arn:x:cluster/batch", "startedBy": "events-rule/daily-close"}
-    assert slot_of(run_of_launch(launch(request=request)), [CLOSE]) == Match(key=CLOSE.key, slot=MIDNIGHT)
+    assert slots_of(run_of_launch(launch(request=request)), [CLOSE]) == [(CLOSE.key, MIDNIGHT)]
 
 
 def test_a_refused_launch_whose_parameters_are_left_out_is_known_by_its_role() -> None:
     caller = f"arn:aws:sts::{ACCOUNT}:assumed-role/ecsEventsRole/0123456789abcdef0123456789abcdef"
     refused = run_of_launch(launch(caller_arn=caller, invoked_by="events.amazonaws.com", error_code="InvalidParameterException"))
     other = rule("other", target={"RoleArn": role_arn("another")})
-    assert slot_of(refused, [CLOSE, other]) == Match(key=CLOSE.key, slot=MIDNIGHT)
+    assert slots_of(refused, [CLOSE, other]) == [(CLOSE.key, MIDNIGHT)]
     twin = rule("twin")
-    found = slot_of(refused, [CLOSE, twin])
-    assert found is not None
-    assert found.ambiguous == (CLOSE.key, twin.key)
-    assert slot_of(refused, [schedule(expression="cron(0 0 * * ? *)")]) is None
-    assert slot_of(run_of_launch(launch(caller_arn=f"arn:aws:iam::{ACCOUNT}:user/me")), [CLOSE]) is None
+    assert slots_of(refused, [CLOSE, twin]) == [(CLOSE.key, MIDNIGHT), (twin.key, MIDNIGHT)]
+    assert slots_of(refused, [schedule(expression="cron(0 0 * * ? *)")]) == []
+    assert slots_of(run_of_launch(launch(caller_arn=f"arn:aws:iam::{ACCOUNT}:user/me")), [CLOSE]) == []
 
 
 def test_a_task_is_known_by_when_it_was_created() -> None:
@@ -132,7 +130,7 @@ def test_a_task_is_known_by_when_it_was_created() -> None:
         "clusterArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/batch",
     }
     change = TaskChange(event_id="e", at=MIDNIGHT + HOURS, account=ACCOUNT, region=REGION, task_arn="t", version=3, detail=detail)
-    assert slot_of(run_of_task(change), [CLOSE]) == Match(key=CLOSE.key, slot=MIDNIGHT)
+    assert slots_of(run_of_task(change), [CLOSE]) == [(CLOSE.key, MIDNIGHT)]
 
 
 NAMES = st.sampled_from(["a", "b", f"{LONG}-a", f"{LONG}-b", f"{LONG}-c"])
@@ -168,25 +166,20 @@ def test_a_schedules_own_run_within_its_window_is_never_lost_nor_given_away_unsa
     offset = next(offset for text, offset in slots.items() if own.expression.startswith(f"cron({text} "))
     slot = MIDNIGHT + day * DAYS + offset
     at = round(slot + share * (own.window_seconds + GRACE), 3)
-    found = slot_of(run(own, at), schedules)
-    assert found is not None
-    if found.key == own.key:
-        # The nearest slot at or before it: its own one, or a later one of the same schedule.
-        assert slot <= found.slot <= at
-    else:
-        assert own.key in found.ambiguous
-    assert found.ambiguous == () or (len(found.ambiguous) > 1 and found.key in found.ambiguous)
+    found = dict(slots_of(run(own, at), schedules))
+    # The nearest slot at or before it: its own one, or a later one of the same schedule.
+    assert slot <= found[own.key] <= at
 
 
 @settings(deadline=None, max_examples=50)
 @given(schedules=SCHEDULES, minutes=st.floats(0, 2880))
-def test_a_match_never_lies_outside_the_window_and_only_lookalikes_are_ambiguous(schedules: list[Schedule], minutes: float) -> None:
+def test_a_match_never_lies_outside_the_window_and_only_lookalikes_are_named_beside_it(schedules: list[Schedule], minutes: float) -> None:
     own, at = schedules[0], round(MIDNIGHT + minutes * 60, 3)
-    found = slot_of(run(own, at), schedules)
-    assume(found is not None)
-    assert found is not None
+    found = slots_of(run(own, at), schedules)
+    assume(found)
     by_key = {one.key: one for one in schedules}
-    assert -1 <= at - found.slot <= by_key[found.key].window_seconds + GRACE + 0.001
-    for key in found.ambiguous:
+    assert [key for key, slot in found] == sorted((key for key, _ in found), key=lambda key: (abs(at - dict(found)[key]), key))
+    for key, slot in found:
+        assert -1 <= at - slot <= by_key[key].window_seconds + GRACE + 0.001
         assert (by_key[key].started_by, by_key[key].family) == (own.started_by, own.family)
-    assert slot_of(run(own, at), list(reversed(schedules))) == found
+    assert slots_of(run(own, at), list(reversed(schedules))) == found

@@ -6,9 +6,9 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_bus
-from hinoban.engine.events.api.pages import page
 from hinoban.engine.events.api.tags import tags_of
 from hinoban.engine.events.model import DEFAULT_BUS, Bus, bus_arn
+from hinoban.engine.events.pages import page
 from hinoban.engine.events.state import EventsState
 
 MOST_BUSES = 100

@@ -9,8 +9,8 @@ from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_bus
-from hinoban.engine.events.api.pages import one_filter, page
 from hinoban.engine.events.model import Archive, Replay, replay_arn
+from hinoban.engine.events.pages import one_filter, page
 from hinoban.engine.events.state import EventsState
 
 MOST_REPLAYS = 10

@@ -8,9 +8,9 @@ from hinoban.aws.event_patterns import compile_text
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.managed import managed_rules
 from hinoban.engine.events.api.names import find_bus, find_rule, read_rule
-from hinoban.engine.events.api.pages import page
 from hinoban.engine.events.api.tags import tags_of
 from hinoban.engine.events.model import DEFAULT_BUS, Rule, RuleState, rule_arn
+from hinoban.engine.events.pages import page
 from hinoban.engine.events.state import EventsState
 
 MOST_RULES = 300

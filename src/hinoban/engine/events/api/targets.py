@@ -5,8 +5,8 @@ import msgspec
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import find_rule, read_rule
-from hinoban.engine.events.api.pages import page
 from hinoban.engine.events.api.target_checks import check_parameters, check_target
+from hinoban.engine.events.pages import page
 from hinoban.engine.events.state import EventsState
 
 MOST_TARGETS = 5

@@ -3,8 +3,6 @@
 Differs from AWS: no secret is kept in Secrets Manager; an OAuth connection stays AUTHORIZING until a delivery fetched its first token.
 """
 
-import base64
-import binascii
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -14,10 +12,10 @@ from hinoban.aws import arns
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.aws.errors import AwsError
 from hinoban.base.ids import Ids
+from hinoban.engine.events.pages import page
 from hinoban.engine.events.targets.connections import OAUTH, Connection, ConnectionState, Destination, without_secrets
 
 _DEFAULT_RATE = 300
-_DEFAULT_PAGE = 100
 _PARAMETERS = {"BASIC": "BasicAuthParameters", "API_KEY": "ApiKeyAuthParameters", OAUTH: "OAuthParameters"}
 
 
@@ -106,7 +104,7 @@ class ConnectionOperations:
         found = {
             name: _listed_connection(connection)
             for (region, name), connection in self._state.connections.items()
-            if region == call.region and name.startswith(params.get("NamePrefix", "")) and state in (None, connection.state)
+            if region == call.region and state in (None, connection.state)
         }
         return _page("Connections", found, params)
 
@@ -180,7 +178,7 @@ class ConnectionOperations:
         found = {
             name: self._listed_destination(destination)
             for (region, name), destination in self._state.destinations.items()
-            if region == call.region and name.startswith(params.get("NamePrefix", "")) and of in (None, destination.connection_arn)
+            if region == call.region and of in (None, destination.connection_arn)
         }
         return _page("ApiDestinations", found, params)
 
@@ -271,14 +269,5 @@ def _given(answer: Result) -> Result:
 
 
 def _page(member: str, found: dict[str, Result], params: Params) -> Result:
-    """One page by name; the token is the last name told."""
-    try:
-        after = base64.b64decode(params.get("NextToken", "").encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise AwsError("ValidationException", "Parameter NextToken is not valid.") from None
-    names = sorted(name for name in found if name > after)
-    limit = params.get("Limit", _DEFAULT_PAGE)
-    answer: Result = {member: [found[name] for name in names[:limit]]}
-    if len(names) > limit:
-        answer["NextToken"] = base64.urlsafe_b64encode(names[limit - 1].encode()).decode()
-    return answer
+    names, more = page(found, params)
+    return {member: [found[name] for name in names], **more}

@@ -15,7 +15,6 @@ from hinoban.engine.events.targets.queues import Ask, asked
 _TARGET = re.compile(r"arn:[^:]+:scheduler:::aws-sdk:(?P<service>[^:]+):(?P<action>[^:]+)")
 # The SDK for Java's names, which these ARNs use, where botocore has another.
 _NAMES = {"eventbridge": "events", "cloudwatchlogs": "logs", "cloudwatchevents": "events", "sfn": "stepfunctions"}
-_READS = ("Get", "List", "Describe")
 
 
 class UniversalTarget:
@@ -43,15 +42,12 @@ class UniversalTarget:
 
 
 def called(arn: str) -> tuple[str, str]:
-    """botocore's service and operation names; a Failure where there is no such operation, or it only reads."""
+    """botocore's service and operation names; a Failure where there is no such operation. CreateSchedule takes none that only reads."""
     found = _TARGET.fullmatch(arn)
     service = _NAMES.get(found["service"].lower(), found["service"].lower()) if found else ""
     operation = found["action"][:1].upper() + found["action"][1:] if found else ""
     if service not in models.service_names() or models.service(service).operation(operation) is None:
         why = f"{arn} names no operation of AWS"
-        raise Failure("INVALID_PARAMETER", why, why)
-    if operation.startswith(_READS):
-        why = f"{operation} only reads, and Scheduler calls no operation that does"
         raise Failure("INVALID_PARAMETER", why, why)
     return service, operation
 

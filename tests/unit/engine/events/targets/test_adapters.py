@@ -438,7 +438,6 @@ async def test_a_universal_target_of_a_neighbour_asks_it(world: World) -> None:
 @pytest.mark.parametrize(
     ("arn", "text", "why"),
     [
-        ("arn:aws:scheduler:::aws-sdk:ecs:listTasks", "{}", "ListTasks only reads, and Scheduler calls no operation that does"),
         ("arn:aws:scheduler:::aws-sdk:ecs:nothing", "{}", "arn:aws:scheduler:::aws-sdk:ecs:nothing names no operation of AWS"),
         ("arn:aws:scheduler:::aws-sdk:nobody:act", "{}", "arn:aws:scheduler:::aws-sdk:nobody:act names no operation of AWS"),
         ("arn:aws:scheduler:::aws-sdk:ecs:runTask", "[]", "the schedule's Input is not a JSON object"),
