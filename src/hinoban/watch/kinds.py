@@ -21,17 +21,24 @@ OF_SERVICES: frozenset[Detector] = frozenset(
 )
 """About a service as a whole: `family` is its name, and no run is lost."""
 
-ABOUT_NO_RUN: frozenset[Detector] = OF_SERVICES | frozenset[Detector](
-    {
-        "dead_schedule",
-        "schedule_changed",
-        "overlap",
-        "delivery_failed",
-        "policy_mismatch",
-        "mute_ended",
-        "launch_loop",
-        "too_short",
-    }
+OF_THE_WATCH: frozenset[Detector] = frozenset({"silence", "blind", "watch_behind"})
+"""About what the watch itself can see."""
+
+ABOUT_NO_RUN: frozenset[Detector] = (
+    OF_SERVICES
+    | OF_THE_WATCH
+    | frozenset[Detector](
+        {
+            "dead_schedule",
+            "schedule_changed",
+            "overlap",
+            "delivery_failed",
+            "policy_mismatch",
+            "mute_ended",
+            "launch_loop",
+            "too_short",
+        }
+    )
 )
 """Matters that no retry concerns."""
 

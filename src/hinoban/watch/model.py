@@ -30,6 +30,9 @@ Detector = Literal[
     "health_replacements",
     "launch_loop",
     "too_short",
+    "silence",
+    "blind",
+    "watch_behind",
     "mute_ended",
 ]
 IncidentState = Literal["open", "acknowledged", "resolved"]

@@ -10,14 +10,18 @@ from typing import Any
 import msgspec
 
 from hinoban.watch.detect import (
+    blind,
     crash_loop,
     health_replacements,
     launch_loop,
     not_steady,
+    silence,
     too_short,
+    watch_behind,
     zero_running,
 )
 from hinoban.watch.detect.services import Told
+from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.model import DeploymentChange, Detector, Launch, ServiceAction, ServiceReading, TaskChange
 
 
@@ -45,6 +49,9 @@ MEMORIES: Mapping[Detector, Memory] = {
     "launch_loop": _memory(launch_loop, launch_loop.Refusals, Launch),
     "zero_running": _memory(zero_running, zero_running.Zero, ServiceReading),
     "not_steady": _memory(not_steady, not_steady.Steadiness, ServiceAction, DeploymentChange, ServiceReading),
+    "silence": _memory(silence, silence.Rhythm, Heard),
+    "blind": _memory(blind, blind.Sight, Tried),
+    "watch_behind": _memory(watch_behind, watch_behind.Lateness, Lag),
 }
 
 
