@@ -11,6 +11,7 @@ from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.due_slots import due_slots
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Console
+from hinoban.watch.places import Clients
 from hinoban.watch.service import Watch
 from hinoban.watch.sources.poll import Poll
 from tests.support.engine import ACCOUNT, REGION
@@ -28,7 +29,7 @@ class Polled(Street):
         engine = open_file(self.bench.directory / "watch.db")
         self.source = Poll(self.client, clock, account=ACCOUNT, due=due_slots(engine, REGION), wait=1.0)
         channels = [Console(self.console, "UTC")]
-        self.watch = Watch(self.config, engine, self.client, [self.source], clock, self.bench.ids, channels, allow=EVERYTHING)
+        self.watch = Watch(self.config, engine, Clients(self.client), [self.source], clock, self.bench.ids, channels, allow=EVERYTHING)
 
     async def look(self, seconds: float) -> None:
         """Let the watch go on for so long."""

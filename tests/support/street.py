@@ -16,6 +16,7 @@ from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Console
+from hinoban.watch.places import Clients
 from hinoban.watch.service import Watch
 from hinoban.watch.sources.journal import Journal
 from hinoban.web import engine_api
@@ -55,7 +56,7 @@ class Street:
         self.watch = Watch(
             self.config,
             open_file(self.bench.directory / "watch.db"),
-            self.client,
+            Clients(self.client),
             # No long poll: on a fake clock nobody waits.
             [Journal(self.client, clock, wait=0.0)],
             clock,

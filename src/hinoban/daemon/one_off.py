@@ -152,8 +152,8 @@ class OneOff:
         pipeline.refresh(self._snapshot, now)
         # CloudTrail may still owe the records of the last minutes: nothing is called lost before they must have come.
         if self._sees_launches:
-            pipeline.expect(now - LATE, sure=True)
-        pipeline.expect(now, sure=False)
+            pipeline.expect(now - LATE, sure=lambda account, region: True)
+        pipeline.expect(now, sure=lambda account, region: False)
         pipeline.step(now)
         self._answers = Answers(engine, tz=self._tz)
 

@@ -25,6 +25,7 @@ from hinoban.watch.history.database import open_file
 from hinoban.watch.history.schema import channel_state
 from hinoban.watch.notify.channels import channels_of
 from hinoban.watch.notify.channels.keep import StoredKeep
+from hinoban.watch.places import Clients
 from hinoban.watch.service import Watch
 from hinoban.watch.sources import Journal
 from hinoban.web import watch_api
@@ -55,7 +56,7 @@ async def _watch(settings: WatchSettings) -> None:
     watch = Watch(
         config,
         database,
-        client,
+        Clients(client),
         [Journal(client, clock)],
         clock,
         SystemIds(),

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.aws.client import Client
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, SECONDS, Clock
 from hinoban.base.errors import HinobanError
@@ -20,6 +19,7 @@ from hinoban.watch.detect.slots import facts_of_slot
 from hinoban.watch.history.book import Known, names_of, slots_between
 from hinoban.watch.model import Attempt, Incident
 from hinoban.watch.pipeline import Pipeline, waiting
+from hinoban.watch.places import Clients
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
@@ -38,11 +38,11 @@ class ByHand:
     """Queues attempts with the ledger's retries, so that a crash or a lost answer makes none of them twice."""
 
     def __init__(
-        self, pipeline: Pipeline, client: Client, clock: Clock, ids: Ids, zone: str, *, allow: frozenset[str] = EVERYTHING
+        self, pipeline: Pipeline, clients: Clients, clock: Clock, ids: Ids, zone: str, *, allow: frozenset[str] = EVERYTHING
     ) -> None:
         self._allow = allow
         self._pipeline = pipeline
-        self._client = client
+        self._clients = clients
         self._clock = clock
         self._ids = ids
         self._zone = zone
@@ -58,12 +58,12 @@ class ByHand:
             known = self._one(connection, name)
         request = self._request(known, self._clock.now())
         marks = {"startedBy": f"{STARTED_BY}{known.schedule.name}"[:_LONGEST], "clientToken": self._ids.uuid()}
-        region = known.schedule.region
+        account, region = known.schedule.account, known.schedule.region
         if "run_task" not in self._allow:
             why, by_hand = "this watch observes only: allow lacks run_task", run_task_command({**request, **marks}, region)
             raise HinobanError(f"{name} was not run", why, f"By hand: {by_hand}")
         try:
-            answer = await self._client.in_region(region).call("ecs", "RunTask", {**request, **marks})
+            answer = await self._clients.at(account, region).call("ecs", "RunTask", {**request, **marks})
         except AwsError as error:
             answer = {"failures": [{"reason": f"{error.code}: {error.message}"}]}
         arns = [task["taskArn"] for task in answer.get("tasks") or ()]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, RowMapping, select, update
 
-from hinoban.aws.client import Client, EndpointUnreachable
+from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS
 from hinoban.watch.definition_diff import difference
@@ -15,6 +15,7 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange
 from hinoban.watch.normalise import observation
+from hinoban.watch.places import Clients
 
 AGAIN = 5 * SECONDS
 _AT_ONCE = 20
@@ -38,9 +39,9 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 class DefinitionKeeper:
     """Asks DescribeTaskDefinition once for each revision that matters; what cannot be had is not asked for for ever."""
 
-    def __init__(self, engine: Engine, client: Client) -> None:
+    def __init__(self, engine: Engine, clients: Clients) -> None:
         self._engine = engine
-        self._client = client
+        self._clients = clients
         self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     async def step(self, now: float) -> float | None:
@@ -71,8 +72,8 @@ class DefinitionKeeper:
             same = _same_digests(_last(connection, queries.task_by_id(connection, good["id"])), _last(connection, row))
         parts = after = None
         if good["revision"] != row["revision"]:
-            before = await self._definition(row["region"], f"{row['family']}:{good['revision']}")
-            after = await self._definition(row["region"], f"{row['family']}:{row['revision']}")
+            before = await self._definition(row["account"], row["region"], f"{row['family']}:{good['revision']}")
+            after = await self._definition(row["account"], row["region"], f"{row['family']}:{row['revision']}")
             parts = tuple(difference(before, after)) if before is not None and after is not None else None
         elif same is not False:
             return None
@@ -86,11 +87,11 @@ class DefinitionKeeper:
             same_digest=same,
         )
 
-    async def _definition(self, region: str, name: str) -> dict[str, Any] | None:
-        key = f"{region}/{name}"
+    async def _definition(self, account: str, region: str, name: str) -> dict[str, Any] | None:
+        key = f"{account}/{region}/{name}"
         if key not in self._known:
             try:
-                answer = await self._client.in_region(region).call("ecs", "DescribeTaskDefinition", {"taskDefinition": name})
+                answer = await self._clients.at(account, region).call("ecs", "DescribeTaskDefinition", {"taskDefinition": name})
             except AwsError as error:
                 log.info("%s: %s", name, error)
                 return None

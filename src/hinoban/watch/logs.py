@@ -1,6 +1,7 @@
 """Fetches the tail of a failed task's log through GetLogEvents and keeps it with its incident, so that `why` can show it after all else is gone."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,21 +10,30 @@ from sqlalchemy import Engine, update
 from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS
+from hinoban.base.errors import HinobanError
 from hinoban.watch.history import queries
 from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange, task_id_of
 from hinoban.watch.normalise import observation
+from hinoban.watch.places import Clients
 
 AGAIN = 2 * SECONDS
+Tried = Callable[[str, str, str, HinobanError | AwsError | None], None]
+"""(account, region, right, error): how a read went that needs this right."""
 log = logging.getLogger(__name__)
+
+
+def nobody(account: str, region: str, right: str, error: HinobanError | AwsError | None) -> None:
+    """Where nobody asks how reads went."""
 
 
 class LogKeeper:
     """Tries a few times for each incident that wants a log; what cannot be had is not asked for for ever."""
 
-    def __init__(self, engine: Engine, client: Client, lines: int) -> None:
+    def __init__(self, engine: Engine, clients: Clients, lines: int, *, tried: Tried = nobody) -> None:
         self._engine = engine
-        self._client = client
+        self._clients = clients
+        self._tried = tried
         self._lines = lines
 
     async def step(self, now: float) -> float | None:
@@ -46,6 +56,7 @@ class LogKeeper:
                     values["log_wanted"] = 0
         except (AwsError, EndpointUnreachable) as error:
             log.info("the log of %s: %s", incident.id, error)
+            self._tried(incident.finding.account, incident.finding.region, "logs:GetLogEvents", error)
         with self._engine.begin() as connection:
             connection.execute(update(incidents).where(incidents.c.id == incident.id, incidents.c.log_wanted > 0).values(**values))
         return kept
@@ -58,12 +69,15 @@ class LogKeeper:
         change = observation(raws[-1]) if raws else None
         if not isinstance(change, TaskChange):
             return None
-        return await tail(self._client, change, self._lines, container=incident.finding.facts.get("container"))
+        client = self._clients.at(change.account, change.region)
+        lines = await tail(client, change, self._lines, container=incident.finding.facts.get("container"))
+        self._tried(change.account, change.region, "logs:GetLogEvents", None)
+        return lines
 
 
 async def tail(client: Client, change: TaskChange, lines: int, *, container: str | None = None) -> list[str]:
-    """The last lines that a task's containers wrote (or one of them). Empty where there is none; AwsError where it may not be read."""
-    client = client.in_region(change.region)
+    """The last lines that a task's containers wrote (or one of them); `client` is of its region. Empty where there is none; AwsError where
+    it may not be read."""
     names: list[str] = [one.get("name", "") for one in change.detail.get("containers") or ()]
     found: list[tuple[int, str]] = []
     streams = await _streams(client, change)

@@ -3,6 +3,7 @@ state that equals a new one has no row. What they are fed with, and what they co
 """
 
 import heapq
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from hinoban.watch.detect.memory import MEMORIES, fed_by
 from hinoban.watch.detect.services import Told
 from hinoban.watch.history.schema import memories
+from hinoban.watch.model import Detector
 
 _KEPT = 10_000
 _Place = tuple[Any, str]
@@ -58,6 +60,12 @@ class Memories:
             self._keep(place, before, after)
             told += found
         return told
+
+    def each(self, connection: Connection, detector: Detector, change: Callable[[Any], Any]) -> None:
+        """Put another state in the place of each of a detector's."""
+        for place in [one for one in self._rows if one[0] == detector]:
+            before = self._state(connection, place)
+            self._keep(place, before, change(before))
 
     def next(self) -> float | None:
         """The earliest moment at which one is to be asked."""

@@ -2,7 +2,7 @@
 together with the source's cursor. Any batch may come twice and in any order. Decisions are incidents.py's and retry/policy.py's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.detect import silence
+from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
@@ -72,8 +74,8 @@ class Pipeline:
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self._matters = self._no_matters()
         self._services = Services(self.ledger, self._open)
-        self.asked: set[tuple[str, str]] = set()
-        """(region, subject) of rules and schedules that somebody changed: to be read again soon."""
+        self.asked: set[tuple[str, str, str]] = set()
+        """(account, region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
 
     def _no_matters(self) -> Matters:
@@ -139,10 +141,20 @@ class Pipeline:
         with self.transaction() as connection:
             self.timetable.register.refresh(connection, snapshot, now)
 
-    def expect(self, now: float, *, sure: bool) -> float | None:
+    def expect(self, now: float, *, sure: Callable[[str, str], bool]) -> float | None:
         """Write the scheduled runs that have come due; the moment of the next. See Timetable.expect."""
         with self.transaction() as connection:
             return self.timetable.expect(connection, now, sure=sure)
+
+    def sight(self, said: Heard | Tried | Lag, now: float) -> None:
+        """Hand to the detectors about the watch itself what it can see and what not."""
+        with self.transaction() as connection:
+            self._services.feed(connection, said, now)
+
+    def awake(self, now: float) -> None:
+        """A life begins: that this watch was away is no source's silence."""
+        with self.transaction() as connection:
+            self._services.memories.each(connection, "silence", lambda state: silence.restarted(state, now))
 
     def trim(self, now: float) -> None:
         """Forget what nobody needs any more. See Book.trim."""

@@ -11,7 +11,8 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.pipeline import Pipeline
-from hinoban.watch.sources.source import Batch, Source
+from hinoban.watch.sight import Sight
+from hinoban.watch.sources.source import Batch, Source, moment_of_last
 
 SILENT = 45 * SECONDS
 """A long poll is answered after 20 s at the latest: without an answer for so long, the feed is behind."""
@@ -41,6 +42,7 @@ class Reading:
         self._clock = clock
         self._wake = wake
         self._say = say
+        self.sight = Sight(source.name, source.of, pipeline, clock)
         with engine.connect() as connection:
             self.cursor: Cursor | None = pipeline.ledger.cursor(connection, source.name)
         self._asked = self._reached = False
@@ -55,6 +57,7 @@ class Reading:
             if self._reached:
                 log.warning("%s: %s", self.source.name, error)
             self._asked, self._reached = True, False
+            self.sight.tried(self.source.name, error)
             return self._clock.now() + POLL_AGAIN
         now = self._clock.now()
         if now - self._read_at > SILENT or not self._reached:
@@ -64,10 +67,22 @@ class Reading:
         await self.source.committed()
         self.cursor, self._asked, self._reached = batch.cursor, True, True
         self._attached(batch, fresh)
+        self._seen(batch, now)
         if batch.events:
             self._wake()
         up_to_date = batch.cursor.seq >= batch.cursor.newest
         return self._clock.now() + (GATHER if batch.events and up_to_date else 0.0)
+
+    def _seen(self, batch: Batch, now: float) -> None:
+        """What this poll says of how well the watch sees."""
+        up_to_date = batch.cursor.seq >= batch.cursor.newest
+        self.sight.tried(self.source.name)
+        self.sight.problems(self.source.problems)
+        if batch.events and self.source.pushed:
+            self.sight.heard()
+        if not batch.silent:
+            at = moment_of_last(batch.events)
+            self.sight.lag(0.0 if up_to_date or at is None else max(0.0, now - at), batch.cursor.newest - batch.cursor.seq or None)
 
     def _attached(self, batch: Batch, fresh: int) -> None:
         """Count what a first attach fills in, and say so once when it is through."""
@@ -106,4 +121,7 @@ class Reading:
             "lag": max(0, cursor.newest - cursor.seq) if cursor else None,
             "polled_at": iso(cursor.polled_at) if cursor else None,
             "behind": self.behind(),
+            "account": self.source.of.account,
+            "region": self.source.of.region,
+            "problems": [one.words for one in self.source.problems.values()],
         }

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
 
-from hinoban.aws.client import Client
+from hinoban.aws.errors import AwsError
 from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
@@ -25,11 +26,13 @@ from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.places import Clients, Place
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.stopper import Stopper
-from hinoban.watch.schedule_reader import ScheduleReader
+from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
+from hinoban.watch.sight import Sight
 from hinoban.watch.sources.source import Source
 
 log = logging.getLogger(__name__)
@@ -38,14 +41,15 @@ log = logging.getLogger(__name__)
 class Watch:
     """Reads `sources`, remembers, finds, retries, tells. One instance a database. `say` hears what is worth one line and no message.
 
-    What `allow` lacks is not done: the incident says what would have been, and how to do it by hand.
+    `inventories` read the schedules of their account in the regions beside them; a watch without any reads its client's own. What `allow`
+    lacks is not done: the incident says what would have been, and how to do it by hand.
     """
 
     def __init__(
         self,
         config: WatchConfig,
         engine: Engine,
-        client: Client,
+        clients: Clients,
         sources: Sequence[Source],
         clock: Clock,
         ids: Ids,
@@ -54,6 +58,7 @@ class Watch:
         complain: Callable[[str], None] = log.error,
         say: Callable[[str], None] = log.info,
         allow: frozenset[str] = NOTHING,
+        inventories: Sequence[tuple[Inventory, Sequence[str]]] = (),
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -74,19 +79,25 @@ class Watch:
             log_tail=config.notify.log_tail,
             lang=config.lang,
         )
-        self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
-        self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)
-        self.logs = LogKeeper(engine, client, config.log_lines)
-        self.definitions = DefinitionKeeper(engine, client)
-        self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz, allow=allow)
+        self.retries = RetryRunner(self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
+        self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, allow=allow)
+        self.logs = LogKeeper(engine, clients, config.log_lines, tried=self._tried)
+        self.definitions = DefinitionKeeper(engine, clients)
+        self.by_hand = ByHand(self.pipeline, clients, clock, ids, config.tz, allow=allow)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
-        self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.unproven)
+        own = ((Inventory(clients.default, clock, roles=False), (clients.default.region,)),)
+        self.schedules = [
+            ScheduleReader(self.pipeline, inventory, regions, clock, more=not inventories) for inventory, regions in inventories or own
+        ]
+        self.slots = SlotClock(self.pipeline, clock, unproven=self.unproven)
+        self._sights: dict[tuple[str, str], Sight] = {}
         self._loops: list[Loop] = []
 
     async def run(self) -> None:
         """Watch until cancelled. An error that no step handles ends it: who runs it restarts it, and nothing is lost."""
         failed: list[BaseException] = []
         self.outbox.take_over()
+        self.pipeline.awake(self._clock.now())
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,
@@ -95,7 +106,8 @@ class Watch:
             "outbox": self.outbox.step,
             "logs": self.logs.step,
             "definitions": self.definitions.step,
-            "schedules": self.schedules.step,
+            "slots": self.slots.step,
+            **{one.name: one.step for one in self.schedules},
         }
         self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
         group = Group(failed.append)
@@ -119,7 +131,8 @@ class Watch:
         """Read once, then everything that is due once: the whole watch for tests and one-off runs."""
         await self.read(self._clock.now())
         for step in (
-            self.schedules.step,
+            *(one.step for one in self.schedules),
+            self.slots.step,
             self._timed,
             self.retries.step,
             self.stopper.step,
@@ -130,23 +143,33 @@ class Watch:
         ):
             await step(self._clock.now())
 
-    def behind(self) -> str | None:
-        """Why a source is behind, so that nothing may be launched or stopped; None where none is."""
-        return self._any(Reading.behind)
+    def behind(self, account: str, region: str) -> str | None:
+        """Why a source of that account's region is behind, so that nothing may be launched or stopped there; None where none is."""
+        return self._any(Reading.behind, self._of(account, region))
 
-    def unproven(self) -> str | None:
-        """Why what was not seen may yet have happened; None where it did not."""
-        return self._any(Reading.unproven)
+    def unproven(self, account: str, region: str) -> str | None:
+        """Why what was not seen there may yet have happened; None where it did not."""
+        return self._any(Reading.unproven, self._of(account, region))
 
-    def _any(self, ask: Callable[[Reading], str | None]) -> str | None:
-        for one in self.readings:
+    def _of(self, account: str, region: str) -> list[Reading]:
+        return [one for one in self.readings if one.source.of.holds(account, region)]
+
+    def _any(self, ask: Callable[[Reading], str | None], readings: Sequence[Reading]) -> str | None:
+        for one in readings:
             if (why := ask(one)) is not None:
                 return why if len(self.readings) == 1 else f"{one.source.name}: {why}"
         return None
 
-    def _gap_at(self) -> float | None:
-        """When a source last lost the thread."""
-        gaps = (one.cursor.gap_at for one in self.readings if one.cursor is not None)
+    def _tried(self, account: str, region: str, right: str, error: HinobanError | AwsError | None) -> None:
+        """How a read went that no source made."""
+        if (account, region) not in self._sights:
+            place = Place(account, region)
+            self._sights[account, region] = Sight(f"{account}/{region}", place, self.pipeline, self._clock)
+        self._sights[account, region].tried(right, error)
+
+    def _gap_at(self, account: str, region: str) -> float | None:
+        """When a source of that account's region last lost the thread."""
+        gaps = (one.cursor.gap_at for one in self._of(account, region) if one.cursor is not None)
         return max((gap for gap in gaps if gap is not None), default=None)
 
     def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
@@ -168,7 +191,10 @@ class Watch:
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
         """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""
         found = self.answers.schedules(self._clock.now(), since, following, name, region)
-        return found | {"not_watched": self.schedules.not_watched, "problems": [one.words for one in self.schedules.problems]}
+        not_watched: Counter[str] = Counter()
+        for one in self.schedules:
+            not_watched.update(one.not_watched)
+        return found | {"not_watched": dict(not_watched), "problems": [one.words for some in self.schedules for one in some.problems]}
 
     async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]:
         """See ByHand.run."""
@@ -214,20 +240,24 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources}
+        return {**self.answers.status(), **sources[0], "behind": self._any(Reading.behind, self.readings), "sources": sources}
 
     async def _timed(self, now: float) -> float | None:
         return self.pipeline.step(now)
 
     def _waking(self, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
         async def stepped(now: float) -> float | None:
-            before = self.pipeline.ledger.changes
+            before = self._changes()
             due = await step(now)
-            if self.pipeline.ledger.changes != before:
+            if self._changes() != before:
                 self._wake()
             return due
 
         return stepped
+
+    def _changes(self) -> tuple[int, int]:
+        """What gives other loops something to do: of incidents and retries, and of schedules."""
+        return self.pipeline.ledger.changes, self.pipeline.timetable.book.changes
 
     def _wake(self) -> None:
         for loop in self._loops:

@@ -64,24 +64,25 @@ class Timetable:
 
     # What is due -----------------------------------------------------------------------------------------------------------------------
 
-    def expect(self, connection: Connection, now: float, *, sure: bool) -> float | None:
-        """Write the slots that have come due and, where the feed is `sure` to be complete, judge those whose time is over.
-
-        The moment of the next such thing.
+    def expect(self, connection: Connection, now: float, *, sure: Callable[[str, str], bool]) -> float | None:
+        """Write the slots that have come due and, where what we see of an (account, region) is `sure` to be complete, judge those whose
+        time is over. The moment of the next such thing.
         """
         self._make_due(connection, self._come_due(connection, now), now)
-        overdue = self.book.overdue(connection, now)
-        if sure:
-            by_key: dict[str, list[Slot]] = {}
-            for one in overdue:
+        by_key: dict[str, list[Slot]] = {}
+        waiting: list[Slot] = []
+        for one in self.book.overdue(connection, now):
+            if sure(one.account, one.region):
                 by_key.setdefault(one.key, []).append(one)
-            for several in by_key.values():
-                self._judge(connection, several, now)
-        else:
-            for one in overdue:
-                self.book.again(one)
+            else:
+                waiting.append(one)
+        for several in by_key.values():
+            self._judge(connection, several, now)
         next_slot = self._heap[0][0] if self._heap else None
-        moments = (next_slot, self.book.next_deadline() if sure or not overdue else None)
+        # What waits for sight is asked again when the caller comes again, not at once.
+        moments = (next_slot, self.book.next_deadline())
+        for one in waiting:
+            self.book.again(one)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _come_due(self, connection: Connection, now: float) -> list[Known]:
@@ -288,20 +289,20 @@ class Timetable:
             return incident
         return msgspec.structs.replace(incident, finding=msgspec.structs.replace(incident.finding, facts=facts))
 
-    def concerned(self, connection: Connection, doing: Doing) -> set[tuple[str, str]]:
-        """What must be read again after somebody's doing: (region, `rule/NAME` or `schedule/GROUP/NAME`)."""
+    def concerned(self, connection: Connection, doing: Doing) -> set[tuple[str, str, str]]:
+        """What must be read again after somebody's doing: (account, region, `rule/NAME` or `schedule/GROUP/NAME`)."""
         kind, _, name = doing.subject.partition("/")
         if kind in ("rule", "schedule"):
-            return {(doing.region, doing.subject)}
+            return {(doing.account, doing.region, doing.subject)}
         if kind == "definition":
             touched = self._starting(connection).get((doing.account, doing.region, name.partition(":")[0]), [])
         else:
             every = (known.schedule for known in self.book.schedules(connection).values())
             touched = [one for one in every if (one.cluster if kind == "cluster" else one.group) == name]
         return {
-            (one.region, f"rule/{one.name}" if one.kind == "rule" else f"schedule/{one.group or 'default'}/{one.name}")
+            (one.account, one.region, f"rule/{one.name}" if one.kind == "rule" else f"schedule/{one.group or 'default'}/{one.name}")
             for one in touched
-            if one.region == doing.region
+            if (one.account, one.region) == (doing.account, doing.region)
         }
 
     def starts(self, connection: Connection, change: TaskChange) -> bool:

@@ -9,9 +9,11 @@ from hinoban.base.ids import SeededIds
 from hinoban.watch.history.database import open_file
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.notify.channels import Console
+from hinoban.watch.places import ANYWHERE, Clients
+from hinoban.watch.schedules.model import Problem
 from hinoban.watch.service import Watch
 from hinoban.watch.sources.source import Batch
-from tests.unit.watch.samples import NO_ROOM, life, run_task
+from tests.unit.watch.samples import ACCOUNT, NO_ROOM, REGION, life, run_task
 from tests.unit.watch.worlds import World
 
 
@@ -24,6 +26,8 @@ class Given:
         self.asked_from: list[int] = []
         self.forgotten = 0
         self.down = False
+        self.of, self.pushed = ANYWHERE, True
+        self.problems: dict[str, Problem] = {}
         self._clock = clock
 
     def bring(self, events: Sequence[bytes], *, silent: bool = False) -> None:
@@ -52,7 +56,9 @@ class Several(World):
         self.lines: list[str] = []
         channels = [Console(self.console, "UTC")]
         client, both = self.aws.client(), [self.one, self.two]
-        return Watch(self.config, self.engine, client, both, self.clock, SeededIds(7), channels, say=self.lines.append, allow=self.allow)
+        return Watch(
+            self.config, self.engine, Clients(client), both, self.clock, SeededIds(7), channels, say=self.lines.append, allow=self.allow
+        )
 
 
 async def test_what_ended_before_a_first_attach_is_remembered_and_nothing_follows(tmp_path: Path) -> None:
@@ -106,12 +112,12 @@ async def test_one_source_that_fails_keeps_what_must_be_complete_waiting_and_the
     world.one.bring(life(1, at=world.clock.now(), exit_code=3))
     await world.turns(40)
     assert "EXIT 3" in world.told()[0]
-    assert world.watch.behind() == "two: the feed has not answered"
+    assert world.watch.behind(ACCOUNT, REGION) == "two: the feed has not answered"
     status = world.watch.status()
     assert [(one["source"], one["behind"]) for one in status["sources"]] == [("one", None), ("two", "the feed has not answered")]
     world.two.down = False
     await world.turns(40)
-    assert world.watch.behind() is None and world.watch.unproven() is None
+    assert world.watch.behind(ACCOUNT, REGION) is None and world.watch.unproven(ACCOUNT, REGION) is None
 
 
 async def test_who_was_told_of_an_incident_is_told_that_somebody_has_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Channel, Console
+from hinoban.watch.places import Clients
 from hinoban.watch.service import Watch
 from hinoban.watch.sources import Journal
 from tests.unit.watch.fake_aws import FakeAws
@@ -35,7 +36,7 @@ class World:
         return Watch(
             self.config,
             self.engine,
-            client,
+            Clients(client),
             [source],
             self.clock,
             SeededIds(7),

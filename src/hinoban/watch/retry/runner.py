@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.aws.client import Client, EndpointUnreachable
+from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.units import parse_iso
@@ -20,6 +20,7 @@ from hinoban.watch.allow import EVERYTHING, run_task_command, would_have
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure
 from hinoban.watch.history import queries
 from hinoban.watch.model import Attempt, Launch, LaunchFailure, attempt_of, task_id_of
+from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry import policy
 from hinoban.watch.retry.desk import Desk
 from hinoban.watch.retry_row import Retry
@@ -38,15 +39,15 @@ class RetryRunner:
     def __init__(
         self,
         pipeline: Desk,
-        client: Client,
+        clients: Clients,
         clock: Clock,
         *,
-        behind: Callable[[], str | None],
-        gap_at: Callable[[], float | None],
+        behind: Behind,
+        gap_at: Callable[[str, str], float | None],
         allow: frozenset[str] = EVERYTHING,
     ) -> None:
         self._pipeline = pipeline
-        self._client = client
+        self._clients = clients
         self._clock = clock
         self._behind = behind
         self._gap_at = gap_at
@@ -59,9 +60,10 @@ class RetryRunner:
         for retry in todo:
             if retry.due_at > self._clock.now():
                 continue
-            if (why := self._behind()) is not None:
-                log.info("retries wait: %s", why)
-                return self._clock.now() + BEHIND_DELAY
+            if (why := self._behind(retry.account, retry.region)) is not None:
+                log.info("%s waits: %s", retry.started_by, why)
+                self._postpone(retry, BEHIND_DELAY)
+                continue
             if retry.after is not None and self._under_way(retry.after):
                 self._postpone(retry, AFTER_DELAY)
                 continue
@@ -91,7 +93,7 @@ class RetryRunner:
             self._launched(retry, found, ())
             return
         if retry.state == "launching":
-            since, gap = retry.launching_since or now, self._gap_at()
+            since, gap = retry.launching_since or now, self._gap_at(retry.account, retry.region)
             if now - since > IN_DOUBT or (gap is not None and gap >= since and now - since > SHORT_LIFE):
                 self._give_up(
                     retry, "in doubt", f"Attempt {retry.number} is in doubt: its answer was lost, and AWS no longer protects its token."
@@ -121,7 +123,7 @@ class RetryRunner:
 
     async def _call(self, retry: Retry) -> None:
         try:
-            answer = await self._client.in_region(retry.region).call("ecs", "RunTask", policy.request(retry))
+            answer = await self._clients.at(retry.account, retry.region).call("ecs", "RunTask", policy.request(retry))
         except EndpointUnreachable:
             self._later(retry)  # it may have run: the same token again
             return
@@ -193,7 +195,7 @@ class RetryRunner:
         """The attempt's own tasks: what our history knows, and what AWS lists under its startedBy, RUNNING and STOPPED."""
         with self._pipeline.transaction() as connection:
             found = dict.fromkeys(queries.started_by(connection, retry.started_by))
-        client = self._client.in_region(retry.region)
+        client = self._clients.at(retry.account, retry.region)
         for status in ("RUNNING", "STOPPED"):
             asked = {"cluster": retry.cluster, "startedBy": retry.started_by, "desiredStatus": status}
             found |= dict.fromkeys([arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")])
@@ -208,7 +210,7 @@ class RetryRunner:
                 if same and row["arn"] not in retry.original_tasks and self._is_another(retry, row["started_by"]):
                     return f"task {task_id_of(row['arn'])[:8]}"
         arns: list[str] = []
-        client = self._client.in_region(retry.region)
+        client = self._clients.at(retry.account, retry.region)
         for status in ("RUNNING", "STOPPED"):
             asked = {"cluster": retry.cluster, "family": launch.family, "desiredStatus": status}
             arns += [arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")]

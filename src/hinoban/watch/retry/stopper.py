@@ -1,11 +1,10 @@
 """Stops tasks that ran past a policy's `stop_after`, or run beside another where a policy forbids it; their own end resolves the incident."""
 
 import logging
-from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from hinoban.aws.client import Client, EndpointUnreachable
+from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.units import format_duration
@@ -14,6 +13,7 @@ from hinoban.watch.deadlines import Kind, Name
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import give_up, incident_id
 from hinoban.watch.model import TaskChange
+from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry.desk import Desk
 
 AGAIN = 5 * SECONDS
@@ -23,12 +23,10 @@ log = logging.getLogger(__name__)
 class Stopper:
     """Nothing is stopped while the feed is behind: the task may long have ended. Asking twice is harmless (facts/ecs.md §3.3)."""
 
-    def __init__(
-        self, pipeline: Desk, client: Client, clock: Clock, *, behind: Callable[[], str | None], allow: frozenset[str] = EVERYTHING
-    ) -> None:
+    def __init__(self, pipeline: Desk, clients: Clients, clock: Clock, *, behind: Behind, allow: frozenset[str] = EVERYTHING) -> None:
         self._allow = allow
         self._pipeline = pipeline
-        self._client = client
+        self._clients = clients
         self._clock = clock
         self._behind = behind
 
@@ -37,7 +35,7 @@ class Stopper:
         kinds: tuple[Kind, ...] = ("stop", "end")
         for kind in kinds:
             for name in self._pipeline.deadlines.due(kind, now):
-                if self._behind() is not None or not await self._stop(name):
+                if self._behind(name[2], name[1]) is not None or not await self._stop(name):
                     self._pipeline.deadlines.again(name, kind, self._clock.now() + AGAIN)
         return self._pipeline.deadlines.next()
 
@@ -51,7 +49,7 @@ class Stopper:
                 return True
         asked = {"cluster": change.detail.get("clusterArn"), "task": change.task_arn, "reason": reason}
         try:
-            await self._client.in_region(change.region).call("ecs", "StopTask", asked)
+            await self._clients.at(change.account, change.region).call("ecs", "StopTask", asked)
         except EndpointUnreachable:
             return False
         except AwsError as error:

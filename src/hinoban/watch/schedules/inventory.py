@@ -29,8 +29,9 @@ class _Reading:
     def other(self, kind: str) -> None:
         self.not_watched[kind] = self.not_watched.get(kind, 0) + 1
 
-    def snapshot(self, wanted: Collection[str]) -> Snapshot:
+    def snapshot(self, wanted: Collection[str], account: str | None) -> Snapshot:
         return Snapshot(
+            account=account,
             schedules=tuple(sorted(self.schedules, key=lambda schedule: schedule.key)),
             not_watched=dict(sorted(self.not_watched.items())),
             complete=not self.unread and self.read.issuperset(wanted),
@@ -44,11 +45,22 @@ class _Reading:
 class Inventory:
     """Asks the endpoint of `client`. Kept for long: what Scheduler says has not been modified is not asked for again.
 
-    `pace` is awaited before every call. `roles` and `secrets` say whether IAM, and Secrets Manager and SSM, are asked too.
+    `account` is whose schedules it brings, None where the endpoint has but one. `pace` is awaited before every call.
+    `roles` and `secrets` say whether IAM, and Secrets Manager and SSM, are asked too.
     """
 
-    def __init__(self, client: Asked, clock: Clock, *, pace: Pace = no_pace, roles: bool = True, secrets: bool = True) -> None:
+    def __init__(
+        self,
+        client: Asked,
+        clock: Clock,
+        *,
+        account: str | None = None,
+        pace: Pace = no_pace,
+        roles: bool = True,
+        secrets: bool = True,
+    ) -> None:
         self._client = client
+        self.account = account
         self._clock = clock
         self._pace = pace
         self._roles = roles
@@ -64,7 +76,7 @@ class Inventory:
             await self._schedules(asker, found)
             await self._around(asker, found)
             wanted += [region_scope("rule", region), region_scope("schedule", region)]
-        return found.snapshot(wanted)
+        return found.snapshot(wanted, self.account)
 
     async def some(self, region: str, rules: Collection[str], schedules: Collection[tuple[str, str]]) -> Snapshot:
         """These rules of the default bus and these schedules (group, name) alone. One that is gone is read, and is in no result."""
@@ -87,7 +99,7 @@ class Inventory:
         await self._around(asker, found)
         found.not_watched.clear()
         wanted = [scope_of("rule", region, None, name) for name in rules]
-        return found.snapshot(wanted + [scope_of("schedule", region, *key) for key in schedules])
+        return found.snapshot(wanted + [scope_of("schedule", region, *key) for key in schedules], self.account)
 
     def _asker(self, region: str, found: _Reading) -> Asker:
         return Asker(self._client, region, self._clock, self._pace, found.problems)

@@ -116,6 +116,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What one reading found. `complete` when every list, rule and schedule that it was to read was read."""
 
+    account: str | None = None
+    """Whose schedules were asked for; None where whoever answers has one account."""
     schedules: tuple[Schedule, ...] = ()
     not_watched: Mapping[str, int] = {}
     """Scheduled targets that are no ECS tasks, counted by what they are: `Lambda` -> 1. Only of a full reading."""
@@ -129,6 +131,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers(self, schedule: Schedule) -> bool:
         """Whether this reading would have found the schedule: if it is not among `schedules` then, it is gone."""
+        if self.account not in (None, schedule.account):
+            return False
         own = scope_of(schedule.kind, schedule.region, schedule.group, schedule.name)
         return own not in self.unread and (own in self.read or region_scope(schedule.kind, schedule.region) in self.read)
 

@@ -16,6 +16,7 @@ from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import described
+from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.lookup import asked, looked_up
 from hinoban.watch.sources.pace import Calls, Paced
@@ -80,6 +81,8 @@ class Poll:
         self._wait = wait
         self._before = before
         self.name = f"poll:{account}/{client.region}"
+        self.of = Place(account or None, client.region)
+        self.pushed = False
         self.problems: dict[str, Problem] = {}
         self.filled = 0
         """How many things of before the first attach were remembered in silence."""

@@ -1,11 +1,14 @@
 """The contract of everything that brings events. docs/checklists/source.md says how to add one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.places import Place
+from hinoban.watch.schedules.model import Problem
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -31,12 +34,42 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     silent: bool = False
 
 
+class _Moment(msgspec.Struct):
+    time: str
+
+
+_moment = msgspec.json.Decoder(_Moment).decode
+
+
+def moment_of_last(events: Sequence[bytes]) -> float | None:
+    """When the last of these envelopes happened; None where there is none, or it does not say."""
+    try:
+        return parse_iso(_moment(events[-1]).time) if events else None
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
 class Source(Protocol):
     """Brings events behind a cursor; safe to ask again with the same cursor."""
 
     @property
     def name(self) -> str:
         """The cursor's key; it holds account and region where the source is of one."""
+        ...
+
+    @property
+    def of(self) -> Place:
+        """Whose events it brings: while it is behind, nothing is launched or stopped there."""
+        ...
+
+    @property
+    def pushed(self) -> bool:
+        """Whether somebody else sends the events, so that they may just end (detector silence)."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """What could not be read lately, by the right that the read needs; a source that can only fail as a whole has none."""
         ...
 
     async def poll(self, cursor: Cursor | None) -> Batch:

@@ -17,6 +17,8 @@ from hinoban.base.clock import SECONDS, Clock
 from hinoban.watch.history.aside import Aside
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import Envelope
+from hinoban.watch.places import ANYWHERE, Place
+from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.source import Batch
 
 WAIT = 20 * SECONDS
@@ -69,6 +71,7 @@ class Sqs:
         wait: float = WAIT,
         visibility: float = VISIBILITY,
         most: int = MOST,
+        of: Place = ANYWHERE,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -81,6 +84,9 @@ class Sqs:
         self._done: dict[str, str] = {}
         account, _, queue = urlsplit(queue_url).path.strip("/").rpartition("/")
         self.name = f"sqs:{account.rpartition('/')[2]}/{client.region}/{queue}"
+        self.of = of
+        self.pushed = True
+        self.problems: dict[str, Problem] = {}
 
     async def poll(self, cursor: Cursor | None) -> Batch:
         """What waits in the queue, up to `most` messages; a batch that was not committed comes again."""

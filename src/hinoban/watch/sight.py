@@ -1,0 +1,68 @@
+"""Tells the detectors about the watch itself what it hears, tries and is late by, as far as that says something new. No decision of its own."""
+
+from collections.abc import Mapping
+
+from hinoban.aws.errors import AwsError
+from hinoban.base.clock import Clock
+from hinoban.base.errors import HinobanError
+from hinoban.watch.detect.sight import Heard, Lag, Tried
+from hinoban.watch.detect.watch_behind import LIMIT
+from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.places import Place
+from hinoban.watch.schedules.model import Problem
+
+UNREACHABLE = "Unreachable"
+
+
+class Sight:
+    """What one looks at through a source, or through what else asks AWS; `name` is its name for people."""
+
+    def __init__(self, name: str, of: Place, pipeline: Pipeline, clock: Clock) -> None:
+        self._name = name
+        self._account, self._region = of.account or "", of.region or ""
+        self._pipeline = pipeline
+        self._clock = clock
+        self._well: set[str] = set()
+        self._denied: set[str] = set()
+        self._late = True  # an earlier life may have told of it
+
+    def heard(self) -> None:
+        """An event came."""
+        self._tell(Heard(source=self._name, at=self._clock.now(), account=self._account, region=self._region))
+
+    def lag(self, seconds: float, waiting: int | None = None) -> None:
+        """How long the oldest thing that waits has waited."""
+        late = seconds > LIMIT
+        if late or self._late:
+            now = self._clock.now()
+            self._tell(Lag(source=self._name, at=now, behind=seconds, waiting=waiting, account=self._account, region=self._region))
+        self._late = late
+
+    def tried(self, what: str, error: HinobanError | AwsError | None = None) -> None:
+        """A read was made, or refused, or had no answer. What goes well again and again is told once."""
+        if error is None and what in self._well:
+            return
+        code, message = (
+            (error.code, error.message) if isinstance(error, AwsError) else (UNREACHABLE, f"{error.what}: {error.why}" if error else "")
+        )
+        self._try(what, None if error is None else code, message)
+
+    def problems(self, found: Mapping[str, Problem]) -> None:
+        """The rights that are missing now; those that were and are not any more are over."""
+        denied = {right: problem for right, problem in found.items() if problem.denied}
+        for right in self._denied - denied.keys():
+            self._try(right, None, "")
+        for right, problem in denied.items():
+            self._try(right, problem.code, problem.message)
+        self._denied = set(denied)
+
+    def _try(self, what: str, code: str | None, message: str) -> None:
+        (self._well.add if code is None else self._well.discard)(what)
+        self._tell(
+            Tried(
+                source=self._name, what=what, at=self._clock.now(), code=code, message=message, account=self._account, region=self._region
+            )
+        )
+
+    def _tell(self, said: Heard | Tried | Lag) -> None:
+        self._pipeline.sight(said, self._clock.now())
