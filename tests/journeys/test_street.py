@@ -228,7 +228,7 @@ async def test_an_image_that_cannot_be_pulled_is_no_retry_and_says_why(street: O
     await here.bench.define("web", "start_error='CannotPullContainerError: pull image manifest has been retried 1 time(s): not found'")
     await here.bench.run_one("web", **RETRIED)
     await here.pass_time(600, step=10)
-    assert here.incident()["verdict"] == "CANNOT PULL"
+    assert here.incident()["verdict"] == "NOT STARTED"
     assert here.incident()["retryable"] is False
     assert len(here.watch.history({"family": "web"})["tasks"]) == 1
 

@@ -3,7 +3,7 @@
 from hinoban.watch.detect.start import failed_to_start
 from hinoban.watch.model import Finding, Observation, TaskChange
 
-VERDICT = "NO SECRET"
+VERDICT = "NOT STARTED"
 CODES = frozenset(
     {
         "ssm_unreachable",

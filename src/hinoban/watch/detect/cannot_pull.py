@@ -3,7 +3,7 @@
 from hinoban.watch.detect.start import failed_to_start
 from hinoban.watch.model import Finding, Observation
 
-VERDICT = "CANNOT PULL"
+VERDICT = "NOT STARTED"
 CODES = frozenset(
     {
         "image_platform",

@@ -40,24 +40,24 @@ def test_all_or_nothing_is_not_in_part(arns: tuple[str, ...], failures: tuple[La
 @pytest.mark.parametrize(
     ("reason", "detector", "verdict", "code"),
     [
-        ("CannotPullContainerError: manifest unknown", "cannot_pull", "CANNOT PULL", "image_missing"),
+        ("CannotPullContainerError: manifest unknown", "cannot_pull", "NOT STARTED", "image_missing"),
         (
             "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit",
             "cannot_pull",
-            "CANNOT PULL",
+            "NOT STARTED",
             "registry_rate_limit",
         ),
-        ("ResourceInitializationError: unable to retrieve ecr registry auth: x", "cannot_pull", "CANNOT PULL", "ecr_auth"),
+        ("ResourceInitializationError: unable to retrieve ecr registry auth: x", "cannot_pull", "NOT STARTED", "ecr_auth"),
         (
             "ResourceInitializationError: execution resource retrieval failed: unable to retrieve secret from asm: AccessDeniedException: x",
             "cannot_get_secret",
-            "NO SECRET",
+            "NOT STARTED",
             "secrets_manager_denied",
         ),
         (
             "ResourceNotFoundException: Secrets Manager can't find the specified secret.",
             "cannot_get_secret",
-            "NO SECRET",
+            "NOT STARTED",
             "resource_not_found",
         ),
         ("ResourceNotFoundException: The specified log group does not exist.", "did_not_start", "NOT STARTED", "resource_not_found"),
