@@ -27,7 +27,7 @@ class Polled(Street):
     def _watch(self) -> None:
         clock = self.bench.clock
         engine = open_file(self.bench.directory / "watch.db")
-        self.source = Poll(self.client, clock, account=ACCOUNT, due=due_slots(engine, REGION), wait=1.0)
+        self.source = Poll(self.client, clock, account=ACCOUNT, due=due_slots(engine, ACCOUNT, REGION), wait=1.0)
         channels = [Console(self.console, "UTC")]
         self.watch = Watch(self.config, engine, Clients(self.client), [self.source], clock, self.bench.ids, channels, allow=EVERYTHING)
 

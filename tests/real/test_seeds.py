@@ -302,7 +302,10 @@ async def test_a_service_action_of_kind_error_reaches_the_topic_and_who_listens(
     }  # fmt: skip
     await terminal.told("task-start-failures · NOT DELIVERED · RESOLVED")
     await until(lambda: sum("rcpt TO:<night@example.com>" in line for line in mail_server.heard) == 2, "two mails")
-    assert sorted(await terminal.incidents()) == [("delivery_failed", "task-start-failures", "resolved"), ("service_impaired", "web", "open")]
+    assert sorted(await terminal.incidents()) == [
+        ("delivery_failed", "task-start-failures", "resolved"),
+        ("service_impaired", "web", "open"),
+    ]
 
 
 async def test_a_mail_without_a_mail_server_is_told_as_unsent(daemons: Make) -> None:

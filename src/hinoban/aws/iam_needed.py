@@ -30,6 +30,8 @@ OBSERVE = (
         why="sees that a schedule's definition was deregistered, and where a container logs",
     ),
     Right(action="ecs:DescribeClusters", calls=("ecs:DescribeClusters",), why="sees that a schedule's cluster was deleted"),
+    Right(action="ecs:ListServices", calls=("ecs:ListServices",), why="finds the services whose deployments and counts are watched"),
+    Right(action="ecs:DescribeServices", calls=("ecs:DescribeServices",), why="sees deployments that fail and services without tasks"),
     Right(action="cloudtrail:LookupEvents", calls=("cloudtrail:LookupEvents",), why="sees launches that were refused: no event tells"),
     Right(action="events:ListRules", calls=("events:ListRules",), why="knows which rules should run tasks, and when"),
     Right(action="events:ListTargetsByRule", calls=("events:ListTargetsByRule",), why="knows what a rule launches"),

@@ -33,18 +33,23 @@ class Loop:
             await self._wait(due)
 
     async def _wait(self, due: float | None) -> None:
-        if self._woken.is_set():
-            return
         if due is None:
             await self._woken.wait()
-            return
-        woken = asyncio.ensure_future(self._woken.wait())
-        slept = asyncio.ensure_future(self._clock.sleep_until(due))
-        try:
-            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            slept.cancel()
+        else:
+            await event_or_moment(self._woken, due, self._clock)
+
+
+async def event_or_moment(event: asyncio.Event, moment: float, clock: Clock) -> None:
+    """Return when the event is set or the moment has come, whichever is first."""
+    if event.is_set():
+        return
+    woken = asyncio.ensure_future(event.wait())
+    slept = asyncio.ensure_future(clock.sleep_until(moment))
+    try:
+        await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        woken.cancel()
+        slept.cancel()
 
 
 class Group:

@@ -46,13 +46,17 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Daemon(msgspec.Struct, frozen=True):
-    """STATE/daemon.json: where the daemon of a state directory listens (or listened)."""
+    """STATE/daemon.json: where the daemon of a state directory listens (or listened): the engine of `hinoban up` on a port, `hinoban watch` on
+    a Unix socket, beside which AWS itself is called with the profile that it watches with."""
 
     pid: int
-    port: int
-    url: str
     region: str
     account: str
+    port: int | None = None
+    url: str = ""
+    socket: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -68,6 +72,8 @@ class Found(msgspec.Struct, frozen=True):
     url: str
     region: str
     keys: Keys | None
+    watch: Daemon | None = None
+    """Set of a `hinoban watch`: its socket answers."""
 
 
 def state_of(target: Target, environ: Mapping[str, str]) -> Path:
@@ -105,7 +111,7 @@ def find(target: Target, environ: Mapping[str, str]) -> Found:
         return Found(url, region or "ap-northeast-1", own or keys)
     if daemon is None:
         raise no_daemon(str(state), "that state directory names no daemon")
-    return Found(daemon.url, daemon.region, keys)
+    return Found(daemon.socket or daemon.url, daemon.region, keys, daemon if daemon.socket else None)
 
 
 def running(target: Target, environ: Mapping[str, str]) -> tuple[Daemon, Keys]:
@@ -117,18 +123,24 @@ def running(target: Target, environ: Mapping[str, str]) -> tuple[Daemon, Keys]:
         why = f"{state} belongs to a daemon on port {daemon.port}" if daemon else f"{state} names no daemon"
         todo = f"Its keys are in its --state directory: give --state DIR      (where none runs: hinoban up --port {target.port})"
         raise HinobanError(f"Nothing says how to sign for a daemon on port {target.port}", why, todo, exit_code=NO_DAEMON)
+    if daemon is not None and daemon.socket is not None:
+        why = f"{state} belongs to a `hinoban watch` of account {daemon.account}, which is no endpoint"
+        raise HinobanError("There is no engine to point AWS clients at", why, "Use AWS with your own profile.", exit_code=NO_DAEMON)
     if daemon is None or keys is None:
         raise no_daemon(str(state), "that state directory names no daemon")
     return daemon, keys
 
 
-async def answers(url: str) -> bool:
+async def answers(found: Found) -> bool:
     """Whether someone listens there."""
-    parts = urlsplit(url)
+    parts = urlsplit(found.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            _, writer = await asyncio.open_connection(parts.hostname, port)
+            if found.watch is not None:
+                _, writer = await asyncio.open_unix_connection(found.url)
+            else:
+                _, writer = await asyncio.open_connection(parts.hostname, port)
     except (OSError, TimeoutError):
         return False
     writer.close()
@@ -139,7 +151,7 @@ async def open_source(target: Target, environ: Mapping[str, str]) -> Source:
     """The daemon where one answers, else its state folder where there is one."""
     try:
         found = find(target, environ)
-        if await answers(found.url):
+        if await answers(found):
             return connect(found)
         missing = no_daemon(found.url, "nobody listens there")
     except HinobanError as error:
@@ -157,7 +169,7 @@ async def open_source(target: Target, environ: Mapping[str, str]) -> Source:
 async def open_daemon(target: Target, environ: Mapping[str, str]) -> OnlineSource:
     """The daemon; HinobanError (exit code 3) where none answers."""
     found = find(target, environ)
-    if not await answers(found.url):
+    if not await answers(found):
         raise no_daemon(found.url, "nobody listens there")
     return connect(found)
 
@@ -168,6 +180,10 @@ def connect(found: Found) -> OnlineSource:
     from hinoban.aws.sigv4 import Credentials
     from hinoban.base.clock import SystemClock
 
+    if found.watch is not None:
+        from hinoban.cli.beside_watch import BesideWatch
+
+        return BesideWatch(found.url, found.region, found.watch.profile, found.watch.endpoint_url)
     keys = Credentials(found.keys.access_key_id, found.keys.secret_access_key) if found.keys else None
     return Client(found.url, keys, found.region, clock=SystemClock())
 

@@ -47,13 +47,20 @@ def up(
     guarded(work)
 
 
-def watch() -> None:
-    """Started by `hinoban up` as its child; reads its settings from there."""
+def watch(
+    config: Annotated[Path | None, typer.Option(help="A TOML file; [aws] in config.example.toml is what counts.", metavar="FILE")] = None,
+    state: Annotated[Path | None, typer.Option(help="Where everything is kept.", metavar="DIR")] = None,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile (default: the environment's).", metavar="NAME")] = None,
+    region: Annotated[str | None, typer.Option(help="The region to watch (default: the profile's).")] = None,
+    endpoint_url: Annotated[str | None, typer.Option(help="An endpoint that stands in for AWS.", metavar="URL")] = None,
+) -> None:
+    """Watch AWS accounts until Ctrl-C; observes only, unless a policy allows more."""
 
     def work() -> int | None:
-        from hinoban.daemon.watch_main import run
+        from hinoban.daemon.options import WatchOptions
+        from hinoban.daemon.standing import run_watch
 
-        return run()
+        return run_watch(WatchOptions(state=state, config=config, profile=profile, region=region, endpoint_url=endpoint_url))
 
     guarded(work)
 

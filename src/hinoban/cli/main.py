@@ -34,6 +34,7 @@ def begin(
 
 
 app.command("up")(daemon.up)
+app.command("watch")(daemon.watch)
 app.command("env")(env.env)
 app.command("run")(run.run_command)
 app.command("ps")(tasks.ps)
@@ -47,7 +48,6 @@ app.command("stop")(tasks.stop)
 app.add_typer(aws.app, name="aws")
 app.command("demo")(daemon.demo)
 app.command("version")(daemon.version)
-app.command("watch", hidden=True)(daemon.watch)
 
 
 def main() -> None:

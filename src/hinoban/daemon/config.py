@@ -14,18 +14,17 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from hinoban.base.errors import ConfigError
+from hinoban.daemon.config_aws import Account, AwsConfig, AwsTable, Region, aws_config
 from hinoban.daemon.config_notify import MuteTable, Notify, RouteTable, Smtp, listed, notify_config
 from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, RetryRule, WatchConfig
+from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, RetryRule, Right, WatchConfig
 
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Account = Annotated[str, msgspec.Meta(pattern=r"^\d{12}$")]
-Region = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +63,7 @@ class _Policy(_Strict, frozen=True):
     retry: _Retry | None = None
     catch_up: str | None = None
     overlap: str | None = None
+    allow: list[str] = []
 
 
 class _Watch(_Strict, frozen=True):
@@ -104,6 +104,7 @@ class _File(_Strict, frozen=True):
     events: _Events = _Events()
     cloudtrail: _CloudTrail = _CloudTrail()
     smtp: _Smtp | None = None
+    aws: AwsTable = AwsTable()
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: EngineConfig
     watch: WatchConfig
+    aws: AwsConfig
 
 
 def load(path: Path | None) -> Config:
@@ -152,7 +154,7 @@ def parse(content: dict[str, Any]) -> Config:
         file = msgspec.convert(listed(content), _File)
     except msgspec.ValidationError as error:
         raise _readable(error) from error
-    return Config(engine=_engine(file), watch=_watch(file))
+    return Config(engine=_engine(file), watch=_watch(file), aws=aws_config(file.aws))
 
 
 def _engine(file: _File) -> EngineConfig:
@@ -229,6 +231,7 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
         retry=retry,
         catch_up=cast(CatchUp | None, _one_of(policy.catch_up, f"{path}.catch_up", get_args(CatchUp))),
         overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
+        allow=tuple(cast(Right, choice(f"{path}.allow", one, get_args(Right))) for one in policy.allow),
     )
 
 

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import resource
-import shlex
 import signal
 import socket
 import sqlite3
@@ -33,7 +32,7 @@ from hinoban.daemon.http import FrontDoor
 from hinoban.daemon.memory import collect_seldom
 from hinoban.daemon.options import UpOptions
 from hinoban.daemon.serving import Server
-from hinoban.daemon.state_dir import StateDirectory
+from hinoban.daemon.state_dir import StateDirectory, tilde
 from hinoban.daemon.watch_child import WatchChild, WatchSettings
 from hinoban.engine.ecs.decide.capacity import UNITS_PER_VCPU
 from hinoban.engine.journal import FeedGone
@@ -296,13 +295,6 @@ def farewell(keep: bool, tasks: int, hint: str) -> str:
 def state_hint(state: Path) -> str:
     """The option that another shell needs to find this state directory: it may not have the variables that named it in this one."""
     return "" if state == default_state_dir({}) else f" --state {tilde(state)}"
-
-
-def tilde(path: Path) -> str:
-    """The path as a shell takes it, short where it lies in the home directory."""
-    folder, home = str(path), f"{Path.home()}/"
-    short = folder.removeprefix(home)
-    return f"~/{short}" if short != folder and shlex.quote(short) == short else shlex.quote(folder)
 
 
 def remembered(directory: StateDirectory) -> int:

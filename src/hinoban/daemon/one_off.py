@@ -25,14 +25,12 @@ from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.schedules.model import Schedule, Snapshot
-from hinoban.watch.sources.pace import Calls, Pace, Paced
+from hinoban.watch.sources.pace import Calls, paced
 from hinoban.watch.sources.poll import LATE, Poll
 from hinoban.watch.sources.source import Batch
 
 FARTHEST = 7 * DAYS
 _ALL = 1_000_000
-LOCAL_PER_SECOND = 1000.0
-"""Nobody else's bucket is drawn on at an endpoint that stands in for AWS."""
 
 
 class NotARead(AssertionError):
@@ -67,8 +65,7 @@ class OneOff:
     def __init__(self, client: RegionalClient, profile: Profile, since: float, clock: Clock, *, tz: str | None = None) -> None:
         self._whole = client
         self._reading = ReadOnly(client)
-        paces = [Pace(clock, LOCAL_PER_SECOND), Pace(clock, LOCAL_PER_SECOND)] if profile.foreign else []
-        self._client = Paced(self._reading, clock, *paces)
+        self._client = paced(self._reading, clock, foreign=profile.foreign)
         self._clock = clock
         self._profile = profile
         self._foreign = profile.foreign
@@ -77,7 +74,7 @@ class OneOff:
         self._answers: Answers | None = None
         self._engine: Engine
         self._snapshot = Snapshot()
-        self._poll = Poll(self._client, clock, before=since + 1 * HOURS)
+        self._poll = Poll(self._client, clock, before=since + 1 * HOURS, stays=False)
         self.region = client.region
         self.now = 0.0
 

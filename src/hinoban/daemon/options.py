@@ -1,4 +1,4 @@
-"""What `hinoban up` is asked on the command line; None means: as the configuration says."""
+"""What `hinoban up` and `hinoban watch` are asked on the command line; None means: as the configuration says."""
 
 from pathlib import Path
 
@@ -18,3 +18,13 @@ class UpOptions(msgspec.Struct, kw_only=True):
     account: str | None = None
     keep: bool = False
     forget_after: str | None = None
+
+
+class WatchOptions(msgspec.Struct, kw_only=True):
+    """The options of `hinoban watch`, unparsed."""
+
+    state: Path | None = None
+    config: Path | None = None
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,10 @@ def write_private(path: Path, value: Any) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
     fresh.replace(path)
+
+
+def tilde(path: Path) -> str:
+    """The path as a shell takes it, short where it lies in the home directory."""
+    folder, home = str(path), f"{Path.home()}/"
+    short = folder.removeprefix(home)
+    return f"~/{short}" if short != folder and shlex.quote(short) == short else shlex.quote(folder)

@@ -8,16 +8,13 @@ import sys
 from pathlib import Path
 
 import msgspec
-import uvicorn
 import uvloop
 
 from hinoban.aws.client import Client
 from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import SystemClock
 from hinoban.base.ids import SystemIds
-from hinoban.base.supervise import Group
-from hinoban.daemon.memory import collect_seldom
-from hinoban.daemon.serving import Server
+from hinoban.daemon.keep_watch import keep
 from hinoban.daemon.watch_child import WatchSettings
 from hinoban.watch.allow import EVERYTHING
 from hinoban.watch.config import WatchConfig
@@ -28,7 +25,6 @@ from hinoban.watch.notify.channels.keep import StoredKeep
 from hinoban.watch.places import Clients
 from hinoban.watch.service import Watch
 from hinoban.watch.sources import Journal
-from hinoban.web import watch_api
 
 
 def run() -> int:
@@ -64,30 +60,10 @@ async def _watch(settings: WatchSettings) -> None:
         say=lambda line: print(line, flush=True),
         allow=EVERYTHING,  # of our own engine
     )
-    failed: list[BaseException] = []
-    work = Group(failed.append)
-    server = Server(
-        uvicorn.Config(
-            watch_api.create(watch, clock),
-            uds=settings.socket,
-            loop="none",
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            ws="none",
-        )
-    )
-    running = {
-        work.start(server.serve(), "http"),
-        work.start(watch.run(), "watch"),
-        work.start(_until_orphaned(), "standard input"),
-    }
-    collect_seldom()
-    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    await work.close()
-    await client.close()
-    if failed:
-        raise failed[0]
+    try:
+        await keep(watch, settings.socket, clock, {"standard input": _until_orphaned()})
+    finally:
+        await client.close()
 
 
 async def _until_orphaned() -> None:

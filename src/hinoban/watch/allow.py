@@ -5,11 +5,12 @@ On an endpoint that is not our own engine nothing is allowed unless somebody sai
 
 import shlex
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 
-Right = Literal["run_task", "stop_task", "update_service"]
+from hinoban.watch.config import Right
+
 EVERYTHING: frozenset[str] = frozenset(get_args(Right))
 NOTHING: frozenset[str] = frozenset()
 _WORDS: Mapping[Right, str] = {"run_task": "launched it again", "stop_task": "stopped it", "update_service": "changed the service"}

@@ -19,6 +19,9 @@ class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
     cap: float = 5 * MINUTES
 
 
+Right = Literal["run_task", "stop_task", "update_service"]
+"""What the watch may do besides watching."""
+
 CatchUp = Literal["none", "last", "all"]
 """Which of the runs that fell due while the engine was away are made up for: a midnight job must not start at nine unasked."""
 
@@ -38,6 +41,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryRule | None = None
     catch_up: CatchUp | None = None
     overlap: OnOverlap | None = None
+    allow: tuple[Right, ...] = ()
+    """What may be done about whom it matches, where the watch observes only."""
 
 
 Level = Literal["page", "ticket", "digest"]

@@ -39,6 +39,15 @@ class LiveTasks:
         if change.detail.get("lastStatus") == "RUNNING" and not change.service_owned:
             self._families.setdefault(_family(change), {})[change.task_arn] = _live(change)
 
+    def ended(self, change: TaskChange) -> None:
+        """A task that lives no more, or not for long."""
+        tasks = self._families.get(_family(change), {})
+        tasks.pop(change.task_arn, None)
+        if change.finished:
+            self._callers.pop(change.task_arn, None)
+        if not tasks:
+            self._families.pop(_family(change), None)
+
     def seen(self, connection: Connection, change: TaskChange) -> tuple[Live, list[Live]] | None:
         """Take in a task's news; where it has just begun to run beside others of its family, itself and all of them."""
         if change.service_owned:
@@ -46,11 +55,7 @@ class LiveTasks:
         tasks = self._families.setdefault(_family(change), {})
         status = change.detail.get("lastStatus")
         if status in _ENDING or change.detail.get("desiredStatus") == "STOPPED":
-            tasks.pop(change.task_arn, None)
-            if change.finished:
-                self._callers.pop(change.task_arn, None)
-            if not tasks:
-                self._families.pop(_family(change), None)
+            self.ended(change)
             return None
         if status != "RUNNING" or change.task_arn in tasks:
             return None

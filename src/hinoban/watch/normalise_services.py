@@ -176,6 +176,19 @@ def described_service(service: Mapping[str, Any], region: str, now: float, *, si
     return [*told, *rollouts, _envelope(service, READING, "hinoban.poll", region, now, detail, units.iso(now))]
 
 
+def counts_of(service: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of DescribeServices' answer makes a reading another one."""
+    plain = ("status", "desiredCount", "runningCount", "pendingCount", "taskDefinition")
+    return (*(service.get(name) for name in plain), len(service.get("deployments") or ()))
+
+
+def spelt(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer with its moments as epoch seconds, whichever way an endpoint spells them."""
+    nested = {name: [spelt(one) for one in service[name]] for name in ("events", "deployments") if isinstance(service.get(name), list)}
+    moments = {name: units.parse_iso(service[name]) for name in ("createdAt", "updatedAt") if isinstance(service.get(name), str)}
+    return {**service, **nested, **moments}
+
+
 def _primary(service: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((one for one in service.get("deployments") or () if one.get("status") == "PRIMARY"), None)
 

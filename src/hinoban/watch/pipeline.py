@@ -165,6 +165,9 @@ class Pipeline:
         """What ended before a source was attached: the history gets its verdict, and nothing follows."""
         change = fresh.change
         if fresh.newest and isinstance(change, TaskChange) and change.finished:
+            # What goes on may have come first, by another source.
+            self.deadlines.drop(task_name(change))
+            self._matters.live.ended(change)
             finding = next(iter(self._detect.findings(change, now)), None)
             self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
 

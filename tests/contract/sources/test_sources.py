@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from hinoban.base.clock import FakeClock
 from hinoban.base.ids import SeededIds
+from hinoban.base.supervise import Group
 from hinoban.watch import detect
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.aside import AsideBook
@@ -20,6 +21,7 @@ from hinoban.watch.model import TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.sources import SOURCES
+from hinoban.watch.sources.http import Http
 from hinoban.watch.sources.journal import Journal
 from hinoban.watch.sources.poll import Poll
 from hinoban.watch.sources.source import Batch, Source
@@ -96,7 +98,39 @@ class BySqs(World):
         return arns
 
 
-WORLDS: dict[str, type[World]] = {"journal": ByJournal, "sqs": BySqs, "poll": ByPoll}
+class ByHttp(World):
+    """Who posts and gets no answer posts again: to whatever listens then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unanswered: list[bytes] = []
+        self.here: Http | None = None
+        self.posts = Group(lambda error: None)
+
+    def source(self) -> Source:
+        made = self.here = Http("events", self.clock, wait=1.0)
+        for raw in self.unanswered:
+            self._post(made, raw)
+        return made
+
+    def happen(self, count: int = 3) -> set[str]:
+        before = len(self.aws.events)
+        arns = super().happen(count)
+        for raw in self.aws.events[before:]:
+            self.unanswered.append(raw)
+            if self.here is not None:
+                self._post(self.here, raw)
+        return arns
+
+    def _post(self, source: Http, raw: bytes) -> None:
+        async def post() -> None:
+            await source.post([raw])
+            self.unanswered = [one for one in self.unanswered if one is not raw]
+
+        self.posts.start(post(), "post")
+
+
+WORLDS: dict[str, type[World]] = {"journal": ByJournal, "sqs": BySqs, "http": ByHttp, "poll": ByPoll}
 every = pytest.mark.parametrize("kind", WORLDS.values(), ids=WORLDS)
 
 

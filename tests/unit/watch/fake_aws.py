@@ -35,6 +35,7 @@ class FakeAws:
         self.rules: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, list[dict[str, Any]]] = {}
         self.inactive: set[str] = set()
+        self.services: dict[str, dict[str, Any]] = {}
 
     def client(self) -> Client:
         return Client("http://aws.test", None, REGION, clock=self.clock, transport=httpx.MockTransport(self.answer))
@@ -158,6 +159,12 @@ class FakeAws:
 
     def ListClusters(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"clusterArns": [f"arn:aws:ecs:{REGION}:123456789012:cluster/default"]}
+
+    def ListServices(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"serviceArns": list(self.services)}
+
+    def DescribeServices(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"services": [self.services[arn] for arn in params["services"]], "failures": []}
 
     def DescribeTasks(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"tasks": [self._described(arn) for arn in params["tasks"]], "failures": []}

@@ -110,6 +110,24 @@ def run_task(
     return envelope("AWS API Call via CloudTrail", record, at, f"envelope-{number}")
 
 
+def call_record(
+    name: str, at: float, *, service: str = "events", user: str = "s.tanaka", answer: dict[str, Any] | None = None, **request: Any
+) -> bytes:
+    """CloudTrail's record of somebody's accepted write."""
+    record = {
+        "eventVersion": "1.09",
+        "eventTime": iso_seconds(at),
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": REGION,
+        "eventID": f"{name}-{at}",
+        "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/{user}"},
+        "requestParameters": request,
+        "responseElements": answer,
+    }
+    return envelope("AWS API Call via CloudTrail", record, at, f"envelope-{name}-{at}")
+
+
 def envelope(kind: str, detail: dict[str, Any], at: float, event_id: str) -> bytes:
     return msgspec.json.encode(
         {

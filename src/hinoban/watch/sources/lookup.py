@@ -11,7 +11,27 @@ import msgspec
 from hinoban.watch.normalise import CALL_EVENT
 
 _record = msgspec.json.Decoder(dict[str, Any]).decode
-ECS = "ecs.amazonaws.com"
+SOURCES = {"ecs.amazonaws.com": "aws.ecs", "events.amazonaws.com": "aws.events", "scheduler.amazonaws.com": "aws.scheduler"}
+"""CloudTrail's names of services -> EventBridge's, of those whose calls matter."""
+LAUNCH = "RunTask"
+STANDING = (LAUNCH, "StopTask")
+"""What a watch that stays asks for each minute: what was launched or refused, and who stopped what."""
+DOINGS = (
+    *("PutRule", "EnableRule", "DisableRule", "DeleteRule", "PutTargets", "RemoveTargets"),
+    *("CreateSchedule", "UpdateSchedule", "DeleteSchedule", "DeleteScheduleGroup"),
+    *("RegisterTaskDefinition", "DeregisterTaskDefinition", "DeleteCluster"),
+)
+"""And every quarter of an hour: who changed what scheduled runs stand on. What is changed is seen by the inventory, sooner."""
+
+
+class Look(msgspec.Struct):
+    """One kind of call: how often it is asked for, when next, and up to when everything was read."""
+
+    name: str
+    every: float
+    watermark: float
+    at: float = 0.0
+    deep_at: float = 0.0
 
 
 def asked(event_name: str, since: float, until: float) -> dict[str, Any]:
@@ -21,16 +41,16 @@ def asked(event_name: str, since: float, until: float) -> dict[str, Any]:
 
 
 def looked_up(event: Mapping[str, Any]) -> bytes | None:
-    """The envelope of one event of ECS; None for another service's, and for what is no record."""
+    """The envelope of one event of `SOURCES`; None for another service's, and for what is no record."""
     try:
         record = _record(event.get("CloudTrailEvent") or "")
-        if record.get("eventSource") != ECS:
+        if (source := SOURCES.get(str(record.get("eventSource")))) is None:
             return None
         envelope = {
             "version": "0",
             "id": record["eventID"],
             "detail-type": CALL_EVENT,
-            "source": "aws.ecs",
+            "source": source,
             "account": record.get("recipientAccountId") or (record.get("userIdentity") or {}).get("accountId") or "",
             "time": record["eventTime"],
             "region": record["awsRegion"],

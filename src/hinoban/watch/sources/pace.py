@@ -20,6 +20,8 @@ THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException", "RequestThrottled"}
 )
 _EASE = 0.9
+LOCAL_PER_SECOND = 1000.0
+"""Nobody else's bucket is drawn on at an endpoint that stands in for AWS."""
 
 
 class Pace:
@@ -105,3 +107,8 @@ class Paced:
         other = copy.copy(self)
         other._client, other.region = self._client.in_region(region), region
         return other
+
+
+def paced(client: Calls, clock: Clock, *, foreign: bool) -> Paced:
+    """The client at the pace that suits where it asks; `foreign`: an endpoint that stands in for AWS."""
+    return Paced(client, clock, Pace(clock, LOCAL_PER_SECOND), Pace(clock, LOCAL_PER_SECOND)) if foreign else Paced(client, clock)

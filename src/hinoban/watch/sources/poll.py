@@ -16,15 +16,17 @@ from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import described
+from hinoban.watch.normalise_services import counts_of, described_service, spelt
 from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
-from hinoban.watch.sources.lookup import asked, looked_up
+from hinoban.watch.sources.lookup import DOINGS, LAUNCH, STANDING, Look, asked, looked_up
 from hinoban.watch.sources.pace import Calls, Paced
-from hinoban.watch.sources.source import Batch
+from hinoban.watch.sources.source import Batch, id_of, moment_of_last
 
 WAIT = 20 * SECONDS
 SWEEP_EVERY = 30 * SECONDS
 LOOKUP_EVERY = 1 * MINUTES
+DOINGS_EVERY = 15 * MINUTES
 DEEP_EVERY = 5 * MINUTES
 LATE = 15 * MINUTES
 """Event history may be so late (facts/cloudtrail_sns_lambda.md §1.4): a look that goes deep reads that far back again."""
@@ -36,6 +38,7 @@ LOOKS = (60 * SECONDS, 120 * SECONDS)
 READS = 10
 """The most reads of one poll; a page of event history counts as all of them, as it waits for its own pace."""
 _DESCRIBE = 100
+_SERVICES = 10  # DescribeServices takes so many (facts/ecs.md §11.2)
 _SEEN = 50_000
 _STATES = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"})
@@ -70,16 +73,26 @@ def no_slots(since: float, until: float) -> Iterable[Due]:
 
 
 class Poll:
-    """`client` is of the region that is asked. `problems` says what could not be read; the rest goes on."""
+    """`client` is of the region that is asked. `problems` says what could not be read; the rest goes on. One that does not stay (`stays`)
+    reads tasks and launches only."""
 
     def __init__(
-        self, client: Calls, clock: Clock, *, account: str = "", due: DueSlots = no_slots, wait: float = WAIT, before: float = BEFORE
+        self,
+        client: Calls,
+        clock: Clock,
+        *,
+        account: str = "",
+        due: DueSlots = no_slots,
+        wait: float = WAIT,
+        before: float = BEFORE,
+        stays: bool = True,
     ) -> None:
         self._client = client if isinstance(client, Paced) else Paced(client, clock)
         self._clock = clock
         self._due = due
         self._wait = wait
         self._before = before
+        self._stays = stays
         self.name = f"poll:{account}/{client.region}"
         self.of = Place(account or None, client.region)
         self.pushed = False
@@ -93,13 +106,15 @@ class Poll:
         self._over: dict[str, float] = {}
         self._calls: dict[str, None] = {}
         self._began = False
-        self._attached_at = self._watermark = 0.0
+        self._looks: list[Look] = []
+        self._counts: dict[str, tuple[Any, ...]] = {}
+        self._attached_at = 0.0
         self._attaching = False
         self._gap_at: float | None = None
         self._listed: set[str] | None = None
         self._sweeping: set[str] | None = None
         self._swept = False
-        self._sweep_at = self._lookup_at = self._deep_at = self._looked_at = 0.0
+        self._sweep_at = self._looked_at = 0.0
 
     async def poll(self, cursor: Cursor | None) -> Batch:
         """Some reads and what they told; where none is due, wait for the next one. A batch that was not committed comes again."""
@@ -141,7 +156,12 @@ class Poll:
         state, _, attached = cursor.feed.partition(" ") if cursor is not None else ("attach", "", "")
         self._attached_at = float(attached) if attached else now
         self._attaching = state == "attach"
-        self._watermark = float(cursor.seq) if cursor is not None else now - self._before + LATE
+        watermark = float(cursor.seq) if cursor is not None else now - self._before + LATE
+        self._looks = [Look(name, LOOKUP_EVERY, watermark) for name in (STANDING if self._stays else (LAUNCH,))]
+        if self._stays:
+            # One after the other: event history is read so slowly that all at once would hold up what is urgent.
+            apart = DOINGS_EVERY / len(DOINGS)
+            self._looks += [Look(name, DOINGS_EVERY, watermark, at=now + place * apart) for place, name in enumerate(DOINGS, start=1)]
         self._gap_at = cursor.gap_at if cursor is not None else None
         if cursor is not None and not self._attaching and now - cursor.polled_at > AWAY:
             self._gap_at, self._listed = now, set()
@@ -151,19 +171,20 @@ class Poll:
         for age in LOOKS:
             for due in self._due(self._looked_at - age, now - age):
                 self._look_for(due)
-                self._lookup_at = min(self._lookup_at, now)
+                self._looks[0].at = min(self._looks[0].at, now)
         self._looked_at = now
-        if now >= self._lookup_at:
-            self._lookup_at = now + LOOKUP_EVERY
-            deep = now >= self._deep_at
-            self._deep_at = now + DEEP_EVERY if deep else self._deep_at
-            self._read(self._lookup_page(asked("RunTask", self._watermark - LATE, now), now, deep), dear=True)
+        for look in self._looks:
+            if now >= look.at:
+                look.at = now + look.every
+                deep = now >= look.deep_at
+                look.deep_at = now + DEEP_EVERY if deep else look.deep_at
+                self._read(self._lookup_page(look, asked(look.name, look.watermark - LATE, now), now, deep), dear=True)
         if now >= self._sweep_at and self._sweeping is None:
             self._sweep_at, self._sweeping = now + SWEEP_EVERY, set()
             self._read(self._clusters({}))
 
     def _next(self) -> float:
-        return min(self._sweep_at, self._lookup_at)
+        return min(self._sweep_at, *(look.at for look in self._looks))
 
     def _read(self, job: Job, *, dear: bool = False, first: bool = False) -> None:
         (self._jobs.appendleft if first else self._jobs.append)((job, dear))
@@ -197,6 +218,8 @@ class Poll:
             for cluster in (answer or {}).get("clusterArns") or ():
                 self._read(self._tasks({"cluster": cluster, "desiredStatus": "STOPPED"}))
                 self._read(self._tasks({"cluster": cluster, "desiredStatus": "RUNNING"}))
+                if self._stays:
+                    self._read(self._services({"cluster": cluster, "maxResults": 100}))
             if answer and answer.get("nextToken"):
                 self._read(self._clusters({"nextToken": answer["nextToken"]}), first=True)
 
@@ -229,17 +252,47 @@ class Poll:
 
         return read
 
+    def _services(self, page: Mapping[str, Any]) -> Job:
+        async def read() -> None:
+            answer = await self._ask("ecs", "ListServices", page, gone="ClusterNotFoundException") or {}
+            arns = list(answer.get("serviceArns") or ())
+            for start in range(0, len(arns), _SERVICES):
+                self._read(self._describe_services(str(page["cluster"]), arns[start : start + _SERVICES]), first=True)
+            if answer.get("nextToken"):
+                self._read(self._services({**page, "nextToken": answer["nextToken"]}), first=True)
+
+        return read
+
+    def _describe_services(self, cluster: str, arns: Sequence[str]) -> Job:
+        """Their messages and deployments, each once, and their counts where they changed."""
+
+        async def read() -> None:
+            asked_for = {"cluster": cluster, "services": list(arns)}
+            answer = await self._ask("ecs", "DescribeServices", asked_for, gone="ClusterNotFoundException")
+            now = self._clock.now()
+            for service in (answer or {}).get("services") or ():
+                *news, reading = described_service(spelt(service), self._client.region, now, since=self._attached_at)
+                for raw in news:
+                    if (key := id_of(raw)) not in self._calls:
+                        self._found.append(_Brought(raw, key, 0, moment_of_last([raw])))
+                counts = counts_of(service)
+                if self._counts.get(service["serviceArn"]) != counts:
+                    self._counts[service["serviceArn"]] = counts
+                    self._found.append(_Brought(reading, id_of(reading), 0, None))
+
+        return read
+
     def _look_for(self, due: Due) -> None:
         for status in ("STOPPED", "RUNNING"):
             self._read(self._tasks({"cluster": due.cluster, "family": due.family, "desiredStatus": status}), first=True)
 
-    def _lookup_page(self, page: Mapping[str, Any], until: float, deep: bool) -> Job:
+    def _lookup_page(self, look: Look, page: Mapping[str, Any], until: float, deep: bool) -> Job:
         """A page of event history, newest first. A look that is not deep ends where a whole page is known."""
 
         async def read() -> None:
             answer = await self._ask("cloudtrail", "LookupEvents", page)
             if answer is None:
-                self._deep_at = 0.0  # its other pages are unread
+                look.deep_at = 0.0  # its other pages are unread
                 return
             events = answer.get("Events") or ()
             fresh = [event for event in events if event.get("EventId") not in self._calls]
@@ -247,9 +300,9 @@ class Poll:
                 if (raw := looked_up(event)) is not None:
                     self._found.append(_Brought(raw, str(event["EventId"]), 0, _moment(event.get("EventTime"))))
             if answer.get("NextToken") and (deep or fresh or not events):
-                self._read(self._lookup_page({**page, "NextToken": answer["NextToken"]}, until, deep), dear=True)
+                self._read(self._lookup_page(look, {**page, "NextToken": answer["NextToken"]}, until, deep), dear=True)
             else:
-                self._watermark = max(self._watermark, until)
+                look.watermark = max(look.watermark, until)
 
         return read
 
@@ -261,7 +314,7 @@ class Poll:
         old = [one for one in found if one.ended_at is not None and one.ended_at < self._attached_at]
         new = [one for one in found if one.ended_at is None or one.ended_at >= self._attached_at]
         listed = self._end_of_sweep(now) if not self._jobs and self._sweeping is not None else None
-        seq = int(self._watermark)
+        seq = int(self._looks[0].watermark)
         state = "attach" if self._attaching else "poll"
         # Until everything was looked at once, who asks whether we are behind is told so.
         after = Cursor(f"{state} {self._attached_at}", seq, seq + (not self._swept), now, self._gap_at)

@@ -7,6 +7,7 @@ import msgspec
 
 from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.normalise import TASK_EVENT
 from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 
@@ -34,17 +35,38 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     silent: bool = False
 
 
-class _Moment(msgspec.Struct):
+class _Detail(msgspec.Struct, frozen=True, rename="camel"):
+    last_status: str = ""
+
+
+class _Head(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
+    id: str
     time: str
+    detail_type: str = ""
+    detail: _Detail = _Detail()
 
 
-_moment = msgspec.json.Decoder(_Moment).decode
+_head = msgspec.json.Decoder(_Head).decode
+
+
+def id_of(event: bytes) -> str:
+    """The envelope's id; msgspec.DecodeError where it is none."""
+    return _head(event).id
+
+
+def is_over(event: bytes) -> bool:
+    """Whether nothing follows from it: anything but the news of a task that goes on."""
+    try:
+        head = _head(event)
+    except msgspec.DecodeError:
+        return False
+    return head.detail_type != TASK_EVENT or head.detail.last_status == "STOPPED"
 
 
 def moment_of_last(events: Sequence[bytes]) -> float | None:
     """When the last of these envelopes happened; None where there is none, or it does not say."""
     try:
-        return parse_iso(_moment(events[-1]).time) if events else None
+        return parse_iso(_head(events[-1]).time) if events else None
     except (msgspec.DecodeError, ValueError):
         return None
 

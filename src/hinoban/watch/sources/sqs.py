@@ -19,7 +19,7 @@ from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import Envelope
 from hinoban.watch.places import ANYWHERE, Place
 from hinoban.watch.schedules.model import Problem
-from hinoban.watch.sources.source import Batch
+from hinoban.watch.sources.source import Batch, is_over, moment_of_last
 
 WAIT = 20 * SECONDS
 VISIBILITY = 120 * SECONDS
@@ -47,11 +47,12 @@ _notification = msgspec.json.Decoder(_Notification).decode
 
 
 class _Held(msgspec.Struct):
-    """A message that is ours until its visibility ends."""
+    """A message that is ours until its visibility ends. `over`: it tells of what was over before the first attach."""
 
     handle: str
     hidden_at: float
     event: bytes | None
+    over: bool = False
 
 
 class Poison(ValueError):
@@ -80,7 +81,9 @@ class Sqs:
         self._wait = wait
         self._visibility = visibility
         self._most = most
+        self._attached_at: float | None = None
         self._held: dict[str, _Held] = {}
+        self._given: tuple[str, ...] = ()
         self._done: dict[str, str] = {}
         account, _, queue = urlsplit(queue_url).path.strip("/").rpartition("/")
         self.name = f"sqs:{account.rpartition('/')[2]}/{client.region}/{queue}"
@@ -90,6 +93,9 @@ class Sqs:
 
     async def poll(self, cursor: Cursor | None) -> Batch:
         """What waits in the queue, up to `most` messages; a batch that was not committed comes again."""
+        if self._attached_at is None:
+            _, _, attached = cursor.feed.partition(" ") if cursor is not None else ("", "", "")
+            self._attached_at = float(attached) if attached else self._clock.now()
         await self._delete()
         if self._held:
             await self.step(self._clock.now())
@@ -103,8 +109,10 @@ class Sqs:
 
     async def committed(self) -> None:
         """Delete what was remembered; what cannot be deleted now is deleted before the next poll."""
-        self._done |= {message_id: one.handle for message_id, one in self._held.items()}
-        self._held = {}
+        for message_id in self._given:
+            if (one := self._held.pop(message_id, None)) is not None:
+                self._done[message_id] = one.handle
+        self._given = ()
         try:
             await self._delete()
         except (EndpointUnreachable, AwsError) as error:
@@ -137,7 +145,8 @@ class Sqs:
         for message in messages:
             message_id = message["MessageId"]
             self._done.pop(message_id, None)  # its newest handle is the one to delete by
-            self._held[message_id] = _Held(message["ReceiptHandle"], now, self._read(message, now))
+            event = self._read(message, now)
+            self._held[message_id] = _Held(message["ReceiptHandle"], now, event, self._is_over(event))
         return len(messages)
 
     def _read(self, message: Mapping[str, Any], now: float) -> bytes | None:
@@ -151,11 +160,20 @@ class Sqs:
             self._aside(Aside(source=self.name, message_id=message["MessageId"], at=now, reason=str(poison), body=body))
             return None
 
+    def _is_over(self, event: bytes | None) -> bool:
+        return event is not None and is_over(event) and (moment_of_last([event]) or 0.0) < (self._attached_at or 0.0)
+
     def _batch(self, cursor: Cursor | None, *, more: bool) -> Batch:
-        events = [one.event for one in self._held.values() if one.event is not None]
-        seq = (cursor.seq if cursor is not None else 0) + len(self._held)
+        """What is held: first, in silence, what was over before the first attach."""
+        silent = any(one.over for one in self._held.values())
+        given = {message_id: one for message_id, one in self._held.items() if one.over or not silent}
+        self._given = tuple(given)
+        events = [one.event for one in given.values() if one.event is not None]
+        seq = (cursor.seq if cursor is not None else 0) + len(given)
         # How many more there are nobody says exactly; after a full answer there is at least one, and we are behind.
-        return Batch(events=events, cursor=Cursor(self._url, seq, seq + more, self._clock.now(), cursor.gap_at if cursor else None))
+        newest = seq + (more or len(given) < len(self._held))
+        after = Cursor(f"{self._url} {self._attached_at}", seq, newest, self._clock.now(), cursor.gap_at if cursor else None)
+        return Batch(events=events, cursor=after, silent=silent)
 
     async def _delete(self) -> None:
         for some in _tens(self._done):

@@ -16,7 +16,7 @@ from hinoban.watch.due_slots import due_slots
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
-from hinoban.watch.model import Launch, TaskChange
+from hinoban.watch.model import DeploymentChange, Doing, Launch, ServiceAction, ServiceReading, Stop, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules.slot import Slot
@@ -24,7 +24,7 @@ from hinoban.watch.sources.lookup import looked_up
 from hinoban.watch.sources.poll import AWAY, Due, DueSlots, Poll, no_slots
 from hinoban.watch.sources.source import Batch
 from tests.support.polled import PolledAws, passing
-from tests.unit.watch.samples import NO_ROOM, run_task, task_arn
+from tests.unit.watch.samples import NO_ROOM, call_record, run_task, task_arn
 
 
 class Desk:
@@ -262,7 +262,60 @@ def test_the_slots_that_wait_are_told_by_the_history() -> None:
         ]
         book.put_slots(connection, several)
         book.flush(connection)
-    due = due_slots(engine, "ap-northeast-1")
+    due = due_slots(engine, "123456789012", "ap-northeast-1")
     assert list(due(0.0, 150.0)) == [Due(cluster="batch", family="job", at=100.0)]
     assert list(due(150.0, 150.0)) == []
-    assert list(due_slots(engine, "us-east-1")(0.0, 300.0)) == []
+    assert list(due_slots(engine, "123456789012", "us-east-1")(0.0, 300.0)) == []
+
+
+SERVICE = "arn:aws:ecs:ap-northeast-1:123456789012:service/default/web"
+
+
+def service(at: float, *, running: int = 2, rollout: str = "COMPLETED", messages: tuple[tuple[float, str], ...] = ()) -> dict[str, Any]:
+    """DescribeServices' answer, in epoch seconds (facts/ecs.md §5.1)."""
+    deployment = {
+        "id": "ecs-svc/1",
+        "status": "PRIMARY",
+        "rolloutState": rollout,
+        "rolloutStateReason": "",
+        "createdAt": at,
+        "updatedAt": at,
+    }
+    counts = {"desiredCount": 2, "runningCount": running, "pendingCount": 0, "status": "ACTIVE", "createdAt": at}
+    events = [{"id": f"message-{when}", "createdAt": when, "message": text} for when, text in messages]
+    return {"serviceArn": SERVICE, "clusterArn": SERVICE.replace("service/default/web", "cluster/default"), **counts} | {
+        "deployments": [deployment | {"taskDefinition": "web:1"}],
+        "events": events,
+    }
+
+
+def said_of_services(batches: list[Batch], *, silent: bool = False) -> list[str]:
+    seen = [observation(raw) for batch in batches if batch.silent is silent for raw in batch.events]
+    named = [(one.at, one.name) for one in seen if isinstance(one, ServiceAction)]
+    named += [(one.at, f"deployment {one.state}") for one in seen if isinstance(one, DeploymentChange)]
+    named += [(one.at, f"{one.running} of {one.desired}") for one in seen if isinstance(one, ServiceReading)]
+    return [name for _, name in sorted(named)]
+
+
+async def test_a_service_is_read_with_its_messages_and_deployments_and_what_was_before_is_silent() -> None:
+    desk = Desk()
+    before = desk.clock.now() - 1000
+    impaired = "(service web) is unable to consistently start tasks successfully."
+    desk.aws.services[SERVICE] = service(before, rollout="FAILED", messages=((before, impaired),))
+    batches = await desk.during(100)
+    assert said_of_services(batches) == ["2 of 2"] and said_of_services(batches, silent=True) == ["deployment failed"]
+    at = desk.clock.now()
+    desk.aws.services[SERVICE] = service(at, running=0, rollout="FAILED", messages=((at, impaired), (before, impaired)))
+    assert said_of_services(await desk.during(100)) == ["SERVICE_TASK_START_IMPAIRED", "deployment failed", "0 of 2"]
+
+
+async def test_who_stopped_a_task_and_who_disabled_a_rule_is_asked_of_event_history() -> None:
+    desk = Desk()
+    await desk.during(60)
+    now = desk.clock.now()
+    desk.aws.emit(call_record("StopTask", now, service="ecs", answer={"task": {"taskArn": task_arn(1)}}))
+    desk.aws.emit(call_record("DisableRule", now, Name="nightly"))
+    batches = await desk.during(16 * 60)
+    seen = [observation(raw) for batch in batches for raw in batch.events]
+    assert [one.caller for one in seen if isinstance(one, Stop)] == ["arn:aws:iam::123456789012:user/s.tanaka"]
+    assert [one.subject for one in seen if isinstance(one, Doing)] == ["rule/nightly"]
