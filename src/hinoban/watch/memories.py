@@ -61,6 +61,10 @@ class Memories:
             told += found
         return told
 
+    def keys(self, detector: Detector) -> list[str]:
+        """The keys of which a detector remembers something."""
+        return [key for name, key in self._rows if name == detector]
+
     def each(self, connection: Connection, detector: Detector, change: Callable[[Any], Any]) -> None:
         """Put another state in the place of each of a detector's."""
         for place in [one for one in self._rows if one[0] == detector]:

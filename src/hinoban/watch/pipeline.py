@@ -151,6 +151,10 @@ class Pipeline:
         with self.transaction() as connection:
             self._services.feed(connection, said, now)
 
+    def unseen(self, source: str) -> set[str]:
+        """What could not be seen through this source when it was last tried, also by an earlier life."""
+        return {what for key in self._services.memories.keys("blind") for what in [key.removeprefix(f"{source}#")] if what != key}
+
     def awake(self, now: float) -> None:
         """A life begins: that this watch was away is no source's silence."""
         with self.transaction() as connection:

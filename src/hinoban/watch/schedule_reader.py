@@ -34,8 +34,8 @@ class ScheduleReader:
         self._soon = soon
         self._clock = clock
         self._read_at: float | None = None
-        self._sight = Sight("schedules", Place(inventory.account), pipeline, clock)
         self.name = f"schedules {inventory.account}" if inventory.account else "schedules"
+        self._sight = Sight(self.name, Place(inventory.account), pipeline, clock)
         self.not_watched: dict[str, int] = {}
         self.problems: tuple[Problem, ...] = ()
 

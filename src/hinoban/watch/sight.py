@@ -23,7 +23,7 @@ class Sight:
         self._pipeline = pipeline
         self._clock = clock
         self._well: set[str] = set()
-        self._denied: set[str] = set()
+        self._denied: set[str] | None = None
         self._late = True  # an earlier life may have told of it
 
     def heard(self) -> None:
@@ -50,7 +50,8 @@ class Sight:
     def problems(self, found: Mapping[str, Problem]) -> None:
         """The rights that are missing now; those that were and are not any more are over."""
         denied = {right: problem for right, problem in found.items() if problem.denied}
-        for right in self._denied - denied.keys():
+        before = self._pipeline.unseen(self._name) if self._denied is None else self._denied
+        for right in before - denied.keys():
             self._try(right, None, "")
         for right, problem in denied.items():
             self._try(right, problem.code, problem.message)

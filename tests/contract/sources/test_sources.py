@@ -236,3 +236,32 @@ def remembered(pipeline: Pipeline, engine: Engine) -> tuple[list[tuple[object, .
 def test_the_path_of_the_page_is_right() -> None:
     page = Path(__file__).resolve().parents[3] / "docs/checklists/source.md"
     assert "tests/contract/sources" in page.read_text()
+
+
+@pytest.mark.parametrize("kind", [ByPoll, BySqs, ByHttp])
+async def test_what_ended_before_a_first_attach_comes_in_silence_and_the_rest_does_not(kind: type[World]) -> None:
+    """The journal is the engine's own: it begins with it."""
+    world = kind()
+    before = world.happen()
+    await world.clock.advance(300)
+    source = world.source()
+    silent, aloud = set[str](), set[str]()
+    after = set[str]()
+    for turn in range(12):
+        batch = await world.poll(source)
+        (silent if batch.silent else aloud).update(ends(batch))
+        world.remember(source, batch)
+        await source.committed()
+        if turn == 3:
+            await world.clock.advance(1)
+            after = world.happen()
+    assert (silent, aloud) == (before, after)
+    with world.engine.connect() as connection:
+        assert {one.finding.task_arn for one in world.pipeline.ledger.open_incidents(connection).values()} == after
+
+
+@every
+def test_it_says_whose_events_it_brings_and_whether_they_are_pushed(kind: type[World]) -> None:
+    source = kind().source()
+    assert source.of.holds("123456789012", "ap-northeast-1")
+    assert isinstance(source.pushed, bool) and dict(source.problems) == {}

@@ -50,9 +50,12 @@ class Given:
 class Several(World):
     """A watch of two sources."""
 
+    places = (ANYWHERE, ANYWHERE)
+
     def _open(self) -> Watch:
         self.engine = open_file(self.path)
         self.one, self.two = Given("one", self.clock), Given("two", self.clock)
+        self.one.of, self.two.of = self.places
         self.lines: list[str] = []
         channels = [Console(self.console, "UTC")]
         client, both = self.aws.client(), [self.one, self.two]
