@@ -43,6 +43,15 @@ def stop_task_command(cluster: str, task_arn: str, region: str, reason: str) -> 
     return "aws ecs stop-task " + " ".join(f"{option} {shlex.quote(value)}" for option, value in named.items())
 
 
+def update_service_command(request: Mapping[str, Any], region: str) -> str:
+    """`aws ecs update-service`, as it is pasted."""
+    options = {"--cluster": request["cluster"], "--service": request["service"]}
+    options |= {"--desired-count": str(request["desiredCount"])} if "desiredCount" in request else {}
+    options |= {"--task-definition": request["taskDefinition"]} if "taskDefinition" in request else {}
+    words = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
+    return f"aws ecs update-service --region {shlex.quote(region)} {words}"
+
+
 def _without_values(overrides: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
     containers = []
     for container in overrides.get("containerOverrides") or ():

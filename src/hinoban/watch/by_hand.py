@@ -19,7 +19,8 @@ from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot
 from hinoban.watch.history.book import Known, names_of, slots_between
 from hinoban.watch.model import Attempt, Incident
-from hinoban.watch.pipeline import Pipeline, waiting
+from hinoban.watch.pipeline import Pipeline
+from hinoban.watch.planning import waiting
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots

@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from hinoban.watch import incidents
-from hinoban.watch.deadlines import Deadlines, Name
+from hinoban.watch.deadlines import Deadlines, name_of
 from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import Live, overlap, overlapping
 from hinoban.watch.detect.slots import of_slot
@@ -45,7 +45,7 @@ class Matters:
         """Take up the stops that a policy asked for and an earlier life did not make."""
         for incident in self._ledger.open_incidents(connection).values():
             if incident.finding.detector == "overlap" and (arn := incident.finding.facts.get("stop")):
-                self._deadlines.again(_name_of(arn), "end", incident.opened_at)
+                self._deadlines.again(name_of(arn), "end", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
@@ -93,10 +93,4 @@ class Matters:
             if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
-                    self._deadlines.again(_name_of(stopping), "end", now)
-
-
-def _name_of(arn: str) -> Name:
-    """What names a task in our tables."""
-    parts = arn.split(":")
-    return arn.rpartition("/")[2], parts[3], parts[4]
+                    self._deadlines.again(name_of(stopping), "end", now)

@@ -27,6 +27,7 @@ from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
+from hinoban.watch.retry.service_fixer import ServiceFixer
 from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
@@ -74,7 +75,10 @@ class Watch:
             log_tail=config.notify.log_tail,
             lang=config.lang,
         )
-        self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
+        self.retries = RetryRunner(
+            self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow, budget=config.retry_budget
+        )
+        self.services = ServiceFixer(self.pipeline, client, clock, config.tz, behind=self.behind, allow=allow)
         self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)
         self.logs = LogKeeper(engine, client, config.log_lines)
         self.definitions = DefinitionKeeper(engine, client)
@@ -91,6 +95,7 @@ class Watch:
             "deadlines": self._timed,
             "retries": self.retries.step,
             "stops": self.stopper.step,
+            "services": self.services.step,
             "mutes": self.mutes.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
@@ -123,6 +128,7 @@ class Watch:
             self._timed,
             self.retries.step,
             self.stopper.step,
+            self.services.step,
             self.logs.step,
             self.definitions.step,
             self.mutes.step,
