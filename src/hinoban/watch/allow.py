@@ -55,7 +55,13 @@ def update_service_command(request: Mapping[str, Any], region: str) -> str:
 def _without_values(overrides: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
     containers = []
     for container in overrides.get("containerOverrides") or ():
-        names = [str(variable.get("name")) for variable in container.get("environment") or ()]
+        given = container.get("environment") or ()
+        if isinstance(given, str):
+            # Taken out of CloudTrail's record, the names too.
+            hidden.append(f"the environment of {container.get('name')}")
+            containers.append({**container, "environment": [{"name": "<NAME>", "value": "<VALUE>"}]})
+            continue
+        names = [str(variable.get("name")) for variable in given]
         hidden += names
         environment = {"environment": [{"name": name, "value": f"<{name}>"} for name in names]} if names else {}
         containers.append({**container, **environment})

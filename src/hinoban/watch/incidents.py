@@ -268,6 +268,11 @@ def starter_class(started_by: str | None) -> str:
     return "service" if text.startswith("ecs-svc/") else "hand"
 
 
+def still_missing(incident: Incident) -> int:
+    """How many tasks are still to be brought to a good end; one at the least."""
+    return max(1, incident.missing - _good_retries(incident) - len(incident.made_up))
+
+
 def _good_retries(incident: Incident) -> int:
     return sum(1 for one in incident.attempts if one.number > 1 and one.outcome == "exit 0")
 

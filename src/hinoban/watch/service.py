@@ -29,6 +29,7 @@ from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.service_fixer import ServiceFixer
 from hinoban.watch.retry.stopper import Stopper
+from hinoban.watch.retry_by_hand import RetryByHand
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
@@ -83,6 +84,7 @@ class Watch:
         self.logs = LogKeeper(engine, client, config.log_lines)
         self.definitions = DefinitionKeeper(engine, client)
         self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz, allow=allow)
+        self.retry_by_hand = RetryByHand(self.pipeline, client, clock, self.answers, self.by_hand, allow=allow)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
         self.schedules = ScheduleReader(self.pipeline, Inventory(client, clock, roles=False), client.region, clock, behind=self.unproven)
         self._loops: list[Loop] = []
@@ -179,6 +181,12 @@ class Watch:
     async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]:
         """See ByHand.run."""
         answer = await self.by_hand.run(name, slot, by)
+        self._wake()
+        return answer
+
+    async def retry(self, name: str, by: str) -> dict[str, Any]:
+        """See RetryByHand.retry."""
+        answer = await self.retry_by_hand.retry(name, by)
         self._wake()
         return answer
 

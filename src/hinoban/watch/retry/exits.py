@@ -1,7 +1,7 @@
 """Which ended tasks a rule's `on_exit` runs again. Pure.
 
 As in AWS Batch's evaluateOnExit (facts/cloudtrail_sns_lambda.md §4.2): the first rule whose conditions all hold decides, and a `*` ends a
-pattern. Differs from AWS Batch: where no rule fits, the task is left alone.
+pattern. Otherwise than there a task is left alone where no rule fits.
 """
 
 from collections.abc import Mapping, Sequence
