@@ -39,7 +39,12 @@ def retry(
 
 async def _agreed(source: OnlineSource, name: str) -> bool:
     """Whether a person at a terminal agrees, who has seen what it is about."""
-    if not sys.stdin.isatty():
+    if not at_a_terminal():
         raise HinobanError("Nobody is there to ask", "standard input is no terminal", f"Say so: hinoban retry {name} --yes")
     say((await source.get("why", query(name, full=False)))["title"])
     return typer.confirm("Run it once more?", err=True)
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()

@@ -83,7 +83,9 @@ class Matters:
 
     def _beside(self, connection: Connection, change: TaskChange, slot: Slot | None, newer: Live, all_: list[Live], now: float) -> None:
         policy = self._policies.overlap(change)
-        meant = slot.tasks if slot is not None and len(slot.tasks) <= slot.count else ()
+        # Not those that ended: a retry stands in their place.
+        living = [arn for arn, standing in slot.tasks.items() if standing in ("launched", "running")] if slot is not None else []
+        meant = living if slot is not None and len(living) <= slot.count else ()
         scheduled = policy is not None or self._timetable.starts(connection, change)
         older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
         if older is not None:

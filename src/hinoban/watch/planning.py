@@ -73,7 +73,8 @@ class Planning:
         self, connection: Connection, incident: Incident, finding: Finding, change: TaskChange, slot: Slot | None, now: float
     ) -> Incident:
         """The incident with one more task of the same run that failed: one more is missing, and is retried if the first would be."""
-        if incident.state == "resolved" or not (exits.is_exit(finding) or finding.detector in NOT_STARTED):
+        over = incident.state == "resolved" and incident.verdict != "RECOVERED"
+        if over or not (exits.is_exit(finding) or finding.detector in NOT_STARTED):
             return incident
         if incident.finding.task_arn != change.task_arn:
             incident = msgspec.structs.replace(incident, missing=incident.missing + 1)
