@@ -1,4 +1,4 @@
-"""Which IAM rights Hinoban needs on somebody's AWS account, each with its reason: to watch, to retry, to stop. PURE.
+"""Which IAM rights Hinoban needs on somebody's AWS account, each with its reason: to watch, to retry, to stop, to change services. PURE.
 
 docs/on-aws.md is checked against this table, and the table against the calls that the watch makes.
 """
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Purpose = Literal["observe", "retry", "stop"]
+Purpose = Literal["observe", "retry", "stop", "service"]
 
 
 class Right(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +73,11 @@ RETRY = (
     Right(action="iam:PassRole", calls=("ecs:RunTask",), why="RunTask hands the task and execution roles over", condition=_TASKS),
 )
 STOP = (Right(action="ecs:StopTask", calls=("ecs:StopTask",), why="stops tasks that ran past a policy's stop_after"),)
+SERVICE = (
+    Right(action="ecs:UpdateService", calls=("ecs:UpdateService",), why="scales a service in a crash loop to zero, or rolls it back"),
+)
 
-RIGHTS: dict[Purpose, Sequence[Right]] = {"observe": OBSERVE, "retry": RETRY, "stop": STOP}
+RIGHTS: dict[Purpose, Sequence[Right]] = {"observe": OBSERVE, "retry": RETRY, "stop": STOP, "service": SERVICE}
 READS = frozenset(call for right in OBSERVE for call in right.calls)
 """All that a watch that observes only ever calls."""
 

@@ -20,6 +20,7 @@ def policy(
     observe: Annotated[bool, typer.Option("--observe", help="To watch: reads only (the default).")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="To launch again what was refused.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="To stop tasks that a policy says to stop.")] = False,
+    service: Annotated[bool, typer.Option("--service", help="To scale down or roll back services in a crash loop.")] = False,
     queue: Annotated[
         str | None, typer.Option("--queue", help="The queue that brings events: the rights of reading it.", metavar="ARN")
     ] = None,
@@ -32,10 +33,11 @@ def policy(
         if queue is not None and not queue.startswith("arn:"):
             raise ConfigError("--queue", f"{queue!r} is no ARN", "Write e.g. arn:aws:sqs:ap-northeast-1:123456789012:hinoban-events")
         chosen: list[iam_needed.Purpose] = []
-        if observe or not (retry or stop or queue):
+        if observe or not (retry or stop or service or queue):
             chosen.append("observe")
         chosen += ["retry"] if retry else []
         chosen += ["stop"] if stop else []
+        chosen += ["service"] if service else []
         print_json(iam_needed.policy(chosen, queue_arn=queue))
 
     guarded(work)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import aws, daemon, env, history, incidents, logs, rules, run, schedules, tasks, why
+from hinoban.cli import aws, daemon, env, history, incidents, logs, retry, rules, run, schedules, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("run")(run.run_command)
 app.command("ps")(tasks.ps)
 app.command("why")(why.why)
 app.command("logs")(logs.logs)
+app.command("retry")(retry.retry)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(schedules.app, name="schedules")
 app.command("rules")(rules.rules)

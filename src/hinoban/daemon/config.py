@@ -16,12 +16,13 @@ import msgspec
 from hinoban.base.errors import ConfigError
 from hinoban.daemon.config_aws import Account, AwsConfig, AwsTable, Region, aws_config
 from hinoban.daemon.config_notify import MuteTable, Notify, RouteTable, Smtp, listed, notify_config
+from hinoban.daemon.config_retry import BudgetTable, CrashLoopTable, RetryTable, budget, crash_loop, retry_rule
 from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, RetryRule, Right, WatchConfig
+from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, Right, WatchConfig
 
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -49,21 +50,15 @@ class _Image(_Strict, frozen=True):
     command: list[str] | None = None
 
 
-class _Retry(_Strict, frozen=True):
-    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
-    deadline: str | None = None
-    base: str | None = None
-    cap: str | None = None
-
-
 class _Policy(_Strict, frozen=True):
     match: dict[str, Any] = {}
     max_runtime: str | None = None
     stop_after: str | None = None
-    retry: _Retry | None = None
+    retry: RetryTable | None = None
     catch_up: str | None = None
     overlap: str | None = None
     allow: list[str] = []
+    on_crash_loop: CrashLoopTable | None = None
 
 
 class _Watch(_Strict, frozen=True):
@@ -73,6 +68,7 @@ class _Watch(_Strict, frozen=True):
     hold: str = "3m"
     hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
+    retry_budget: BudgetTable = BudgetTable()
 
 
 class _CloudTrail(_Strict, frozen=True):
@@ -192,22 +188,23 @@ def _image(index: int, image: _Image) -> ImageRule:
 
 
 def _watch(file: _File) -> WatchConfig:
-    defaults, tz = RetryRule(), _zone(file.watch.tz)
+    tz = _zone(file.watch.tz)
     # Checked as [smtp] of the engine is: both are made of it.
     smtp = None if file.smtp is None else Smtp(**msgspec.structs.asdict(_smtp(file.smtp)))
     return WatchConfig(
-        policies=tuple(_policy(index, policy, defaults) for index, policy in enumerate(file.policy)),
+        policies=tuple(_policy(index, policy) for index, policy in enumerate(file.policy)),
         max_runtime=duration("watch.max_runtime", file.watch.max_runtime),
         hold=duration("watch.hold", file.watch.hold),
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
+        retry_budget=budget("watch.retry_budget", file.watch.retry_budget),
         tz=tz,
         lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
         notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),
     )
 
 
-def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
+def _policy(index: int, policy: _Policy) -> Policy:
     path = f"policy[{index}]"
     pattern(f"{path}.match", policy.match, POLICY, "policy")
     limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
@@ -216,22 +213,15 @@ def _policy(index: int, policy: _Policy, defaults: RetryRule) -> Policy:
         raise ConfigError(
             f"{path}.stop_after", "is shorter than max_runtime, so a task would be stopped before anyone is told", "Make it longer."
         )
-    retry = None
-    if policy.retry is not None:
-        retry = RetryRule(
-            attempts=policy.retry.attempts or defaults.attempts,
-            deadline=_or(policy.retry.deadline, f"{path}.retry.deadline", defaults.deadline),
-            base=_or(policy.retry.base, f"{path}.retry.base", defaults.base),
-            cap=_or(policy.retry.cap, f"{path}.retry.cap", defaults.cap),
-        )
     return Policy(
         match=policy.match,
         max_runtime=limit,
         stop_after=stop,
-        retry=retry,
+        retry=None if policy.retry is None else retry_rule(f"{path}.retry", policy.retry),
         catch_up=cast(CatchUp | None, _one_of(policy.catch_up, f"{path}.catch_up", get_args(CatchUp))),
         overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
         allow=tuple(cast(Right, choice(f"{path}.allow", one, get_args(Right))) for one in policy.allow),
+        on_crash_loop=None if policy.on_crash_loop is None else crash_loop(f"{path}.on_crash_loop", policy.on_crash_loop),
     )
 
 
@@ -252,10 +242,6 @@ def local_zone() -> str:
     except (OSError, ValueError):
         return "UTC"
     return named or "UTC"
-
-
-def _or(text: str | None, path: str, default: float) -> float:
-    return default if text is None else duration(path, text)
 
 
 def _one_of(text: str | None, path: str, allowed: tuple[str, ...]) -> str | None:

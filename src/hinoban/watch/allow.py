@@ -11,8 +11,8 @@ import msgspec
 
 from hinoban.watch.config import Right
 
-EVERYTHING: frozenset[str] = frozenset(get_args(Right))
-NOTHING: frozenset[str] = frozenset()
+EVERYTHING: frozenset[Right] = frozenset(get_args(Right))
+NOTHING: frozenset[Right] = frozenset()
 _WORDS: Mapping[Right, str] = {"run_task": "launched it again", "stop_task": "stopped it", "update_service": "changed the service"}
 
 
@@ -44,10 +44,25 @@ def stop_task_command(cluster: str, task_arn: str, region: str, reason: str) -> 
     return "aws ecs stop-task " + " ".join(f"{option} {shlex.quote(value)}" for option, value in named.items())
 
 
+def update_service_command(request: Mapping[str, Any], region: str) -> str:
+    """`aws ecs update-service`, as it is pasted."""
+    options = {"--cluster": request["cluster"], "--service": request["service"]}
+    options |= {"--desired-count": str(request["desiredCount"])} if "desiredCount" in request else {}
+    options |= {"--task-definition": request["taskDefinition"]} if "taskDefinition" in request else {}
+    words = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
+    return f"aws ecs update-service --region {shlex.quote(region)} {words}"
+
+
 def _without_values(overrides: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
     containers = []
     for container in overrides.get("containerOverrides") or ():
-        names = [str(variable.get("name")) for variable in container.get("environment") or ()]
+        given = container.get("environment") or ()
+        if isinstance(given, str):
+            # Taken out of CloudTrail's record, the names too.
+            hidden.append(f"the environment of {container.get('name')}")
+            containers.append({**container, "environment": [{"name": "<NAME>", "value": "<VALUE>"}]})
+            continue
+        names = [str(variable.get("name")) for variable in given]
         hidden += names
         environment = {"environment": [{"name": name, "value": f"<{name}>"} for name in names]} if names else {}
         containers.append({**container, **environment})

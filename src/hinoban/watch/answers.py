@@ -63,7 +63,7 @@ class Answers:
         Keys: `lines` (the text), `title`, the labels in lower case, `attempts`; `task` (ARN) and `incident` where there is one.
         """
         with self._engine.connect() as connection:
-            incident, row, launch = self._find(connection, name)
+            incident, row, launch = self.find(connection, name)
             detail: dict[str, Any] | None = None
             if row is not None:
                 seen = [one for raw in queries.timeline(connection, row) if isinstance(one := observation(raw), TaskChange)]
@@ -94,7 +94,8 @@ class Answers:
         with self._engine.connect() as connection:
             return queries.counts(connection)
 
-    def _find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
+    def find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
+        """What a name means: its incident, task and launch, as far as there are any; HinobanError where it means nothing, or several."""
         name = name.strip()
         schedule, at, time = name.rpartition("@")
         if at and schedule and not name.startswith("arn:"):

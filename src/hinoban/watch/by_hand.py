@@ -12,15 +12,17 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.base.units import iso, iso_minutes, local_day_time
 from hinoban.watch import incidents
-from hinoban.watch.allow import EVERYTHING, run_task_command
+from hinoban.watch.allow import run_task_command
 from hinoban.watch.config import RetryRule
 from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot
 from hinoban.watch.history.book import Known, names_of, slots_between
-from hinoban.watch.model import Attempt, Incident
-from hinoban.watch.pipeline import Pipeline, waiting
+from hinoban.watch.model import Attempt, Incident, Launch
+from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Clients
+from hinoban.watch.planning import waiting
 from hinoban.watch.retry_row import Retry
+from hinoban.watch.rights import Rights
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
 from hinoban.watch.schedules.requests import request_at
@@ -34,13 +36,61 @@ _LONGEST = 36
 _DEADLINE = 1 * HOURS
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that somebody asks for: RunTask's parameters, and how many tasks are to come of it."""
+
+    request: dict[str, Any]
+    region: str
+    account: str
+    missing: int
+    original_tasks: tuple[str, ...]
+    after: str | None = None
+    """The incident whose attempt must have ended before."""
+
+    @property
+    def launch(self) -> Launch:
+        """The RunTask that it will be."""
+        return Launch(event_id="", launch_id="", at=0.0, account=self.account, region=self.region, request=self.request)
+
+
+def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked: Asked, by: str, now: float) -> int:
+    """Plan an attempt for an incident, and open it again if need be; its number. HinobanError where one waits or runs already."""
+    tries = pipeline.ledger.retries_of(connection, incident.id)
+    # Also one that was launched: until its task's end is known, nobody can say that the run is lost.
+    if any(one.state in ("waiting", "launching") for one in tries) or any(
+        one.number > 1 and one.outcome in incidents.RUNNING_OUTCOMES for one in incident.attempts
+    ):
+        raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
+    number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
+    retry = Retry(
+        incident_id=incident.id,
+        number=number,
+        state="waiting",
+        due_at=now,
+        after=asked.after,
+        beside_own=True,
+        failed_at=now,
+        deadline_at=now + _DEADLINE,
+        rule=RetryRule(attempts=number, deadline=_DEADLINE),
+        missing=asked.missing,
+        region=asked.region,
+        account=asked.account,
+        request=asked.request,
+        original_tasks=asked.original_tasks,
+    )
+    pipeline.ledger.put_retry(connection, retry)
+    reopened = msgspec.structs.replace(
+        incident, state="open", resolved_at=None, missing=asked.missing, done=(*incident.done, f"Run by hand by {by}.")
+    )
+    pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
+    return number
+
+
 class ByHand:
     """Queues attempts with the ledger's retries, so that a crash or a lost answer makes none of them twice."""
 
-    def __init__(
-        self, pipeline: Pipeline, clients: Clients, clock: Clock, ids: Ids, zone: str, *, allow: frozenset[str] = EVERYTHING
-    ) -> None:
-        self._allow = allow
+    def __init__(self, pipeline: Pipeline, clients: Clients, clock: Clock, ids: Ids, zone: str, *, rights: Rights) -> None:
+        self._rights = rights
         self._pipeline = pipeline
         self._clients = clients
         self._clock = clock
@@ -59,7 +109,8 @@ class ByHand:
         request = self._request(known, self._clock.now())
         marks = {"startedBy": f"{STARTED_BY}{known.schedule.name}"[:_LONGEST], "clientToken": self._ids.uuid()}
         account, region = known.schedule.account, known.schedule.region
-        if "run_task" not in self._allow:
+        meant = Launch(event_id="", launch_id="", at=self._clock.now(), account=account, region=region, request={**request, **marks})
+        if "run_task" not in self._rights.of_launch(meant):
             why, by_hand = "this watch observes only: allow lacks run_task", run_task_command({**request, **marks}, region)
             raise HinobanError(f"{name} was not run", why, f"By hand: {by_hand}")
         try:
@@ -97,6 +148,31 @@ class ByHand:
                     skipped.append({"slot": iso(at), "why": error.why})
         return {"name": name, "queued": queued, "skipped": skipped}
 
+    def make_up(self, connection: Connection, slot: Slot, by: str) -> str:
+        """Plan an attempt at a lost slot; the id of its incident. HinobanError where it cannot be, or need not."""
+        return self._queue(connection, self._known(connection, slot), slot.at, by, None)
+
+    def asked(self, connection: Connection, slot: Slot) -> Asked:
+        """What an attempt at a slot would ask for."""
+        known = self._known(connection, slot)
+        return self._asked(known, slot, self._request(known, slot.at), None)
+
+    def _asked(self, known: Known, slot: Slot, request: dict[str, Any], after: str | None) -> Asked:
+        return Asked(
+            request={**request, "startedBy": known.schedule.started_by},
+            region=slot.region,
+            account=slot.account,
+            missing=max(1, known.schedule.count - sum(1 for standing in slot.tasks.values() if standing == "exit 0")),
+            original_tasks=tuple(slot.tasks),
+            after=after,
+        )
+
+    def _known(self, connection: Connection, slot: Slot) -> Known:
+        known = self._pipeline.timetable.book.schedules(connection).get(slot.key)
+        if known is None:
+            raise HinobanError(f"{slot.name} is gone", "its schedule was deleted, and with it what it ran", "aws ecs run-task")
+        return known
+
     def _one(self, connection: Connection, name: str) -> Known:
         found = [one for one in self._pipeline.timetable.book.schedules(connection).values() if name in names_of(one)]
         if len(found) == 1:
@@ -118,35 +194,7 @@ class ByHand:
         incident_id = incidents.incident_id(slot.subject)
         before = slot.incident_id if slot.incident_id is not None and ledger.retries_of(connection, slot.incident_id) else incident_id
         incident = ledger.incident(connection, before) or self._opened(connection, slot, now)
-        tries = ledger.retries_of(connection, incident.id)
-        # Also one that was launched: until its task's end is known, nobody can say that the run is lost.
-        if any(one.state in ("waiting", "launching") for one in tries) or any(
-            one.number > 1 and one.outcome in incidents.RUNNING_OUTCOMES for one in incident.attempts
-        ):
-            raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
-        number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
-        missing = max(1, known.schedule.count - sum(1 for standing in slot.tasks.values() if standing == "exit 0"))
-        retry = Retry(
-            incident_id=incident.id,
-            number=number,
-            state="waiting",
-            due_at=now,
-            after=after,
-            beside_own=True,
-            failed_at=now,
-            deadline_at=now + _DEADLINE,
-            rule=RetryRule(attempts=number, deadline=_DEADLINE),
-            missing=missing,
-            region=slot.region,
-            account=slot.account,
-            request={**request, "startedBy": known.schedule.started_by},
-            original_tasks=tuple(slot.tasks),
-        )
-        ledger.put_retry(connection, retry)
-        reopened = msgspec.structs.replace(
-            incident, state="open", resolved_at=None, missing=missing, done=(*incident.done, f"Run by hand by {by}.")
-        )
-        self._pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
+        queue(self._pipeline, connection, incident, self._asked(known, slot, request, after), by, now)
         self._pipeline.timetable.book.put_slots(connection, [msgspec.structs.replace(slot, incident_id=incident.id)])
         if slot.incident_id not in (None, incident.id):
             self._left(connection, slot.incident_id or "", now)

@@ -6,9 +6,22 @@ import msgspec
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS
 
+Action = Literal["RETRY", "EXIT"]
+"""What a rule of `on_exit` says of an ended task: run it again, or leave it."""
+
+
+class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule on how a task ended, as AWS Batch's evaluateOnExit: every condition that is named must hold. A `*` stands at the end only."""
+
+    action: Action
+    exit_code: tuple[str, ...] = ()
+    """Any of these; empty: not asked for."""
+    reason: str | None = None
+    container: str | None = None
+
 
 class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How failures to start are retried: exponential backoff with full jitter (docs/architecture.md, "Retries cannot duplicate").
+    """How failures are retried: exponential backoff with full jitter (docs/retry.md).
 
     `attempts` counts the launch that was asked for as the first. Durations are seconds.
     """
@@ -17,6 +30,30 @@ class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 20 * MINUTES
     base: float = 30 * SECONDS
     cap: float = 5 * MINUTES
+    on_start_failure: bool = True
+    on_exit: tuple[ExitRule, ...] = ()
+    """The first that fits decides; where none does, an ended task is left alone."""
+    rotate: bool | tuple[str, ...] = False
+    """An attempt uses one subnet, in turn: of the request's own (True), or of these."""
+    fargate_spot_to_fargate: bool = False
+
+
+class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """How many retries may be launched within `window` seconds, of one family and in all."""
+
+    per_family: int = 10
+    in_all: int = 100
+    window: float = 1 * HOURS
+
+
+LoopAction = Literal["tell", "scale_to_zero", "rollback"]
+
+
+class OnCrashLoop(msgspec.Struct, frozen=True, kw_only=True):
+    """After how many ends a service is said to be in a crash loop, and what is done about it besides telling."""
+
+    after: int = 5
+    action: LoopAction = "tell"
 
 
 Right = Literal["run_task", "stop_task", "update_service"]
@@ -43,6 +80,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     overlap: OnOverlap | None = None
     allow: tuple[Right, ...] = ()
     """What may be done about whom it matches, where the watch observes only."""
+    on_crash_loop: OnCrashLoop | None = None
 
 
 Level = Literal["page", "ticket", "digest"]
@@ -183,6 +221,7 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[Policy, ...] = ()
     retry: RetryRule = RetryRule()
     """Of launches by a schedule or by `hinoban run --retry`."""
+    retry_budget: RetryBudget = RetryBudget()
     max_runtime: float = 24 * HOURS
     """Of tasks that no service owns."""
     hold: float = 3 * MINUTES

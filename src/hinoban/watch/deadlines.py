@@ -16,6 +16,12 @@ def task_name(change: TaskChange) -> Name:
     return task_id_of(change.task_arn), change.region, change.account
 
 
+def name_of(task_arn: str) -> Name:
+    """The same by the task's ARN alone."""
+    parts = task_arn.split(":")
+    return task_id_of(task_arn), parts[3], parts[4]
+
+
 def start_of(change: TaskChange) -> float:
     """When the task began to run; before that, when it was asked for."""
     text = change.detail.get("startedAt") or change.detail.get("createdAt")

@@ -130,9 +130,11 @@ def attempted(incident: Incident, attempt: Attempt, now: float) -> Incident:
             attempt,
             # When it was launched, where that is known; not when it was to be.
             at=attempt.at if attempt.task_arn or earlier.outcome == "waiting" else earlier.at,
-            note=attempt.note or earlier.note,
+            # What an attempt waited for is of no interest once it was made.
+            note=attempt.note or (earlier.note if earlier.outcome != "waiting" else ""),
             task_arn=attempt.task_arn or earlier.task_arn,
             token=attempt.token or earlier.token,
+            changed=attempt.changed or earlier.changed,
         )
     attempts = tuple(sorted([*kept, attempt], key=lambda one: (one.number, one.task_arn or "")))
     return msgspec.structs.replace(incident, attempts=attempts, changed_at=now)
@@ -264,6 +266,11 @@ def starter_class(started_by: str | None) -> str:
     if text.startswith(("events-rule/", "chronos-schedule/")):
         return text
     return "service" if text.startswith("ecs-svc/") else "hand"
+
+
+def still_missing(incident: Incident) -> int:
+    """How many tasks are still to be brought to a good end; one at the least."""
+    return max(1, incident.missing - _good_retries(incident) - len(incident.made_up))
 
 
 def _good_retries(incident: Incident) -> int:

@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from hinoban.watch import incidents
-from hinoban.watch.deadlines import Deadlines, Name
+from hinoban.watch.deadlines import Deadlines, name_of
 from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import Live, overlap, overlapping
 from hinoban.watch.detect.slots import of_slot
@@ -45,7 +45,7 @@ class Matters:
         """Take up the stops that a policy asked for and an earlier life did not make."""
         for incident in self._ledger.open_incidents(connection).values():
             if incident.finding.detector == "overlap" and (arn := incident.finding.facts.get("stop")):
-                self._deadlines.again(_name_of(arn), "end", incident.opened_at)
+                self._deadlines.again(name_of(arn), "end", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
@@ -83,7 +83,9 @@ class Matters:
 
     def _beside(self, connection: Connection, change: TaskChange, slot: Slot | None, newer: Live, all_: list[Live], now: float) -> None:
         policy = self._policies.overlap(change)
-        meant = slot.tasks if slot is not None and len(slot.tasks) <= slot.count else ()
+        # Not those that ended: a retry stands in their place.
+        living = [arn for arn, standing in slot.tasks.items() if standing in ("launched", "running")] if slot is not None else []
+        meant = living if slot is not None and len(living) <= slot.count else ()
         scheduled = policy is not None or self._timetable.starts(connection, change)
         older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
         if older is not None:
@@ -93,10 +95,4 @@ class Matters:
             if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
-                    self._deadlines.again(_name_of(stopping), "end", now)
-
-
-def _name_of(arn: str) -> Name:
-    """What names a task in our tables."""
-    parts = arn.split(":")
-    return arn.rpartition("/")[2], parts[3], parts[4]
+                    self._deadlines.again(name_of(stopping), "end", now)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from hinoban.watch.detect.memory import MEMORIES, fed_by
 from hinoban.watch.detect.services import Told
 from hinoban.watch.history.schema import memories
-from hinoban.watch.model import Detector
+from hinoban.watch.model import Detector, TaskChange
 
 _KEPT = 10_000
 _Place = tuple[Any, str]
@@ -20,9 +20,13 @@ _DELETE = delete(memories).where(memories.c.name == bindparam("its_name"), memor
 
 
 class Memories:
-    """States of keys seen lately, and when each is to be asked. After a failed transaction make another."""
+    """States of keys seen lately, and when each is to be asked. After a failed transaction make another.
 
-    def __init__(self) -> None:
+    `crashes_allowed` says after how many ends the service of a task is in a crash loop.
+    """
+
+    def __init__(self, crashes_allowed: Callable[[TaskChange], int]) -> None:
+        self._crashes_allowed = crashes_allowed
         self._states: dict[_Place, Any] = {}
         self._changed: set[_Place] = set()
         self._rows: set[_Place] = set()
@@ -42,7 +46,8 @@ class Memories:
         told: list[Told] = []
         for place in fed_by(observation):
             before = self._state(connection, place)
-            after, found = MEMORIES[place[0]].seen(before, observation)
+            more = {"after": self._crashes_allowed(observation)} if place[0] == "crash_loop" and isinstance(observation, TaskChange) else {}
+            after, found = MEMORIES[place[0]].seen(before, observation, **more)
             self._keep(place, before, after)
             told += found
         return told

@@ -314,6 +314,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     task_arn: str | None = None
     note: str = ""
     token: str | None = None
+    changed: str = ""
+    """What a retry asked for otherwise than the original: `subnet-0c only`."""
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy does about a service besides telling; written before it is done, so that it is not done twice."""
+
+    action: Literal["scale_to_zero", "rollback"]
+    state: Literal["wanted", "calling", "done", "told"]
+    """`calling`: UpdateService was called, or is to be called again as its answer was lost. `told`: it is not done, and the incident says why."""
+    since: float
+    service_arn: str
+    definition: str | None = None
+    """What a rollback brings back: `web:203`."""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -342,6 +356,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """How many tasks did not come to be: RECOVERED once retries brought as many to a good end."""
     made_up: tuple[str, ...] = ()
     """The later runs, not our retries, that ended well in place of missing ones: ARNs."""
+    reaction: Reaction | None = None
 
 
 def family_of(task_definition: str) -> str:

@@ -8,11 +8,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from hinoban.base.clock import HOURS
 from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
-from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.deadlines import Deadlines, Name, name_of, start_of, task_name
 from hinoban.watch.detect import silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.explain.language import speaking
@@ -24,7 +23,6 @@ from hinoban.watch.history.store import Fresh, History, exit_code_of
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
-    Attempt,
     DeliveryNews,
     Doing,
     Finding,
@@ -38,9 +36,10 @@ from hinoban.watch.model import (
     attempt_of,
 )
 from hinoban.watch.normalise import observations
+from hinoban.watch.planning import Planning
 from hinoban.watch.policies import Policies
-from hinoban.watch.retry import policy as retry_policy
-from hinoban.watch.retry_row import Retry
+from hinoban.watch.retry import exits
+from hinoban.watch.retry.recent import Recent
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.services import Services
@@ -73,13 +72,28 @@ class Pipeline:
         self.deadlines = Deadlines()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self._matters = self._no_matters()
-        self._services = Services(self.ledger, self._open)
+        self._services = self._no_services()
+        self._planning = Planning(self.ledger, self._policies, config, ids.dice, self.timetable.next_slot, self._launch_of)
+        self.launches = Recent()
+        """What became of the launches of late."""
         self.asked: set[tuple[str, str, str]] = set()
         """(account, region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
 
     def _no_matters(self) -> Matters:
         return Matters(self.ledger, self.timetable, self._policies, self.deadlines, self._open, self._config.tz)
+
+    def _no_services(self) -> Services:
+        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest)
+
+    def _newest(self, connection: Connection, task_arn: str) -> TaskChange | None:
+        """A task's newest change, also where it came with this very batch."""
+        return self._history.newest_named(name_of(task_arn)) or queries.newest_change(connection, name_of(task_arn))
+
+    def _launch_of(self, connection: Connection, change: TaskChange) -> Launch | None:
+        """The launch that brought a task that ended."""
+        here = self._history.launch_of(change.task_arn)
+        return here or queries.launch_of_task(connection, change.family, change.task_arn, incidents.change_started(change))
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -95,7 +109,8 @@ class Pipeline:
             self.timetable.book.forget()
             self.deadlines = Deadlines()
             self._matters = self._no_matters()
-            self._services = Services(self.ledger, self._open)
+            self._services = self._no_services()
+            self.launches = Recent()
             self._load_open()
             raise
 
@@ -223,6 +238,8 @@ class Pipeline:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
                 self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
+            elif finding is not None and named is not None:
+                self._planning.after_exit(connection, ours.id, named[1], finding, change, now)
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
@@ -256,15 +273,17 @@ class Pipeline:
         elif finding is not None and known is None:
             if self._services.told_as_loop(connection, change):
                 return
-            launch = None
-            if finding.detector in NOT_STARTED:
-                launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
-            self._open(connection, finding, launch, now, slot)
-        elif finding is not None and known is not None and (step := incidents.evidence(known, finding, now)) is not None:
-            self._put(connection, step, slot, now)
+            launch = self._launch_of(connection, change) if finding.detector in NOT_STARTED | exits.EXITS else None
+            self._open(connection, finding, launch, now, slot, change)
+        elif finding is not None and known is not None:
+            more = self._planning.further(connection, known, finding, change, slot, now)
+            step = incidents.evidence(more, finding, now) or (incidents.Step(more) if more != known else None)
+            if step is not None:
+                self._put(connection, step, slot, now)
 
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
         self._matters.live.launched(launch)
+        self.launches.launched(launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
         self._services.feed(connection, launch, now)
@@ -276,11 +295,14 @@ class Pipeline:
         for arn in launch.task_arns if self.ledger.open_incidents(connection) else ():
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
             known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
-            if known is not None and known.finding.detector in NOT_STARTED and not self.ledger.retries_of(connection, known.id):
-                retry, _ = self._first_retry(known.finding, launch, known.id, now)
-                if retry is not None:
-                    self.ledger.put_retry(connection, retry)
-                    self.ledger.put(connection, incidents.Step(incidents.attempted(known, waiting(retry), now)), now)
+            if known is None and slot is not None:
+                known = self.ledger.open_incidents(connection).get(slot.incident_id or "")
+            change = self._newest(connection, arn) if known is not None else None
+            failed = next(iter(self._detect.findings(change, now)), None) if change is not None and change.finished else None
+            if known is not None and change is not None and failed is not None:
+                more = self._planning.failed(connection, known, failed, change, launch, slot, now)
+                if more != known:
+                    self.ledger.put(connection, incidents.Step(more), now)
 
     def _refused(self, connection: Connection, finding: Finding, launch: Launch, slot: Slot | None, now: float) -> None:
         """A launch that was refused: of a scheduled run it is a matter of the slot, or of the schedule that cannot run any more."""
@@ -297,41 +319,28 @@ class Pipeline:
             # Only now is it known what became of it.
             self._put(connection, incidents.again(known, finding, now), slot, now)
 
-    def _open(self, connection: Connection, finding: Finding, launch: Launch | None, now: float, slot: Slot | None = None) -> None:
-        incident_id = incidents.incident_id(finding.subject)
-        retry, why_not = self._first_retry(finding, launch, incident_id, now)
+    def _open(
+        self,
+        connection: Connection,
+        finding: Finding,
+        launch: Launch | None,
+        now: float,
+        slot: Slot | None = None,
+        change: TaskChange | None = None,
+    ) -> None:
+        retry, why_not = self._planning.first(connection, finding, launch, change, slot, now)
         missing = launch.refused if launch is not None and finding.task_arn is None else 1
         held_until = now + self._config.hold if retry is not None else None
         step = incidents.opened(finding, now, held_until=held_until, missing=max(1, missing), done=(why_not,) if why_not else ())
         if retry is not None:
-            self.ledger.put_retry(connection, retry)
-            step = incidents.Step(incidents.attempted(step.incident, waiting(retry), now), step.tell)
+            step = incidents.Step(self._planning.put(connection, step.incident, retry, now), step.tell)
         self._put(connection, step, slot, now)
 
-    def _first_retry(self, finding: Finding, launch: Launch | None, incident_id: str, now: float) -> tuple[Retry | None, str | None]:
-        rule = self._policies.retry_rule(launch) if launch is not None else None
-        if launch is None or rule is None:
-            return None, None
-        if (refusal := retry_policy.refusal_to_retry(finding, launch)) is not None:
-            return None, f"Not retried: {refusal}." if finding.explanation.retryable else None
-        return retry_policy.first_retry(finding, launch, incident_id, rule, now, self._ids.dice()), None
-
-    def after_refusal(self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float) -> None:
-        """Plan the attempt after one that did not bring its tasks, or give up and say so."""
-        tries = self.ledger.retries_of(connection, incident_id)
-        last = next((retry for retry in tries if retry.number == number), None)
-        incident = self.ledger.incident(connection, incident_id)
-        if last is None or incident is None or tries[-1].number > number:
-            return
-        following = retry_policy.next_retry(last, missing, now, self._ids.dice()) if retryable else None
-        if following is None:
-            why = "it cannot help" if not retryable else f"{number} attempts since {clock_time(incident.opened_at, self._config.tz)}"
-            self.ledger.put(connection, incidents.give_up(incident, f"Gave up: {why}.", now), now)
-            return
-        self.ledger.put_retry(connection, following)
-        noted = incidents.attempted(incident, waiting(following), now)
-        step = incidents.release(noted, now, self._config.hold_refusals)
-        self.ledger.put(connection, step or incidents.Step(noted), now)
+    def after_refusal(
+        self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float, *, off_spot: bool = False
+    ) -> None:
+        """See Planning.after_refusal."""
+        self._planning.after_refusal(connection, incident_id, number, missing, retryable, now, off_spot=off_spot)
 
     def _overdue(self, connection: Connection, name: Name, now: float) -> None:
         change = queries.newest_change(connection, name)
@@ -365,7 +374,7 @@ class Pipeline:
         lost = [(key, arn) for key, arn in queries.open_tasks(connection) if arn not in listed]
         self._history.close_lost(connection, [key for key, _ in lost])
         for _, arn in lost:
-            self.deadlines.drop((arn.rpartition("/")[2], arn.split(":")[3], arn.split(":")[4]))
+            self.deadlines.drop(name_of(arn))
 
     def _load_open(self) -> None:
         with self._engine.connect() as connection:
@@ -381,8 +390,3 @@ def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
     if not change.finished:
         return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
     return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"
-
-
-def waiting(retry: Retry) -> Attempt:
-    """The attempt to come, as the incident shows it."""
-    return Attempt(number=retry.number, at=retry.due_at, started_by=retry.started_by, outcome="waiting", token=retry.token)

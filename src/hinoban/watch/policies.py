@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from hinoban.aws.event_patterns import compile_pattern
-from hinoban.watch.config import CatchUp, OnOverlap, Policy, RetryRule, WatchConfig
+from hinoban.watch.config import CatchUp, OnCrashLoop, OnOverlap, Policy, RetryRule, Right, WatchConfig
 from hinoban.watch.model import Launch, TaskChange
 
 RETRY_TAG = "hinoban:retry"
@@ -44,18 +44,32 @@ class Policies:
         return Limits(max_runtime, stop_after)
 
     def retry_rule(self, launch: Launch) -> RetryRule | None:
-        """How this launch's failures to start are retried; None: they are told only."""
-        found: RetryRule | None = None
-        if self._policies:
-            seen = launch_view(launch)
-            for matches, policy in self._policies:
-                if policy.retry is not None and matches(seen):
-                    found = policy.retry
-        if found is not None:
+        """How this launch's failures are retried; None: they are told only."""
+        if (found := self._rule(launch_view(launch) if self._policies else None)) is not None:
             return found
         by_schedule = (launch.started_by or "").startswith(_SCHEDULES)
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
         return self._config.retry if by_schedule or asked else None
+
+    def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
+        """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
+        found = self._rule(task_view(change) if self._policies else None)
+        return found if found is not None or launch is None else self.retry_rule(launch)
+
+    def _rule(self, seen: dict[str, Any] | None) -> RetryRule | None:
+        found: RetryRule | None = None
+        for matches, policy in self._policies:
+            if policy.retry is not None and matches(seen):
+                found = policy.retry
+        return found
+
+    def on_crash_loop(self, change: TaskChange) -> OnCrashLoop:
+        """What is done about the crash loop of the service that this task belongs to."""
+        seen, found = task_view(change) if self._policies else None, None
+        for matches, policy in self._policies:
+            if policy.on_crash_loop is not None and matches(seen):
+                found = policy.on_crash_loop
+        return found or OnCrashLoop()
 
     def catch_up(self, launch: Launch) -> CatchUp:
         """Which missed runs of a schedule are made up for; `launch` is the RunTask that it would have been."""
@@ -65,6 +79,10 @@ class Policies:
                 found = policy.catch_up
         return found or "none"
 
+    def allowed(self, view: dict[str, Any]) -> frozenset[Right]:
+        """What the policies that match this view let us do about it."""
+        return frozenset(right for matches, policy in self._policies if policy.allow and matches(view) for right in policy.allow)
+
     def overlap(self, change: TaskChange) -> OnOverlap | None:
         """What is done when this task runs beside another of its family; None where no policy speaks of it."""
         seen, found = task_view(change) if self._policies else None, None
@@ -72,6 +90,21 @@ class Policies:
             if policy.overlap is not None and matches(seen):
                 found = policy.overlap
         return found
+
+
+def service_view(arn: str, family: str) -> dict[str, Any]:
+    """What patterns see of a service that is to be changed."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    parts = arn.split(":service/")[-1].split("/")
+    return {
+        "source": "aws.ecs",
+        "detail-type": "ECS Service Action",
+        "account": account,
+        "region": region,
+        "resources": [arn],
+        "detail": {"group": f"service:{parts[-1]}"},
+        "hinoban": {"family": family, "cluster": parts[0]},
+    }
 
 
 def tags_of(launch: Launch) -> dict[str, str]:

@@ -27,9 +27,13 @@ from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Clients, Place
+from hinoban.watch.policies import Policies
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
+from hinoban.watch.retry.service_fixer import ServiceFixer
 from hinoban.watch.retry.stopper import Stopper
+from hinoban.watch.retry_by_hand import RetryByHand
+from hinoban.watch.rights import Allowed, Rights
 from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sight import Sight
@@ -57,7 +61,7 @@ class Watch:
         *,
         complain: Callable[[str], None] = log.error,
         say: Callable[[str], None] = log.info,
-        allow: frozenset[str] = NOTHING,
+        allow: Allowed = NOTHING,
         inventories: Sequence[tuple[Inventory, Sequence[str]]] = (),
     ) -> None:
         self._engine = engine
@@ -79,11 +83,16 @@ class Watch:
             log_tail=config.notify.log_tail,
             lang=config.lang,
         )
-        self.retries = RetryRunner(self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
-        self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, allow=allow)
+        rights = Rights(allow, Policies(config))
+        self.retries = RetryRunner(
+            self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, rights=rights, budget=config.retry_budget
+        )
+        self.services = ServiceFixer(self.pipeline, clients, clock, config.tz, behind=self.behind, rights=rights)
+        self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, rights=rights)
         self.logs = LogKeeper(engine, clients, config.log_lines, tried=self._tried)
         self.definitions = DefinitionKeeper(engine, clients)
-        self.by_hand = ByHand(self.pipeline, clients, clock, ids, config.tz, allow=allow)
+        self.by_hand = ByHand(self.pipeline, clients, clock, ids, config.tz, rights=rights)
+        self.retry_by_hand = RetryByHand(self.pipeline, clients, clock, self.answers, self.by_hand, rights=rights)
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
         own = ((Inventory(clients.default, clock, roles=False), (clients.default.region,)),)
         self.schedules = [
@@ -102,6 +111,7 @@ class Watch:
             "deadlines": self._timed,
             "retries": self.retries.step,
             "stops": self.stopper.step,
+            "services": self.services.step,
             "mutes": self.mutes.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
@@ -136,6 +146,7 @@ class Watch:
             self._timed,
             self.retries.step,
             self.stopper.step,
+            self.services.step,
             self.logs.step,
             self.definitions.step,
             self.mutes.step,
@@ -199,6 +210,12 @@ class Watch:
     async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]:
         """See ByHand.run."""
         answer = await self.by_hand.run(name, slot, by)
+        self._wake()
+        return answer
+
+    async def retry(self, name: str, by: str) -> dict[str, Any]:
+        """See RetryByHand.retry."""
+        answer = await self.retry_by_hand.retry(name, by)
         self._wake()
         return answer
 

@@ -3,22 +3,28 @@
 Runs inside the pipeline's transaction. What the matter is, the detectors say.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import Connection
 
+from hinoban.base.clock import DAYS
 from hinoban.watch import incidents
+from hinoban.watch.config import OnCrashLoop
 from hinoban.watch.detect import crash_loop
 from hinoban.watch.detect.order import service_finding
 from hinoban.watch.detect.services import Over, Told, over, service_arn_of
+from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.memories import Memories
-from hinoban.watch.model import Finding, Launch, ServiceAction, ServiceNews, TaskChange
+from hinoban.watch.model import Finding, Launch, Reaction, ServiceAction, ServiceNews, TaskChange, family_of, revision_of
 from hinoban.watch.schedules.slot import Slot
 
 _NOTICED = ("too_short",)
 """Something to know and nothing to do: over as it is told."""
+
+_REMEMBERED = 400 * DAYS
 
 
 class Opens(Protocol):
@@ -30,10 +36,18 @@ class Opens(Protocol):
 class Services:
     """Opens, and ends, what is said of services as a whole; feeds the memories."""
 
-    def __init__(self, ledger: Ledger, open_incident: Opens) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        open_incident: Opens,
+        on_crash_loop: Callable[[TaskChange], OnCrashLoop],
+        newest: Callable[[Connection, str], TaskChange | None],
+    ) -> None:
         self._ledger = ledger
         self._open = open_incident
-        self.memories = Memories()
+        self._on_crash_loop = on_crash_loop
+        self._newest = newest
+        self.memories = Memories(lambda change: on_crash_loop(change).after)
 
     def news(self, connection: Connection, news: ServiceNews, now: float) -> None:
         """What an event of a service, or a reading of it, begins and ends."""
@@ -74,14 +88,39 @@ class Services:
             self._ledger.put(connection, incidents.noticed(incidents.opened(finding, now, held_until=None), now), now)
         elif known is None:
             self._open(connection, finding, None, now)
+            self._react(connection, finding, now)
         elif known.state == "resolved":
             # The same event may come again; only what is later than the end begins it anew.
             if finding.detector not in _NOTICED and finding.at > known.finding.facts.get("over_at", known.resolved_at or 0.0):
                 self._ledger.put(connection, incidents.again(known, finding, now), now)
+                self._react(connection, finding, now)
         elif finding.at >= known.finding.at:
             changed = incidents.evidence(known, finding, now)
             kept = msgspec.structs.replace(finding, subject=known.subject)
             self._ledger.put(connection, changed or incidents.Step(msgspec.structs.replace(known, finding=kept, changed_at=now)), now)
+
+    def _react(self, connection: Connection, finding: Finding, now: float) -> None:
+        """Write down what a policy does about a crash loop that begins; retry/service_fixer does it."""
+        change = self._newest(connection, finding.task_arn) if finding.detector == "crash_loop" and finding.task_arn else None
+        incident = self._ledger.incident(connection, incidents.incident_id(finding.subject))
+        action = self._on_crash_loop(change).action if change is not None else "tell"
+        if incident is None or action == "tell":
+            return
+        definition = self._steady_before(connection, finding, now) if action == "rollback" else None
+        wanted = Reaction(
+            action=action, state="wanted", since=now, service_arn=str(finding.facts.get("service_arn")), definition=definition
+        )
+        self._ledger.put(connection, incidents.Step(msgspec.structs.replace(incident, reaction=wanted)), now)
+
+    def _steady_before(self, connection: Connection, finding: Finding, now: float) -> str | None:
+        """The definition of the last deployment that completed and ran another revision; None where history knows none."""
+        for one in finding.facts.get("steady") or ():
+            definition = one["task_definition"] or queries.definition_of_deployment(
+                connection, finding.family, one["deployment"], now - _REMEMBERED
+            )
+            if definition is not None and (family_of(definition), revision_of(definition)) != (finding.family, finding.revision):
+                return str(definition).rpartition("/")[2]
+        return None
 
     def _ends(self, connection: Connection, end: Over, now: float) -> None:
         known = self._ledger.open_incidents(connection).get(incidents.incident_id(end.subject))

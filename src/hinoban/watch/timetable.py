@@ -110,6 +110,11 @@ class Timetable:
         found = expected.expected(known.schedule, after, after + 400 * DAYS, phase=self._phase(known), limit=1)
         return found[0] if found else None
 
+    def next_slot(self, connection: Connection, slot: Slot, after: float) -> float | None:
+        """When the schedule of a slot runs next after a moment, where that can be told."""
+        known = self.book.schedules(connection).get(slot.key)
+        return self.next_due(known, after) if known is not None else None
+
     def _make_due(self, connection: Connection, several: Sequence[Known], now: float) -> None:
         """Write the slots of these schedules up to `now` that are not written yet."""
         due: list[Slot] = []

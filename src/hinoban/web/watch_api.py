@@ -37,6 +37,8 @@ class WatchQueries(Protocol):
 
     async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]: ...
 
+    async def retry(self, name: str, by: str) -> dict[str, Any]: ...
+
     def catch_up(self, name: str, since: float, until: float, by: str) -> dict[str, Any]: ...
 
     def status(self) -> dict[str, Any]: ...
@@ -82,6 +84,10 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
         slot = _moment(given["slot"], "slot") if given.get("slot") else None
         return await watch.run_schedule(str(given.get("name") or ""), slot, str(given.get("by") or "unknown"))
 
+    async def retry(request: Request) -> Any:
+        given = await body(request)
+        return await watch.retry(str(given.get("name") or ""), str(given.get("by") or "unknown"))
+
     async def catch_up(request: Request) -> Any:
         given = await body(request)
         since, until = _moment(given.get("from"), "from"), _moment(given.get("to"), "to")
@@ -97,6 +103,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(PREFIX + "/incidents/{id}/ack", route(ack, status=404), methods=["POST"]),
             Route(PREFIX + "/incidents/{id}/resolve", route(resolve, status=404), methods=["POST"]),
             Route(f"{PREFIX}/why", route(why, status=404)),
+            Route(f"{PREFIX}/retry", route(retry, status=404), methods=["POST"]),
             Route(f"{PREFIX}/history", route(history)),
             Route(f"{PREFIX}/schedules", route(schedules, status=404)),
             Route(f"{PREFIX}/schedules/run", route(run_schedule, status=404), methods=["POST"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from hinoban.aws import models
-from hinoban.aws.iam_needed import OBSERVE, QUEUE, READS, RETRY, RIGHTS, STOP, policy
+from hinoban.aws.iam_needed import OBSERVE, QUEUE, READS, RETRY, RIGHTS, SERVICE, STOP, policy
 from hinoban.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +22,7 @@ def made() -> set[str]:
 
 
 def test_every_call_of_the_watch_has_its_right_and_every_right_its_call() -> None:
-    needed = {call for right in (*OBSERVE, *RETRY, *STOP) for call in right.calls}
+    needed = {call for right in (*OBSERVE, *RETRY, *STOP, *SERVICE) for call in right.calls}
     assert made() == needed
 
 
@@ -32,7 +32,7 @@ def test_the_queue_s_rights_are_those_of_its_source() -> None:
 
 
 def test_every_call_is_one_that_aws_has_and_observing_only_reads() -> None:
-    for right in (*OBSERVE, *RETRY, *STOP, *QUEUE):
+    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE):
         for call in right.calls:
             service, _, operation = call.partition(":")
             assert models.service(service).operation(operation) is not None, call
@@ -43,7 +43,7 @@ def test_every_call_is_one_that_aws_has_and_observing_only_reads() -> None:
 
 def test_the_page_names_every_right_with_its_reason() -> None:
     page = (ROOT / "docs/on-aws.md").read_text()
-    for right in (*OBSERVE, *RETRY, *STOP, *QUEUE):
+    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE):
         assert f"| `{right.action}` | {right.why} |" in page
 
 
@@ -61,11 +61,11 @@ def test_the_command_prints_what_may_be_put_into_iam() -> None:
     assert stop == [{"Sid": "HinobanStop", "Effect": "Allow", "Action": ["ecs:StopTask"], "Resource": "*"}]
     [queue] = printed("--queue", "arn:aws:sqs:eu-west-1:1:q")["Statement"]
     assert queue["Resource"] == "arn:aws:sqs:eu-west-1:1:q"
-    everything = printed("--observe", "--retry", "--stop")
+    everything = printed("--observe", "--retry", "--stop", "--service")
     assert all(re.fullmatch("[A-Za-z0-9]+", str(one["Sid"])) for one in everything["Statement"])
     assert len(json.dumps(everything, separators=(",", ":"))) < 6144, "a managed policy holds so many characters"
 
 
 def test_a_queue_that_is_no_arn_is_refused() -> None:
     result = CliRunner().invoke(app, ["aws", "policy", "--queue", "https://sqs"])
-    assert result.exit_code == 2 and len(set(RIGHTS)) == 3
+    assert result.exit_code == 2 and len(set(RIGHTS)) == 4

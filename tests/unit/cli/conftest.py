@@ -155,8 +155,11 @@ class Desk:
         self.targets: list[Target] = []
         self.on_pause: Callable[[], None] = lambda: None
 
-    def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, list(arguments), obj=Shell(self.clock, self.environ, self._open, self._open, self._pause))
+    def run(self, *arguments: str, typed: str | None = None) -> Result:
+        """`typed`: what is written on standard input."""
+        return CliRunner().invoke(
+            app, list(arguments), obj=Shell(self.clock, self.environ, self._open, self._open, self._pause), input=typed
+        )
 
     async def _open(self, target: Target, environ: Mapping[str, str]) -> FakeDaemon:
         self.targets.append(target)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hinoban.base.errors import ConfigError
-from hinoban.daemon import config, config_notify
+from hinoban.daemon import config, config_notify, config_retry
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
@@ -70,7 +70,8 @@ def test_the_documented_values() -> None:
 
 def test_every_key_stands_in_the_example() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    tables = [config._File, config._Engine, config._Image, config._Policy, config._Retry, config._Watch]
+    tables = [config._File, config._Engine, config._Image, config._Policy, config._Watch]
+    tables += [config_retry.RetryTable, config_retry.ExitTable, config_retry.BudgetTable, config_retry.CrashLoopTable]
     told = [config_notify.Notify, config_notify._Webhook, config_notify._Slack, config_notify._PagerDuty, config_notify._Sns]
     told += [config_notify._Email, config_notify._Apprise, config_notify._Link, config_notify.RouteTable, config_notify.MuteTable]
     for struct in (*tables, *told, config._Events, config._CloudTrail, config._Smtp):

@@ -36,6 +36,8 @@ class FakeAws:
         self.targets: dict[str, list[dict[str, Any]]] = {}
         self.inactive: set[str] = set()
         self.services: dict[str, dict[str, Any]] = {}
+        self.updated: list[dict[str, Any]] = []
+        self._records: dict[int, bytes] = {}
 
     def client(self) -> Client:
         return Client("http://aws.test", None, REGION, clock=self.clock, transport=httpx.MockTransport(self.answer))
@@ -115,6 +117,26 @@ class FakeAws:
         stored = {"tasks": [{"taskArn": arn} for arn in arns], "failures": []}
         self.tokens[token] = (now, stored, arns)
         return stored
+
+    def launch(self, number: int, family: str = "nightly-billing", *, told: bool = True, **request: Any) -> list[str]:
+        """Somebody's RunTask was accepted; `told`: its record is there at once, else `tell_launch` brings it."""
+        request.setdefault("startedBy", f"events-rule/{family}")
+        arns = [self.start(family, request["startedBy"]) for _ in range(request.get("count", 1))]
+        self._records[number] = run_task(number, at=self.clock.now(), family=family, tasks=tuple(arns), **request)
+        if told:
+            self.tell_launch(number)
+        return arns
+
+    def tell_launch(self, number: int) -> None:
+        """CloudTrail's record of a launch comes."""
+        self.emit(self._records[number])
+
+    def UpdateService(self, params: dict[str, Any]) -> Any:
+        fate = self.lose.pop(0) if self.lose else ""
+        if fate:
+            raise Crash if "crash" in fate else httpx.ReadTimeout("lost")
+        self.updated.append(params)
+        return {"service": {"serviceName": params["service"]}}
 
     def start(self, family: str, started_by: str | None) -> str:
         number = len(self.tasks) + 1

@@ -9,12 +9,12 @@ import pytest
 
 from hinoban.base.errors import HinobanError
 from hinoban.watch.allow import EVERYTHING, NOTHING, run_task_command, stop_task_command, would_have
-from hinoban.watch.config import Policy, WatchConfig
+from hinoban.watch.config import Policy, Right, WatchConfig
 from tests.unit.watch.ledgers import add_rule
 from tests.unit.watch.worlds import World
 
 
-def observing(folder: Path, config: WatchConfig | None = None, allow: frozenset[str] = NOTHING) -> World:
+def observing(folder: Path, config: WatchConfig | None = None, allow: frozenset[Right] = NOTHING) -> World:
     """A watch that may do only what is allowed."""
     folder.mkdir(exist_ok=True)
     return World(folder, config, allow=allow)
@@ -35,7 +35,7 @@ async def test_a_refused_launch_is_told_with_the_command_and_never_launched(tmp_
 
 async def test_the_same_with_the_right_is_launched_with_the_very_token(tmp_path: Path) -> None:
     told = observing(tmp_path / "a")
-    done = observing(tmp_path / "b", allow=frozenset({"run_task"}))
+    done = observing(tmp_path / "b", allow=frozenset[Right]({"run_task"}))
     tokens = []
     for world in (told, done):
         world.aws.refused_launch(1)

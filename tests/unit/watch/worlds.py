@@ -6,7 +6,7 @@ from pathlib import Path
 from hinoban.base.clock import FakeClock
 from hinoban.base.ids import SeededIds
 from hinoban.watch.allow import EVERYTHING
-from hinoban.watch.config import WatchConfig
+from hinoban.watch.config import Right, WatchConfig
 from hinoban.watch.history.database import open_file
 from hinoban.watch.notify.channels import Channel, Console
 from hinoban.watch.places import Clients
@@ -17,7 +17,7 @@ from tests.unit.watch.fake_aws import FakeAws
 
 class World:
     def __init__(
-        self, folder: Path, config: WatchConfig | None = None, channels: list[Channel] | None = None, *, allow: frozenset[str] = EVERYTHING
+        self, folder: Path, config: WatchConfig | None = None, channels: list[Channel] | None = None, *, allow: frozenset[Right] = EVERYTHING
     ) -> None:
         self.allow = allow
         self.clock = FakeClock()

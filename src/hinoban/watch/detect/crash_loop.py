@@ -3,6 +3,8 @@
 Neither ECS's start throttling nor its circuit breaker counts such ends (facts/ecs.md §5.3, §5.4): it can go on at full speed for ever.
 """
 
+from typing import Any
+
 import msgspec
 
 from hinoban.base.clock import MINUTES
@@ -14,13 +16,22 @@ from hinoban.watch.detect.window import Mark, Run, latest_run, with_mark
 from hinoban.watch.explain import explain_finding
 from hinoban.watch.explain.exits import containers_of, culprits, moment_of, ran_seconds
 from hinoban.watch.explain.filling import facts_of_task
-from hinoban.watch.model import Finding, TaskChange, task_id_of
+from hinoban.watch.model import DeploymentChange, Finding, TaskChange, task_id_of
 
 VERDICT = "CRASH LOOP"
 AFTER = 5
 WINDOW, QUIET = 30 * MINUTES, 30 * MINUTES
+KEPT_STEADY = 5
 SHORT_LIFE = 10 * MINUTES
 """A task of a service that lived for longer did its work for a while: its end is no part of a loop."""
+
+
+class Steady(msgspec.Struct, frozen=True):
+    """A deployment that completed."""
+
+    at: float
+    deployment: str
+    definition: str | None = None
 
 
 class Crashes(msgspec.Struct, frozen=True):
@@ -29,17 +40,23 @@ class Crashes(msgspec.Struct, frozen=True):
     marks: tuple[Mark, ...] = ()
     subject: str | None = None
     """Set while the loop is told."""
+    steady: tuple[Steady, ...] = ()
+    """The last deployments that completed, newest last."""
 
 
-def key_of(change: TaskChange) -> str | None:
-    """The service, where this is the end of one of its tasks that counts."""
+def key_of(change: TaskChange | DeploymentChange) -> str | None:
+    """The service, where this is the end of one of its tasks that counts, or a deployment of it that completed."""
+    if isinstance(change, DeploymentChange):
+        return change.service_arn if change.state == "completed" else None
     ran = ran_seconds(change.detail)
     counts = change.finished and ran is not None and ran < SHORT_LIFE and how_it_ended(change.detail) == "itself"
     return service_arn_of(change) if counts else None
 
 
-def seen(state: Crashes, change: TaskChange, *, after: int = AFTER) -> tuple[Crashes, tuple[Told, ...]]:
+def seen(state: Crashes, change: TaskChange | DeploymentChange, *, after: int = AFTER) -> tuple[Crashes, tuple[Told, ...]]:
     """The end of one more task, whatever its exit code: a service's task should not end. A finding from the `after`-th on."""
+    if isinstance(change, DeploymentChange):
+        return _with_steady(state, change), ()
     service = key_of(change)
     if service is None:
         return state, ()
@@ -49,8 +66,8 @@ def seen(state: Crashes, change: TaskChange, *, after: int = AFTER) -> tuple[Cra
     run = latest_run(marks, after, WINDOW)
     if marks == state.marks or run is None:
         return msgspec.structs.replace(state, marks=marks), ()
-    finding = _finding(change, service, run)
-    return Crashes(marks, finding.subject), (finding,)
+    finding = _finding(change, service, run, state.steady)
+    return Crashes(marks, finding.subject, state.steady), (finding,)
 
 
 def asked(state: Crashes, now: float) -> tuple[Crashes, tuple[Told, ...]]:
@@ -58,7 +75,9 @@ def asked(state: Crashes, now: float) -> tuple[Crashes, tuple[Told, ...]]:
     moment = due(state)
     if moment is None or now < moment:
         return state, ()
-    return Crashes(), (Over(state.subject, now, f"No task crashed for {format_duration(QUIET)}."),) if state.subject else ()
+    return Crashes(steady=state.steady), (
+        Over(state.subject, now, f"No task crashed for {format_duration(QUIET)}."),
+    ) if state.subject else ()
 
 
 def due(state: Crashes) -> float | None:
@@ -66,7 +85,16 @@ def due(state: Crashes) -> float | None:
     return state.marks[-1].at + QUIET if state.marks else None
 
 
-def _finding(change: TaskChange, service: str, run: Run) -> Finding:
+def _with_steady(state: Crashes, change: DeploymentChange) -> Crashes:
+    if change.state != "completed" or not change.deployment_id:
+        return state
+    known = next((one for one in state.steady if one.deployment == change.deployment_id), None)
+    new = Steady(change.at, change.deployment_id, change.definition or (known.definition if known else None))
+    others = tuple(one for one in state.steady if one.deployment != change.deployment_id)
+    return msgspec.structs.replace(state, steady=tuple(sorted((*others, new), key=lambda one: one.at))[-KEPT_STEADY:])
+
+
+def _finding(change: TaskChange, service: str, run: Run, steady: tuple[Steady, ...]) -> Finding:
     lived, exit_words = run.last.words
     span = format_duration(run.span)
     texts = {
@@ -77,7 +105,15 @@ def _finding(change: TaskChange, service: str, run: Run) -> Finding:
         "lived": lived,
         "exit": exit_words,
     }
-    facts = {"service_arn": service, "count": len(run.marks), "span_seconds": run.span, "tasks": [mark.name for mark in run.marks[-5:]]}
+    facts: dict[str, Any] = {
+        "service_arn": service,
+        "count": len(run.marks),
+        "span_seconds": run.span,
+        "tasks": [mark.name for mark in run.marks[-5:]],
+    }
+    if steady:
+        # Newest first: what a rollback may bring back.
+        facts["steady"] = [{"deployment": one.deployment, "task_definition": one.definition} for one in reversed(steady)]
     finding = about_task(change, "crash_loop", VERDICT, explain_finding("crash_loop", texts), at=run.last.at, facts=facts)
     return msgspec.structs.replace(finding, subject=f"crash-loop:{service}", task_arn=run.last.name)
 

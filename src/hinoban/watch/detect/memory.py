@@ -33,7 +33,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """`state()` is what a new key begins with."""
     key_of: Callable[[Any], str | None]
     """The row's key; None: this says nothing to the detector."""
-    seen: Callable[[Any, Any], tuple[Any, tuple[Told, ...]]]
+    seen: Callable[..., tuple[Any, tuple[Told, ...]]]
+    """Of its state and what it is fed with; `crash_loop` is also told after how many ends it is one."""
     asked: Callable[[Any, float], tuple[Any, tuple[Told, ...]]]
     due: Callable[[Any], float | None]
 
@@ -43,7 +44,7 @@ def _memory(module: Any, state: type[Any], *feeds: type) -> Memory:
 
 
 MEMORIES: Mapping[Detector, Memory] = {
-    "crash_loop": _memory(crash_loop, crash_loop.Crashes, TaskChange),
+    "crash_loop": _memory(crash_loop, crash_loop.Crashes, TaskChange, DeploymentChange),
     "health_replacements": _memory(health_replacements, health_replacements.Replacements, TaskChange),
     "too_short": _memory(too_short, too_short.Lengths, TaskChange),
     "launch_loop": _memory(launch_loop, launch_loop.Refusals, Launch),

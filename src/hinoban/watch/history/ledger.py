@@ -196,6 +196,11 @@ class Ledger:
         found = select(retries.c.value).where(retries.c.incident_id == incident_id).order_by(retries.c.number)
         return [_retry(value) for value in connection.execute(found).scalars()]
 
+    def launched_since(self, connection: Connection, since: float) -> list[Retry]:
+        """Attempts that were launched after a moment, or whose answer is not known."""
+        these = retries.c.state.in_(("launched", "launching")) & (retries.c.due_at > since)
+        return [_retry(value) for value in connection.execute(select(retries.c.value).where(these)).scalars()]
+
     def cursor(self, connection: Connection, source: str) -> Cursor | None:
         """Where the source was left; None where it was never read."""
         row = connection.execute(select(cursors).where(cursors.c.source == source)).mappings().first()

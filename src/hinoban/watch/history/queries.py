@@ -115,6 +115,22 @@ def launch_of_task(connection: Connection, family: str, task_arn: str, created_a
     return next((call for call in calls if task_arn in call.task_arns), None)
 
 
+def living_since(connection: Connection, family: str, since: float) -> list[RowMapping]:
+    """The family's tasks created after `since` whose end was not seen."""
+    columns = (tasks.c.arn, tasks.c.cluster, tasks.c.region, tasks.c.account, tasks.c.started_by, tasks.c.created_at)
+    found = select(*columns).where(tasks.c.family == family, tasks.c.created_at > since, tasks.c.open)
+    return list(connection.execute(found).mappings())
+
+
+def definition_of_deployment(connection: Connection, family: str, deployment: str, since: float) -> str | None:
+    """`web:203`: what the tasks of a deployment ran; None where none of them is remembered."""
+    found = select(tasks.c.revision).where(
+        tasks.c.family == family, tasks.c.created_at > since, tasks.c.started_by == deployment, tasks.c.revision.is_not(None)
+    )
+    revision = connection.execute(found.limit(1)).scalar()
+    return f"{family}:{revision}" if revision is not None else None
+
+
 def stopper_of(connection: Connection, task_arn: str) -> str | None:
     """Who stopped the task first: the caller of StopTask. None where no such call is known."""
     if not inspect(connection).has_table("stops"):

@@ -144,6 +144,14 @@ class History:
             fresh.append(Fresh(change, newest))
         return fresh
 
+    def newest_named(self, name: tuple[str, str, str]) -> TaskChange | None:
+        """The newest change of a task of this batch, which its row does not hold yet; None of one that memory does not have."""
+        return task.newest if (task := self._known.get(name)) is not None else None
+
+    def launch_of(self, task_arn: str) -> Launch | None:
+        """The launch of this batch that brought a task."""
+        return next((one for one in self._launches if task_arn in one.task_arns), None)
+
     def judge(self, change: TaskChange, verdict: str | None, exit_code: int | None) -> None:
         """Write the verdict of a task of this batch into its row."""
         if (task := self._known.get(_name(change))) is not None:

@@ -98,6 +98,7 @@ def attempt_json(attempt: Any) -> dict[str, Any]:
         "outcome": attempt.outcome,
         "task": attempt.task_arn,
         "note": attempt.note,
+        "changed": attempt.changed,
     }
 
 

@@ -24,7 +24,7 @@ _SHORT = {
 
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
-    "failed_exit": "Not retried: the program ran.",
+    "failed_exit": "Not retried: no on_exit policy.",
     "overdue": "Not stopped: no stop_after.",
 }
 
@@ -119,7 +119,7 @@ def starter_of(attempt: Attempt, caller: str | None) -> str:
     if attempt.outcome == "missed":
         return "–"
     if attempt_of(attempt.started_by) is not None:
-        return "hinoban"
+        return f"hinoban, {attempt.changed}" if attempt.changed else "hinoban"
     return attempt.started_by or (caller_words(caller) if attempt.number == 1 else None) or "unknown"
 
 

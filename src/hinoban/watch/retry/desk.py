@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from hinoban.watch.deadlines import Deadlines
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Incident, TaskChange
+from hinoban.watch.retry.recent import Recent
 
 
 class Desk(Protocol):
@@ -15,12 +16,15 @@ class Desk(Protocol):
 
     ledger: Ledger
     deadlines: Deadlines
+    launches: Recent
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """One transaction; where it fails, memory is read anew from the rows."""
         ...
 
-    def after_refusal(self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float) -> None:
+    def after_refusal(
+        self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float, *, off_spot: bool = False
+    ) -> None:
         """Plan the attempt after one that did not bring its tasks, or give up and say so."""
         ...
 

@@ -14,22 +14,29 @@ from sqlalchemy import Connection
 from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
-from hinoban.base.units import parse_iso
 from hinoban.watch import incidents
-from hinoban.watch.allow import EVERYTHING, run_task_command, would_have
+from hinoban.watch.allow import run_task_command, would_have
+from hinoban.watch.config import RetryBudget
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure
-from hinoban.watch.history import queries
-from hinoban.watch.model import Attempt, Launch, LaunchFailure, attempt_of, task_id_of
+from hinoban.watch.model import Attempt, Explanation, Launch, LaunchFailure
 from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry import policy
+from hinoban.watch.retry.budget import spent
 from hinoban.watch.retry.desk import Desk
+from hinoban.watch.retry.general import Outcome
+from hinoban.watch.retry.look import Look
 from hinoban.watch.retry_row import Retry
+from hinoban.watch.rights import Rights
 
 IN_DOUBT = 24 * HOURS
 SHORT_LIFE = 1 * HOURS - 5 * MINUTES
 """How long a token, and a stopped task, are sure to be known to AWS where the task ended at once; five minutes are for clocks."""
 BEHIND_DELAY = 2 * SECONDS
 AFTER_DELAY = 2 * SECONDS
+BESIDE_DELAY = 10 * SECONDS
+"""How often it is asked whether a run of the family still lives."""
+MAKE_UP_TIME = 20 * MINUTES
+TICK = 0.001
 log = logging.getLogger(__name__)
 
 
@@ -44,28 +51,36 @@ class RetryRunner:
         *,
         behind: Behind,
         gap_at: Callable[[str, str], float | None],
-        allow: frozenset[str] = EVERYTHING,
+        budget: RetryBudget,
+        rights: Rights,
     ) -> None:
         self._pipeline = pipeline
         self._clients = clients
         self._clock = clock
         self._behind = behind
         self._gap_at = gap_at
-        self._allow = allow
+        self._rights = rights
+        self._budget = budget
+        self._look = Look(pipeline, clients)
 
     async def step(self, now: float) -> float | None:
         """Carry out what is due; when the next attempt is."""
         with self._pipeline.transaction() as connection:
             todo = self._pipeline.ledger.retries_to_do(connection)
+        held: dict[tuple[str, int], float] = {}
         for retry in todo:
-            if retry.due_at > self._clock.now():
+            now = self._clock.now()
+            if retry.due_at > now:
                 continue
             if (why := self._behind(retry.account, retry.region)) is not None:
                 log.info("%s waits: %s", retry.started_by, why)
-                self._postpone(retry, BEHIND_DELAY)
+                held[(retry.incident_id, retry.number)] = now + BEHIND_DELAY
                 continue
             if retry.after is not None and self._under_way(retry.after):
-                self._postpone(retry, AFTER_DELAY)
+                self._wait(retry, AFTER_DELAY)
+                continue
+            if (until := self._hold(retry, now)) is not None:
+                held[(retry.incident_id, retry.number)] = until
                 continue
             try:
                 await self._attempt(retry)
@@ -73,7 +88,15 @@ class RetryRunner:
                 log.warning("attempt %s: %s", retry.started_by, error)
                 self._later(retry)
         with self._pipeline.transaction() as connection:
-            return min((retry.due_at for retry in self._pipeline.ledger.retries_to_do(connection)), default=None)
+            left = self._pipeline.ledger.retries_to_do(connection)
+        return min((max(one.due_at, held.get((one.incident_id, one.number), 0.0)) for one in left), default=None)
+
+    def _hold(self, retry: Retry, now: float) -> float | None:
+        """Until when an attempt waits because a failure is general: one at a time tries, the others come when it was accepted."""
+        wall = self._pipeline.launches.walls(now).get((retry.account, retry.region))
+        if wall is None or retry.beside_own or retry.state == "launching" or now >= wall.next_probe or now > retry.deadline_at:
+            return None
+        return min(wall.next_probe, retry.deadline_at + TICK)
 
     def _under_way(self, incident_id: str) -> bool:
         """Whether an attempt of that incident waits or runs."""
@@ -82,13 +105,25 @@ class RetryRunner:
         going = ("waiting", *incidents.RUNNING_OUTCOMES)
         return incident is not None and incident.state != "resolved" and any(one.outcome in going for one in incident.attempts)
 
+    def _wait(self, retry: Retry, seconds: float, words: str = "") -> None:
+        """Not yet. Somebody else's failure does not wait for long; a run that is made up for is not lost by waiting."""
+        now = self._clock.now()
+        due = now + seconds
+        later = max(retry.deadline_at, due + MAKE_UP_TIME) if retry.beside_own else retry.deadline_at
+        with self._pipeline.transaction() as connection:
+            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=due, deadline_at=later))
+            incident = self._pipeline.ledger.incident(connection, retry.incident_id)
+            if incident is not None and words and words not in (one.note for one in incident.attempts if one.number == retry.number):
+                noted = incidents.attempted(incident, _attempt(retry, "waiting", due, note=words), now)
+                self._pipeline.note(connection, noted, now)
+
     def _postpone(self, retry: Retry, seconds: float) -> None:
         with self._pipeline.transaction() as connection:
             self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=self._clock.now() + seconds))
 
     async def _attempt(self, retry: Retry) -> None:
         now = self._clock.now()
-        found = await self._tasks_of(retry)
+        found = await self._look.own_tasks(retry)
         if len(found) >= retry.missing:
             self._launched(retry, found, ())
             return
@@ -99,16 +134,9 @@ class RetryRunner:
                     retry, "in doubt", f"Attempt {retry.number} is in doubt: its answer was lost, and AWS no longer protects its token."
                 )
                 return
-        else:
-            other = await self._other_launch(retry)
-            if other is not None:
-                self._give_up(retry, "stood down", f"Stood down: {other} was launched after the failure by someone else.")
-                return
-            if now > retry.deadline_at:
-                self._give_up(retry, "given up", "Gave up: the deadline has passed.")
-                return
-        by_hand = run_task_command(policy.request(retry), retry.region)
-        if (words := would_have("run_task", self._allow, about=f"attempt {retry.number}", by_hand=by_hand)) is not None:
+        elif not await self._may_begin(retry, now):
+            return
+        if (words := self._not_allowed(retry)) is not None:
             self._give_up(retry, "not allowed", words)
             return
         retry = msgspec.structs.replace(
@@ -121,7 +149,33 @@ class RetryRunner:
             self._pipeline.ledger.put_retry(connection, retry)
         await self._call(retry)
 
+    async def _may_begin(self, retry: Retry, now: float) -> bool:
+        """Whether a first call for this attempt may be made; what keeps it from that is written down."""
+        beside = await self._look.beside(retry, now)
+        if beside.after is not None:
+            self._give_up(retry, "stood down", f"Stood down: {beside.after} was launched after the failure by someone else.")
+        elif now > retry.deadline_at:
+            still = f", and {beside.alive} of its family still runs" if beside.alive is not None else ""
+            self._give_up(retry, "given up", f"Gave up: the deadline has passed{still}.")
+        elif beside.alive is not None:
+            self._wait(retry, BESIDE_DELAY, f"waits for {beside.alive} of its family")
+        elif (why := self._spent(retry, now)) is not None:
+            self._give_up(retry, "over budget", f"Not retried: {why}.")
+        else:
+            return True
+        return False
+
+    def _spent(self, retry: Retry, now: float) -> str | None:
+        with self._pipeline.transaction() as connection:
+            launched = self._pipeline.ledger.launched_since(connection, now - self._budget.window)
+        return spent(retry, launched, self._budget)
+
+    def _not_allowed(self, retry: Retry) -> str | None:
+        by_hand = run_task_command(policy.request(retry), retry.region)
+        return would_have("run_task", self._rights.of_launch(self._as_launch(retry)), about=f"attempt {retry.number}", by_hand=by_hand)
+
     async def _call(self, retry: Retry) -> None:
+        self._pipeline.launches.trying((retry.account, retry.region), self._clock.now())
         try:
             answer = await self._clients.at(retry.account, retry.region).call("ecs", "RunTask", policy.request(retry))
         except EndpointUnreachable:
@@ -133,19 +187,21 @@ class RetryRunner:
             elif error.status >= 500:
                 self._later(retry)
             else:
-                explanation = explain_launch_error(error.code, error.message, self._as_launch(retry))
-                self._refused(retry, retry.missing, explanation.retryable, f"{error.code}: {error.message}")
+                self._refused(
+                    retry, explain_launch_error(error.code, error.message, self._as_launch(retry)), f"{error.code}: {error.message}"
+                )
             return
         arns = tuple(task["taskArn"] for task in answer.get("tasks") or ())
         failures = tuple(LaunchFailure(f.get("reason", ""), f.get("arn"), f.get("detail")) for f in answer.get("failures") or ())
         if arns:
             self._launched(retry, arns, failures)
         else:
-            retryable = explain_launch_failure(failures, self._as_launch(retry)).retryable if failures else True
-            self._refused(retry, retry.missing, retryable, failures[0].reason if failures else "no task and no reason given")
+            explanation = explain_launch_failure(failures, self._as_launch(retry)) if failures else None
+            self._refused(retry, explanation, failures[0].reason if failures else "no task and no reason given")
 
     def _launched(self, retry: Retry, arns: tuple[str, ...], failures: tuple[LaunchFailure, ...]) -> None:
         now = self._clock.now()
+        self._tell_recent(retry, None, now)
         with self._pipeline.transaction() as connection:
             self._end(connection, retry, "launched")
             incident = self._pipeline.ledger.incident(connection, retry.incident_id)
@@ -154,21 +210,29 @@ class RetryRunner:
             known = {attempt.task_arn for attempt in incident.attempts}
             for arn in arns:
                 if arn not in known:
-                    attempt = Attempt(
-                        number=retry.number, at=now, started_by=retry.started_by, outcome="launched", task_arn=arn, token=retry.token
-                    )
-                    incident = incidents.attempted(incident, attempt, now)
+                    incident = incidents.attempted(incident, _attempt(retry, "launched", now, task_arn=arn), now)
             self._pipeline.note(connection, incident, now)
             if len(arns) < retry.missing:
-                retryable = explain_launch_failure(failures, self._as_launch(retry)).retryable if failures else True
-                self._pipeline.after_refusal(connection, retry.incident_id, retry.number, retry.missing - len(arns), retryable, now)
+                explanation = explain_launch_failure(failures, self._as_launch(retry)) if failures else None
+                self._again(connection, retry, retry.missing - len(arns), explanation, now)
 
-    def _refused(self, retry: Retry, missing: int, retryable: bool, why: str) -> None:
+    def _refused(self, retry: Retry, explanation: Explanation | None, why: str) -> None:
+        """`explanation` None: AWS gave no reason, so that it may pass."""
         now = self._clock.now()
+        self._tell_recent(retry, explanation.code if explanation is not None else "unknown", now)
         with self._pipeline.transaction() as connection:
             self._end(connection, retry, "refused")
             self._note(connection, retry, "refused", why, now)
-            self._pipeline.after_refusal(connection, retry.incident_id, retry.number, missing, retryable, now)
+            self._again(connection, retry, retry.missing, explanation, now)
+
+    def _again(self, connection: Connection, retry: Retry, missing: int, explanation: Explanation | None, now: float) -> None:
+        retryable = explanation is None or explanation.retryable
+        off_spot = explanation is not None and policy.no_spot(explanation.code, policy.request(retry))
+        self._pipeline.after_refusal(connection, retry.incident_id, retry.number, missing, retryable, now, off_spot=off_spot)
+
+    def _tell_recent(self, retry: Retry, code: str | None, now: float) -> None:
+        outcome = Outcome(at=now, place=(retry.account, retry.region), family=retry.family, code=code, ours=True)
+        self._pipeline.launches.note(outcome)
 
     def _give_up(self, retry: Retry, state: str, words: str) -> None:
         now = self._clock.now()
@@ -188,46 +252,21 @@ class RetryRunner:
     def _note(self, connection: Connection, retry: Retry, outcome: str, note: str, now: float) -> None:
         incident = self._pipeline.ledger.incident(connection, retry.incident_id)
         if incident is not None:
-            attempt = Attempt(number=retry.number, at=now, started_by=retry.started_by, outcome=outcome, note=note, token=retry.token)
-            self._pipeline.note(connection, incidents.attempted(incident, attempt, now), now)
-
-    async def _tasks_of(self, retry: Retry) -> tuple[str, ...]:
-        """The attempt's own tasks: what our history knows, and what AWS lists under its startedBy, RUNNING and STOPPED."""
-        with self._pipeline.transaction() as connection:
-            found = dict.fromkeys(queries.started_by(connection, retry.started_by))
-        client = self._clients.at(retry.account, retry.region)
-        for status in ("RUNNING", "STOPPED"):
-            asked = {"cluster": retry.cluster, "startedBy": retry.started_by, "desiredStatus": status}
-            found |= dict.fromkeys([arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")])
-        return tuple(found)
-
-    async def _other_launch(self, retry: Retry) -> str | None:
-        """A task of the family that somebody else launched after the failure: `task 1dc5c17a`; None where there is none."""
-        launch = self._as_launch(retry)
-        with self._pipeline.transaction() as connection:
-            for row in queries.runs_since(connection, launch.family, retry.failed_at):
-                same = (row["cluster"], row["region"], row["account"]) == (launch.cluster, retry.region, retry.account)
-                if same and row["arn"] not in retry.original_tasks and self._is_another(retry, row["started_by"]):
-                    return f"task {task_id_of(row['arn'])[:8]}"
-        arns: list[str] = []
-        client = self._clients.at(retry.account, retry.region)
-        for status in ("RUNNING", "STOPPED"):
-            asked = {"cluster": retry.cluster, "family": launch.family, "desiredStatus": status}
-            arns += [arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")]
-        wanted = [arn for arn in dict.fromkeys(arns) if arn not in retry.original_tasks]
-        for start in range(0, len(wanted), 100):
-            answer = await client.call("ecs", "DescribeTasks", {"cluster": retry.cluster, "tasks": wanted[start : start + 100]})
-            for task in answer.get("tasks") or ():
-                created = task.get("createdAt") or 0
-                moment = parse_iso(created) if isinstance(created, str) else float(created)
-                if moment > retry.failed_at and self._is_another(retry, task.get("startedBy")):
-                    return f"task {task_id_of(task['taskArn'])[:8]}"
-        return None
-
-    def _is_another(self, retry: Retry, started_by: str | None) -> bool:
-        own = retry.beside_own and started_by is not None and started_by == retry.request.get("startedBy")
-        return not own and attempt_of(started_by) is None
+            self._pipeline.note(connection, incidents.attempted(incident, _attempt(retry, outcome, now, note=note), now), now)
 
     def _as_launch(self, retry: Retry) -> Launch:
         request: dict[str, Any] = retry.request
         return Launch(event_id="", launch_id="", at=retry.failed_at, account=retry.account, region=retry.region, request=request)
+
+
+def _attempt(retry: Retry, outcome: str, at: float, *, task_arn: str | None = None, note: str = "") -> Attempt:
+    return Attempt(
+        number=retry.number,
+        at=at,
+        started_by=retry.started_by,
+        outcome=outcome,
+        task_arn=task_arn,
+        note=note,
+        token=retry.token,
+        changed=policy.as_sent(retry).words,
+    )

@@ -8,13 +8,14 @@ from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.units import format_duration
-from hinoban.watch.allow import EVERYTHING, stop_task_command, would_have
+from hinoban.watch.allow import stop_task_command, would_have
 from hinoban.watch.deadlines import Kind, Name
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import give_up, incident_id
 from hinoban.watch.model import TaskChange
 from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry.desk import Desk
+from hinoban.watch.rights import Rights
 
 AGAIN = 5 * SECONDS
 log = logging.getLogger(__name__)
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 class Stopper:
     """Nothing is stopped while the feed is behind: the task may long have ended. Asking twice is harmless (facts/ecs.md §3.3)."""
 
-    def __init__(self, pipeline: Desk, clients: Clients, clock: Clock, *, behind: Behind, allow: frozenset[str] = EVERYTHING) -> None:
-        self._allow = allow
+    def __init__(self, pipeline: Desk, clients: Clients, clock: Clock, *, behind: Behind, rights: Rights) -> None:
+        self._rights = rights
         self._pipeline = pipeline
         self._clients = clients
         self._clock = clock
@@ -60,7 +61,7 @@ class Stopper:
     def _told_instead(self, connection: Connection, change: TaskChange, reason: str) -> bool:
         """Where stopping is not allowed, the task's incident says what would have been done."""
         by_hand = stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
-        words = would_have("stop_task", self._allow, about=reason.removeprefix("hinoban: "), by_hand=by_hand)
+        words = would_have("stop_task", self._rights.of_task(change), about=reason.removeprefix("hinoban: "), by_hand=by_hand)
         if words is None:
             return False
         for incident in self._pipeline.ledger.open_of_family(connection, change.family):

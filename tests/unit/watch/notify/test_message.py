@@ -104,7 +104,7 @@ def test_why_a_program_failed() -> None:
     Log      OperationalError: timeout      (2 lines kept: hinoban logs 5f10aa3c)
     Changed  :8 → :9 since the last good run (Thu 26 Nov 00:00 JST)
     Usual    last 30 good runs 6-8 m
-    Next     Read its last lines: hinoban logs 5f10aa3c   then run it again: hinoban run point-expire:9 --wait      Not retried: the program ran.
+    Next     Read its last lines: hinoban logs 5f10aa3c   then: hinoban retry 5f10aa3c   (same overrides)      Not retried: no on_exit policy.
     """)
 
 
@@ -131,7 +131,7 @@ def test_why_a_task_ran_out_of_memory() -> None:
     Cause    Container app reached its limit of 512 MiB and was killed (exit 137).
     Said     Essential container in task exited · app: OutOfMemoryError: Container killed due to memory usage
     Log      unknown: no line was kept
-    Next     Set memory to 1024 (valid with cpu 256), register it, then: hinoban run report-export --wait      Not retried: same input, same limit.
+    Next     Set memory to 1024 (valid with cpu 256), register it, then: hinoban retry c02b77f1      Not retried: same input, same limit.
     """)
 
 
@@ -179,7 +179,7 @@ def test_an_alert_on_the_console_is_one_block_under_its_time() -> None:
     00:00:13 JST point-expire:9 · task 5f10aa3c · EXIT 1 after 12 s · inc-9xw1
                  Cause    Your program ended with exit code 1. ECS did its part.
                  Said     Essential container in task exited · app exit 1 · log-router exit 143 (stopped because app ended)
-                 Next     Read its last lines: hinoban logs 5f10aa3c   then run it again: hinoban run point-expire:9 --wait      Not retried: the program ran.
+                 Next     Read its last lines: hinoban logs 5f10aa3c   then: hinoban retry 5f10aa3c   (same overrides)      Not retried: no on_exit policy.
     """)
 
 

@@ -62,7 +62,7 @@ async def test_an_incident_is_one_message_with_a_thread_and_turns_green_in_place
     assert texts(opened).splitlines()[1:] == [
         "*Cause*  Your program ended.",
         "*Said*  `Essential container in task exited`",
-        "*Next*  Look at its log.      Not retried: the program ran.",
+        "*Next*  Look at its log.      Not retried: no on_exit policy.",
         f"123456789012 · ap-northeast-1 · cluster batch · {BILLING.id}   <https://wiki.test/nightly-billing?c=exit|Runbook>",
     ]
     assert opened["text"].startswith("nightly-billing:31 · task 7c1e90ab · EXIT 3")

@@ -1,0 +1,109 @@
+"""Looks before an attempt is launched: for its own tasks, for somebody else's launch after the failure, for a run that lives. Reads only.
+
+What our history knows is asked first; then AWS, which is the truth at that moment.
+"""
+
+from typing import Any
+
+import msgspec
+
+from hinoban.base.clock import DAYS
+from hinoban.base.units import parse_iso
+from hinoban.watch.history import queries
+from hinoban.watch.model import attempt_of, family_of, task_id_of
+from hinoban.watch.places import Clients
+from hinoban.watch.retry.desk import Desk
+from hinoban.watch.retry_row import Retry
+
+_LONG_AGO = 30 * DAYS
+"""A run that began before is not looked for in our history; AWS lists it all the same."""
+
+
+class _Run(msgspec.Struct, frozen=True):
+    arn: str
+    started_by: str | None
+    created_at: float
+    lives: bool
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Other runs of the family: one that somebody else launched after the failure, and one that lives; `task 1dc5c17a` each."""
+
+    after: str | None = None
+    alive: str | None = None
+
+
+class Look:
+    """Asks about one attempt."""
+
+    def __init__(self, pipeline: Desk, clients: Clients) -> None:
+        self._pipeline = pipeline
+        self._clients = clients
+
+    async def own_tasks(self, retry: Retry) -> tuple[str, ...]:
+        """The attempt's own tasks: what our history knows, and what AWS lists under its startedBy, RUNNING and STOPPED."""
+        with self._pipeline.transaction() as connection:
+            found = dict.fromkeys(queries.started_by(connection, retry.started_by))
+        client = self._clients.at(retry.account, retry.region)
+        for status in ("RUNNING", "STOPPED"):
+            asked = {"cluster": retry.cluster, "startedBy": retry.started_by, "desiredStatus": status}
+            found |= dict.fromkeys([arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")])
+        return tuple(found)
+
+    async def beside(self, retry: Retry, now: float) -> Beside:
+        """What of its family runs, or ran, beside the attempt. The tasks of the launch that it repeats, and of its own incident, are itself."""
+        known = self._remembered(retry, now)
+        if known.after is not None or known.alive is not None:
+            return known
+        return _judged(retry, await self._listed(retry))
+
+    def _remembered(self, retry: Retry, now: float) -> Beside:
+        place = (retry.cluster.rpartition("/")[2], retry.region, retry.account)
+        with self._pipeline.transaction() as connection:
+            later = queries.runs_since(connection, retry.family, retry.failed_at)
+            living = queries.living_since(connection, retry.family, now - _LONG_AGO)
+        alive = {row["arn"] for row in living}
+        rows = {row["arn"]: row for row in (*later, *living) if (row["cluster"], row["region"], row["account"]) == place}
+        return _judged(retry, [_Run(arn, row["started_by"], row["created_at"] or 0.0, arn in alive) for arn, row in rows.items()])
+
+    async def _listed(self, retry: Retry) -> list[_Run]:
+        client, arns = self._clients.at(retry.account, retry.region), []
+        for status in ("RUNNING", "STOPPED"):
+            asked = {"cluster": retry.cluster, "family": retry.family, "desiredStatus": status}
+            arns += [arn async for arn in client.paginate("ecs", "ListTasks", asked, "taskArns")]
+        wanted = [arn for arn in dict.fromkeys(arns) if arn not in retry.original_tasks]
+        found: list[_Run] = []
+        for start in range(0, len(wanted), 100):
+            answer = await client.call("ecs", "DescribeTasks", {"cluster": retry.cluster, "tasks": wanted[start : start + 100]})
+            found += [_run(task) for task in answer.get("tasks") or () if family_of(task.get("taskDefinitionArn", "")) == retry.family]
+        return found
+
+
+def _run(task: dict[str, Any]) -> _Run:
+    created = task.get("createdAt") or 0
+    moment = parse_iso(created) if isinstance(created, str) else float(created)
+    return _Run(task["taskArn"], task.get("startedBy"), moment, task.get("lastStatus") != "STOPPED")
+
+
+def _judged(retry: Retry, runs: list[_Run]) -> Beside:
+    """A run of ours for another incident is nobody else's, but lives. One that makes up for a missed run takes no offence at later ones
+    of its own schedule. A service's tasks are no runs."""
+    others = [
+        one
+        for one in runs
+        if one.arn not in retry.original_tasks
+        and (attempt_of(one.started_by) or ("",))[0] != retry.incident_id
+        and not (one.started_by or "").startswith("ecs-svc/")
+    ]
+    own = retry.request.get("startedBy") if retry.beside_own else None
+    after = [
+        one
+        for one in others
+        if one.created_at > retry.failed_at and attempt_of(one.started_by) is None and (own is None or one.started_by != own)
+    ]
+    alive = [one for one in others if one.lives]
+    return Beside(_named(after), _named(alive))
+
+
+def _named(runs: list[_Run]) -> str | None:
+    return f"task {task_id_of(runs[0].arn)[:8]}" if runs else None

@@ -1,0 +1,28 @@
+"""What may be done about whom: what this watch is allowed at all, and what the policies add for what they match. PURE."""
+
+from hinoban.watch.allow import EVERYTHING
+from hinoban.watch.config import Right
+from hinoban.watch.model import Launch, TaskChange
+from hinoban.watch.policies import Policies, launch_view, service_view, task_view
+
+Allowed = frozenset[Right]
+
+
+class Rights:
+    """`base` holds for all: everything beside our own engine, nothing elsewhere."""
+
+    def __init__(self, base: Allowed, policies: Policies) -> None:
+        self._base = base
+        self._policies = policies
+
+    def of_launch(self, launch: Launch) -> Allowed:
+        """About a launch that is to be made, or made again."""
+        return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(launch_view(launch))
+
+    def of_task(self, change: TaskChange) -> Allowed:
+        """About a task that is to be stopped."""
+        return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(task_view(change))
+
+    def of_service(self, arn: str, family: str) -> Allowed:
+        """About a service that is to be changed; `family` is what its findings are named by."""
+        return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(service_view(arn, family))
