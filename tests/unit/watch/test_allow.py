@@ -97,3 +97,14 @@ async def test_a_schedule_is_not_run_by_hand_where_launching_is_not_allowed(tmp_
         await world.watch.run_schedule("nightly", None, "s.tanaka")
     assert "allow lacks run_task" in refused.value.why and refused.value.todo.startswith("By hand: aws ecs run-task --region")
     assert world.aws.run_task_calls == []
+
+
+async def test_a_policy_allows_for_what_it_matches_and_for_nothing_else(tmp_path: Path) -> None:
+    mine = Policy(match={"hinoban": {"family": ["mine"]}}, allow=("run_task",))
+    world = observing(tmp_path, WatchConfig(policies=(mine,)))
+    world.aws.refused_launch(1, taskDefinition="mine")
+    world.aws.refused_launch(2, taskDefinition="theirs")
+    await world.turns(600, step=5)
+    assert [call["taskDefinition"] for call in world.aws.run_task_calls] == ["mine"]
+    done = {one["family"]: " ".join(one["done"]) for one in world.watch.incidents()["incidents"]}
+    assert "Would have launched it again" in done["theirs"] and "Would have" not in done["mine"]
