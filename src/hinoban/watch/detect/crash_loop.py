@@ -33,9 +33,9 @@ class Crashes(msgspec.Struct, frozen=True):
 
 def key_of(change: TaskChange) -> str | None:
     """The service, where this is the end of one of its tasks that counts."""
-    ran = ran_seconds(change.detail)
-    counts = change.finished and ran is not None and ran < SHORT_LIFE and how_it_ended(change.detail) == "itself"
-    return service_arn_of(change) if counts else None
+    service = service_arn_of(change) if change.finished else None
+    ran = ran_seconds(change.detail) if service is not None else None
+    return service if ran is not None and ran < SHORT_LIFE and how_it_ended(change.detail) == "itself" else None
 
 
 def seen(state: Crashes, change: TaskChange, *, after: int = AFTER) -> tuple[Crashes, tuple[Told, ...]]:

@@ -7,7 +7,7 @@ Runs inside the caller's transaction: `take` tells what is new, `judge` adds ver
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -16,10 +16,11 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, stops, task_events, tasks
-from hinoban.watch.model import DeliveryNews, Doing, Launch, News, Older, ServiceNews, SlotNews, Stop, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import Launch, News, Older, ServiceNews, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
+_FOR_OTHERS = (*get_args(News), *get_args(ServiceNews))
 _CACHE_BYTES = 32 * 1024 * 1024
 _DELETE_EVENTS = Bulk(delete(task_events).where(task_events.c.task_key == bindparam("done_key")), ["done_key"])
 _COLUMNS = [column.name for column in tasks.columns]
@@ -114,7 +115,7 @@ class History:
                 # Nothing follows from it: the task's own end does.
                 self._stops[change.event_id] = change
                 continue
-            if isinstance(change, Doing | SlotNews | DeliveryNews | ServiceNews):
+            if isinstance(change, _FOR_OTHERS):
                 fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
                 continue
             if isinstance(change, Launch):
