@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from hinoban.engine.runtime.fake import FakeDriver
 LIVES = 20  # recorded of each family
 EVENTS = 5  # PROVISIONING, PENDING, RUNNING, DEPROVISIONING, STOPPED
 FAMILIES = ("nightly-billing", "export-orders", "close-books", "sync-stock", "mail-digest", "resize-images", "index-search", "load-feed")
-FAILING = 0.02
+FAILING = 50  # every so many-th life ends badly
 FIRST = 1_795_705_200.0  # when the first is created
 _REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 _STRETCH = 397.31  # a fake container runs for a moment; told again, for some seconds or minutes
@@ -77,9 +77,9 @@ class Life:
         return (units.iso(moment) if kind == "moment" else units.iso_seconds(moment)).encode()
 
 
-def recorded() -> list[Life]:
-    """Real lives of several families that ended well or not, each of `EVENTS` events."""
-    return asyncio.run(_record())
+def recorded(families: Sequence[str] = FAMILIES) -> list[Life]:
+    """Real lives of these families that ended well or not, each of `EVENTS` events."""
+    return asyncio.run(_record(families))
 
 
 def retold(lives: list[Life], tasks: int, *, at_once: int = 1000, seed: int = 1) -> Iterator[bytes]:
@@ -94,18 +94,17 @@ def retold(lives: list[Life], tasks: int, *, at_once: int = 1000, seed: int = 1)
                 yield events[place]
 
 
-async def _record() -> list[Life]:
+async def _record(families: Sequence[str]) -> list[Life]:
     async with engine_on(FakeDriver(SystemClock())) as engine:
         dice = random.Random(7)
-        for family in FAMILIES:
+        for family in families:
             await call(engine, "RegisterTaskDefinition", _definition(family))
-        for family in FAMILIES:
-            for _ in range(LIVES):
-                await call(engine, "RunTask", _launch(family, dice))
+        for number in range(LIVES * len(families)):
+            await call(engine, "RunTask", _launch(families[number % len(families)], number % FAILING == FAILING - 1, dice))
         lines: list[bytes] = []
         told: dict[str, list[bytes]] = defaultdict(list)
         ended = 0
-        while ended < LIVES * len(FAMILIES):
+        while ended < LIVES * len(families):
             await engine.journal.wait_beyond(len(lines))
             fresh = engine.journal.read(len(lines), 1000)
             lines += fresh
@@ -134,13 +133,13 @@ def _definition(family: str) -> dict[str, Any]:
     }
 
 
-def _launch(family: str, dice: random.Random) -> dict[str, Any]:
-    script = f"run_for={dice.randrange(20, 400)}ms" + (f" exit={dice.choice((1, 3, 137))}" if dice.random() < FAILING else "")
+def _launch(family: str, fails: bool, dice: random.Random) -> dict[str, Any]:
+    script = f"run_for={dice.randrange(20, 400)}ms" + (" exit=3" if fails else "")
     override = {"name": "app", "environment": [{"name": "HINOBAN_FAKE", "value": script}]}
     return {
         "taskDefinition": family,
         "launchType": "FARGATE",
         "networkConfiguration": NETWORK,
-        "startedBy": dice.choice((f"events-rule/{family}", "deploy", "ecs-cli")),
+        "startedBy": f"events-rule/{family}" if len(family) % 2 else "deploy",
         "overrides": {"containerOverrides": [override]},
     }
