@@ -166,6 +166,10 @@ class RealDaemon:
         """GET below /_hinoban/v1/, again until an answer comes."""
         return await self._answered(lambda client: client.get(path, query))
 
+    async def put_in(self, *faults: dict[str, Any]) -> None:
+        """POST faults: failures put in on purpose."""
+        await self._answered(lambda client: client.post("faults", {"faults": list(faults)}))
+
     async def _answered(self, ask: Callable[[Client], Any]) -> Any:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:

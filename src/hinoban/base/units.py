@@ -86,6 +86,7 @@ def _second(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_iso(text: str) -> float:
     """Seconds since the epoch of an ISO 8601 moment with a zone; ValueError otherwise."""
     moment = datetime.fromisoformat(text)

@@ -56,6 +56,7 @@ class _Slack(_Strict, frozen=True):
     token: str | None = None
     channel: str | None = None
     mention: str = ""
+    api: str = "https://slack.com/api"
     severity: list[str] | None = None
 
 
@@ -208,7 +209,10 @@ def _slack(path: str, given: _Slack) -> Slack:
         raise ConfigError(f"{path}.token", "is no bot token", "It begins with xoxb-: the app's page, OAuth & Permissions.")
     if given.mention and re.fullmatch(r"<(?:!here|!channel|!everyone|!subteam\^\w+|@\w+)>", given.mention) is None:
         raise ConfigError(f"{path}.mention", "is not in Slack's spelling", "Write <!here>, <!channel>, <@U012ABC> or <!subteam^S012ABC>.")
-    made = Slack(name=given.name, url=given.url, token=given.token, channel=given.channel, mention=given.mention)
+    if not re.match(r"https?://[^/\s]+", given.api):
+        raise ConfigError(f"{path}.api", "is not an http or https URL", "Leave it out, or write https://slack-gov.com/api")
+    api = given.api.rstrip("/")
+    made = Slack(name=given.name, url=given.url, token=given.token, channel=given.channel, mention=given.mention, api=api)
     return msgspec.structs.replace(made, levels=_levels(path, given.severity, made.levels))
 
 

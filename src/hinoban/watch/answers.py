@@ -23,6 +23,8 @@ from hinoban.watch.notify.message import incident_row, why_json, why_text
 from hinoban.watch.notify.report import attempt_json, next_step
 from hinoban.watch.schedules.slot import Slot
 
+_WHOLE = 32  # digits of a task's id
+
 
 class Answers:
     """Questions about the history; moments in answers are ISO 8601 in UTC, texts use the time zone given here."""
@@ -109,12 +111,14 @@ class Answers:
             if (row := queries.task_by_arn(connection, name)) is None:
                 raise unknown(name)
             return self._of_task(connection, row)
+        digits = name.lower()
+        if len(digits) == _WHOLE and _is_id(digits) and (whole := queries.task_by_id(connection, digits)) is not None:
+            return self._of_task(connection, whole)
         if (found := self._of_family(connection, name)) is not None:
             return found
         if recent := queries.slots_named(connection, name):
             return self._of_slot(connection, recent)
-        digits = name.lower()
-        if len(digits) >= 4 and all(one in "0123456789abcdef-" for one in digits):
+        if len(digits) >= 4 and _is_id(digits):
             rows = queries.tasks_by_prefix(connection, digits)
             if rows:
                 return self._of_task(connection, _one(name, rows, lambda row: f"{row['id'][:12]} ({row['family']})", "task"))
@@ -255,6 +259,10 @@ def _containers(detail: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Names and runtime ids: what names a container's log stream."""
     found = (detail or {}).get("containers") or ()
     return [{name: one[name] for name in ("name", "runtimeId") if name in one} for one in found]
+
+
+def _is_id(digits: str) -> bool:
+    return all(one in "0123456789abcdef-" for one in digits)
 
 
 def _first(found: Sequence[Any]) -> Any:

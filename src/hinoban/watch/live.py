@@ -23,6 +23,8 @@ class LiveTasks:
     def __init__(self) -> None:
         self._families: dict[_Family, dict[str, Live]] = {}
         self._callers: dict[str, Launch] = {}
+        self._asked: set[str] = set()
+        """Tasks whose launch is in no row: a record that comes later comes by `launched`."""
         self._sweep_at = _SWEEP
 
     def launched(self, launch: Launch) -> None:
@@ -43,6 +45,7 @@ class LiveTasks:
         """A task that lives no more, or not for long."""
         tasks = self._families.get(_family(change), {})
         tasks.pop(change.task_arn, None)
+        self._asked.discard(change.task_arn)
         if change.finished:
             self._callers.pop(change.task_arn, None)
         if not tasks:
@@ -69,7 +72,10 @@ class LiveTasks:
     def _with_caller(self, connection: Connection, one: Live, family: str) -> Live:
         if one.launch_id is not None:
             return one
-        launch = self._callers.get(one.arn) or queries.launch_of_task(connection, family, one.arn, one.since)
+        launch = self._callers.get(one.arn)
+        if launch is None and one.arn not in self._asked:
+            launch = queries.launch_of_task(connection, family, one.arn, one.since)
+            self._asked.add(one.arn)
         if launch is None:
             return one
         return msgspec.structs.replace(one, caller=launch.caller_arn or launch.invoked_by, launch_id=launch.launch_id)

@@ -23,13 +23,13 @@ from hinoban.watch.history.store import Fresh, History, exit_code_of
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
-    DeliveryNews,
     Doing,
     Finding,
     Incident,
     Launch,
     News,
     Observation,
+    Older,
     ServiceNews,
     SlotNews,
     TaskChange,
@@ -192,14 +192,17 @@ class Pipeline:
 
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
-        if isinstance(change, Launch):
+        if isinstance(change, Older):
+            return
+        if isinstance(change, TaskChange):
+            if fresh.newest:
+                self._task(connection, change, now)
+        elif isinstance(change, Launch):
             self._launch(connection, change, now)
         elif isinstance(change, ServiceNews):
             self._services.news(connection, change, now)
-        elif isinstance(change, Doing | SlotNews | DeliveryNews):
+        else:
             self._news(connection, change, now)
-        elif fresh.newest and isinstance(change, TaskChange):
-            self._task(connection, change, now)
 
     def _news(self, connection: Connection, news: News, now: float) -> None:
         if isinstance(news, SlotNews):

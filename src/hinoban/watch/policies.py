@@ -1,11 +1,11 @@
 """Which `[[policy]]` speaks for a task or a launch. Pure: patterns are compiled once, then asked."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from hinoban.aws.event_patterns import compile_pattern
+from hinoban.aws.event_patterns import PatternIndex, compile_pattern
 from hinoban.watch.config import CatchUp, OnCrashLoop, OnOverlap, Policy, RetryRule, Right, WatchConfig
 from hinoban.watch.model import Launch, TaskChange
 
@@ -27,25 +27,26 @@ class Policies:
 
     def __init__(self, config: WatchConfig) -> None:
         self._config = config
-        self._policies: list[tuple[Callable[[Any], bool], Policy]] = [
-            (compile_pattern(policy.match, f"policy[{index}].match"), policy) for index, policy in enumerate(config.policies)
-        ]
+        self._index: PatternIndex[int] = PatternIndex()
+        for number, policy in enumerate(config.policies):
+            self._index.add(number, compile_pattern(policy.match, f"policy[{number}].match"))
+
+    def matching(self, view: Any) -> list[Policy]:
+        """The policies that match what `task_view` or `launch_view` shows, in their order; one look at it, however many there are."""
+        return [self._config.policies[number] for number in self._index.matches(view)]
 
     def limits(self, change: TaskChange) -> Limits:
         """The default for tasks that no service owns; what a policy says, wins, also for a service's task."""
         max_runtime = None if change.service_owned else self._config.max_runtime
         stop_after = None
-        if self._policies:
-            seen = task_view(change)
-            for matches, policy in self._policies:
-                if (policy.max_runtime or policy.stop_after) and matches(seen):
-                    max_runtime = policy.max_runtime or max_runtime
-                    stop_after = policy.stop_after or stop_after
+        for policy in self._of_task(change):
+            max_runtime = policy.max_runtime or max_runtime
+            stop_after = policy.stop_after or stop_after
         return Limits(max_runtime, stop_after)
 
     def retry_rule(self, launch: Launch) -> RetryRule | None:
         """How this launch's failures are retried; None: they are told only."""
-        if (found := self._rule(launch_view(launch) if self._policies else None)) is not None:
+        if (found := self._rule(self._of_launch(launch))) is not None:
             return found
         by_schedule = (launch.started_by or "").startswith(_SCHEDULES)
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
@@ -53,43 +54,40 @@ class Policies:
 
     def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
-        found = self._rule(task_view(change) if self._policies else None)
+        found = self._rule(self._of_task(change))
         return found if found is not None or launch is None else self.retry_rule(launch)
 
-    def _rule(self, seen: dict[str, Any] | None) -> RetryRule | None:
-        found: RetryRule | None = None
-        for matches, policy in self._policies:
-            if policy.retry is not None and matches(seen):
-                found = policy.retry
-        return found
+    def _rule(self, matching: Sequence[Policy]) -> RetryRule | None:
+        return next((policy.retry for policy in reversed(matching) if policy.retry is not None), None)
 
     def on_crash_loop(self, change: TaskChange) -> OnCrashLoop:
         """What is done about the crash loop of the service that this task belongs to."""
-        seen, found = task_view(change) if self._policies else None, None
-        for matches, policy in self._policies:
-            if policy.on_crash_loop is not None and matches(seen):
-                found = policy.on_crash_loop
-        return found or OnCrashLoop()
+        said = (policy.on_crash_loop for policy in reversed(self._of_task(change)) if policy.on_crash_loop is not None)
+        return next(said, OnCrashLoop())
 
     def catch_up(self, launch: Launch) -> CatchUp:
         """Which missed runs of a schedule are made up for; `launch` is the RunTask that it would have been."""
-        seen, found = launch_view(launch) if self._policies else None, None
-        for matches, policy in self._policies:
-            if policy.catch_up is not None and matches(seen):
-                found = policy.catch_up
-        return found or "none"
+        found: CatchUp = "none"
+        for policy in self._of_launch(launch):
+            found = policy.catch_up or found
+        return found
 
     def allowed(self, view: dict[str, Any]) -> frozenset[Right]:
         """What the policies that match this view let us do about it."""
-        return frozenset(right for matches, policy in self._policies if policy.allow and matches(view) for right in policy.allow)
+        return frozenset(right for policy in self.matching(view) for right in policy.allow)
 
     def overlap(self, change: TaskChange) -> OnOverlap | None:
         """What is done when this task runs beside another of its family; None where no policy speaks of it."""
-        seen, found = task_view(change) if self._policies else None, None
-        for matches, policy in self._policies:
-            if policy.overlap is not None and matches(seen):
-                found = policy.overlap
+        found: OnOverlap | None = None
+        for policy in self._of_task(change):
+            found = policy.overlap or found
         return found
+
+    def _of_task(self, change: TaskChange) -> list[Policy]:
+        return self.matching(task_view(change)) if self._config.policies else []
+
+    def _of_launch(self, launch: Launch) -> list[Policy]:
+        return self.matching(launch_view(launch)) if self._config.policies else []
 
 
 def service_view(arn: str, family: str) -> dict[str, Any]:

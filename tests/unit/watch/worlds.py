@@ -17,7 +17,12 @@ from tests.unit.watch.fake_aws import FakeAws
 
 class World:
     def __init__(
-        self, folder: Path, config: WatchConfig | None = None, channels: list[Channel] | None = None, *, allow: frozenset[Right] = EVERYTHING
+        self,
+        folder: Path,
+        config: WatchConfig | None = None,
+        channels: list[Channel] | None = None,
+        *,
+        allow: frozenset[Right] = EVERYTHING,
     ) -> None:
         self.allow = allow
         self.clock = FakeClock()

@@ -48,9 +48,9 @@ def key_of(change: TaskChange | DeploymentChange) -> str | None:
     """The service, where this is the end of one of its tasks that counts, or a deployment of it that completed."""
     if isinstance(change, DeploymentChange):
         return change.service_arn if change.state == "completed" else None
-    ran = ran_seconds(change.detail)
-    counts = change.finished and ran is not None and ran < SHORT_LIFE and how_it_ended(change.detail) == "itself"
-    return service_arn_of(change) if counts else None
+    service = service_arn_of(change) if change.finished else None
+    ran = ran_seconds(change.detail) if service is not None else None
+    return service if ran is not None and ran < SHORT_LIFE and how_it_ended(change.detail) == "itself" else None
 
 
 def seen(state: Crashes, change: TaskChange | DeploymentChange, *, after: int = AFTER) -> tuple[Crashes, tuple[Told, ...]]:

@@ -5,6 +5,7 @@ a good exit. A task that stands alone and that AWS ended is one, whatever its ex
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from hinoban.watch.explain.catalogue import find, find_stop
@@ -31,7 +32,11 @@ OUT_OF_MEMORY = "outofmemoryerror"
 def how_it_ended(detail: Mapping[str, Any]) -> End:
     """How the STOPPED task of this detail ended. Once it ran, the reason goes before the code: the same end had other codes in other
     years. A code we do not know, or none, leaves it to the exit codes."""
-    reason, code = str(detail.get("stoppedReason") or ""), detail.get("stopCode")
+    return _ended(str(detail.get("stoppedReason") or ""), detail.get("stopCode"))
+
+
+@lru_cache(maxsize=2048)
+def _ended(reason: str, code: str | None) -> End:
     if code == "TaskFailedToStart":
         # Of a task that never ran nobody can have taken anything away.
         return "start"
@@ -77,7 +82,8 @@ def ended_by_aws(change: TaskChange) -> bool:
 
 def ended_badly(detail: Mapping[str, Any]) -> bool:
     """Whether exit codes speak of a failure: a bad one, or none at all (facts/ecs.md §2.4 steps 4 and 5)."""
-    return bool(culprits(detail)) or not any(isinstance(one.get("exitCode"), int) for one in containers_of(detail))
+    codes = [code for one in containers_of(detail) if isinstance(code := one.get("exitCode"), int)]
+    return not codes or (any(codes) and bool(culprits(detail)))
 
 
 def out_of_memory_said(detail: Mapping[str, Any]) -> bool:

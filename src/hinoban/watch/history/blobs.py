@@ -9,25 +9,26 @@ from importlib.resources import files
 
 import zstandard
 
-_LEVEL = 1
-"""Measured with the dictionary on 3,000 generated tasks of 11.2 kB: level 1 takes 45 µs and 1,216 B, level 3 85 µs and 1,231 B."""
+_LEVEL = 3
+"""Measured with the dictionary on 2,000 lives of 11.0 kB: level 1 takes 672 B, level 3 614 B in no more time, level 5 546 B in three times as much."""
+_NEWEST = 2
 
 
 @cache
-def _dictionary() -> zstandard.ZstdCompressionDict:
-    return zstandard.ZstdCompressionDict((files("hinoban.watch.history") / "events-1.dict").read_bytes())
+def _dictionary(number: int) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict((files("hinoban.watch.history") / f"events-{number}.dict").read_bytes())
 
 
 @cache
 def _compressor() -> zstandard.ZstdCompressor:
-    dictionary = _dictionary()
+    dictionary = _dictionary(_NEWEST)
     dictionary.precompute_compress(level=_LEVEL)
     return zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_checksum=False)
 
 
 @cache
-def _decompressor() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(dict_data=_dictionary())
+def _decompressor(number: int) -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(dict_data=_dictionary(number))
 
 
 def pack(events: Iterable[tuple[int, bytes]]) -> bytes:
@@ -37,4 +38,4 @@ def pack(events: Iterable[tuple[int, bytes]]) -> bytes:
 
 def unpack(blob: bytes) -> list[bytes]:
     """The raw envelopes of a blob, oldest version first."""
-    return _decompressor().decompress(blob).split(b"\n")
+    return _decompressor(zstandard.get_frame_parameters(blob).dict_id).decompress(blob).split(b"\n")

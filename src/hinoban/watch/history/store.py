@@ -16,10 +16,11 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, stops, task_events, tasks
-from hinoban.watch.model import DeliveryNews, Doing, Launch, News, Older, ServiceNews, SlotNews, Stop, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import Launch, News, Older, ServiceNews, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
+_OF_TASKS = (TaskChange, Older)
 _CACHE_BYTES = 32 * 1024 * 1024
 _DELETE_EVENTS = Bulk(delete(task_events).where(task_events.c.task_key == bindparam("done_key")), ["done_key"])
 _COLUMNS = [column.name for column in tasks.columns]
@@ -114,14 +115,14 @@ class History:
                 # Nothing follows from it: the task's own end does.
                 self._stops[change.event_id] = change
                 continue
-            if isinstance(change, Doing | SlotNews | DeliveryNews | ServiceNews):
-                fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
-                continue
             if isinstance(change, Launch):
                 if change.launch_id not in known_launches:
                     known_launches.add(change.launch_id)
                     self._launches.append(change)
                     fresh.append(Fresh(change, True))
+                continue
+            if not isinstance(change, _OF_TASKS):
+                fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
                 continue
             name = _name(change)
             task = self._known.get(name)

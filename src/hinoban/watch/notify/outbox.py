@@ -4,6 +4,7 @@ A row is claimed before it is sent; a claim that ran out is anyone's, so that a 
 is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for 30 days.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -60,12 +61,13 @@ class Outbox:
             connection.execute(claimed.values(claimed_by=None, claimed_until=None))
 
     async def step(self, now: float) -> float | None:
-        """Send, for each channel, what is due until one fails; when something is due next."""
+        """Send, for each channel, what is due until one fails; when something is due next. One that hangs keeps no other waiting."""
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_EVERY
             self._sweep(now)
-        moments = [due for name in self._channels if (due := await self._drain(name)) is not None]
-        return min(moments, default=self._next_sweep)
+        async with asyncio.TaskGroup() as group:
+            drains = [group.create_task(self._drain(name)) for name in self._channels]
+        return min((due for one in drains if (due := one.result()) is not None), default=self._next_sweep)
 
     def _sweep(self, now: float) -> None:
         """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's."""
