@@ -103,7 +103,7 @@ async def test_failures_are_told_once_and_refused_runs_launched_once_through_kil
         failed = [arn for _ in range(5) for arn in await launch(daemon, "export")]
         await watch.kill()
         failed += [arn for _ in range(5) for arn in await launch(daemon, "export")]
-        fault = {"what": "capacity", "match": {"detail": {"group": ["family:nightly"]}}, "times": 3}
+        fault = {"what": "capacity", "match": {"family": ["nightly"]}, "times": 3}
         await daemon._answered(lambda client: client.post("faults", {"faults": [fault]}))
         for number in range(3):
             assert await launch(daemon, "nightly", startedBy=f"events-rule/nightly-{number}", group="family:nightly") == []
@@ -153,7 +153,7 @@ async def test_without_a_policy_it_observes_and_says_what_it_would_have_done(dae
     try:
         assert "OBSERVE ONLY: never launches, never stops" in watch.output
         await until(lambda: caught_up(watch), "the watch is up to date", within=120)
-        fault = {"what": "capacity", "match": {"detail": {"group": ["family:nightly"]}}, "times": 1}
+        fault = {"what": "capacity", "match": {"family": ["nightly"]}, "times": 1}
         await daemon._answered(lambda client: client.post("faults", {"faults": [fault]}))
         assert await launch(daemon, "nightly", startedBy="events-rule/nightly", group="family:nightly") == []
 

@@ -7,6 +7,7 @@ only here, and only when somebody names AWS.
 import asyncio
 import copy
 import functools
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -62,7 +63,8 @@ class Profile:
         self._endpoint_url = endpoint_url
         self.name = name or self._session.profile or "default"
         try:
-            self.region = region or self._session.get_config_variable("region") or ""
+            # botocore reads AWS_DEFAULT_REGION alone; every other SDK, and the AWS CLI 2, AWS_REGION.
+            self.region = region or self._session.get_config_variable("region") or os.environ.get("AWS_REGION") or ""
         except self._failures as error:
             raise _of_profile(name, error) from error
         if not self.region:

@@ -14,7 +14,7 @@ from hinoban.base.supervise import event_or_moment
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.places import ANYWHERE, Place
 from hinoban.watch.schedules.model import Problem
-from hinoban.watch.sources.source import Batch, is_over, moment_of_last
+from hinoban.watch.sources.source import Batch, was_over
 
 WAIT = 20 * SECONDS
 MOST = 1000
@@ -56,7 +56,7 @@ class Http:
         if sum(len(one.events) for one in (*self._waiting, *self._given)) + len(events) > MOST:
             raise Full
         attached = self._attached_at or self._clock.now()
-        over = all(is_over(one) and (moment_of_last([one]) or 0.0) < attached for one in events)
+        over = all(was_over(one, attached) for one in events)
         posted = _Posted(tuple(events), over, asyncio.Event())
         self._waiting.append(posted)
         self._came.set()

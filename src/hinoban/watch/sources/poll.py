@@ -21,7 +21,7 @@ from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.lookup import DOINGS, LAUNCH, STANDING, Look, asked, looked_up
 from hinoban.watch.sources.pace import Calls, Paced
-from hinoban.watch.sources.source import Batch, id_of, moment_of_last
+from hinoban.watch.sources.source import Batch, before, id_of, moment_of_last
 
 WAIT = 20 * SECONDS
 SWEEP_EVERY = 30 * SECONDS
@@ -311,8 +311,8 @@ class Poll:
     def _bring(self, cursor: Cursor | None) -> None:
         """Make batches of what was found: what ended before the first attach in silence, and the rest."""
         now, found, self._found = self._clock.now(), self._found, []
-        old = [one for one in found if one.ended_at is not None and one.ended_at < self._attached_at]
-        new = [one for one in found if one.ended_at is None or one.ended_at >= self._attached_at]
+        old = [one for one in found if one.ended_at is not None and before(one.ended_at, self._attached_at)]
+        new = [one for one in found if one.ended_at is None or not before(one.ended_at, self._attached_at)]
         listed = self._end_of_sweep(now) if not self._jobs and self._sweeping is not None else None
         seq = int(self._looks[0].watermark)
         state = "attach" if self._attaching else "poll"
@@ -320,8 +320,8 @@ class Poll:
         after = Cursor(f"{state} {self._attached_at}", seq, seq + (not self._swept), now, self._gap_at)
         if old:
             self.filled += len(old)
-            before = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
-            self._out.append((Batch(events=[one.raw for one in old], cursor=before, silent=True), old))
+            behind = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
+            self._out.append((Batch(events=[one.raw for one in old], cursor=behind, silent=True), old))
         self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed), new))
 
     def _end_of_sweep(self, now: float) -> frozenset[str] | None:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from hinoban.base.clock import SECONDS
 from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import TASK_EVENT
@@ -54,13 +55,19 @@ def id_of(event: bytes) -> str:
     return _head(event).id
 
 
-def is_over(event: bytes) -> bool:
-    """Whether nothing follows from it: anything but the news of a task that goes on."""
+def before(moment: float, attached_at: float) -> bool:
+    """Whether it was so before a source was attached. Events and records tell whole seconds: what is of the same second came later."""
+    return moment + 1 * SECONDS <= attached_at
+
+
+def was_over(event: bytes, attached_at: float) -> bool:
+    """Whether it was over before a source was attached: anything but the news of a task that goes on."""
     try:
         head = _head(event)
-    except msgspec.DecodeError:
+        goes_on = head.detail_type == TASK_EVENT and head.detail.last_status != "STOPPED"
+        return not goes_on and before(parse_iso(head.time), attached_at)
+    except (msgspec.DecodeError, ValueError):
         return False
-    return head.detail_type != TASK_EVENT or head.detail.last_status == "STOPPED"
 
 
 def moment_of_last(events: Sequence[bytes]) -> float | None:

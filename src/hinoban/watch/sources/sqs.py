@@ -19,7 +19,7 @@ from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import Envelope
 from hinoban.watch.places import ANYWHERE, Place
 from hinoban.watch.schedules.model import Problem
-from hinoban.watch.sources.source import Batch, is_over, moment_of_last
+from hinoban.watch.sources.source import Batch, was_over
 
 WAIT = 20 * SECONDS
 VISIBILITY = 120 * SECONDS
@@ -161,7 +161,7 @@ class Sqs:
             return None
 
     def _is_over(self, event: bytes | None) -> bool:
-        return event is not None and is_over(event) and (moment_of_last([event]) or 0.0) < (self._attached_at or 0.0)
+        return event is not None and was_over(event, self._attached_at or 0.0)
 
     def _batch(self, cursor: Cursor | None, *, more: bool) -> Batch:
         """What is held: first, in silence, what was over before the first attach."""
