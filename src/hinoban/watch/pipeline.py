@@ -196,12 +196,7 @@ class Pipeline:
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
-        well = (
-            change.finished
-            and finding is None
-            and change.detail.get("stopCode") == "EssentialContainerExited"
-            and exit_code_of(change.detail) == 0
-        )
+        well = _ended_well(change, finding)
         slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
@@ -342,6 +337,15 @@ class Pipeline:
             done = (f"Warned at {clock_time(now, self._config.tz)}.",)
             self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
 
+    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
+        """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""
+        incident, change = self.ledger.incident(connection, incident_id), self._newest(connection, task_arn)
+        if incident is None or change is None or not change.finished:
+            return
+        well = _ended_well(change, next(iter(self._detect.findings(change, now)), None))
+        if well and incidents.healed_by(incident, change, change.detail.get("startedBy")):
+            self.ledger.put(connection, incidents.healed(incident, change, now), now)
+
     def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
         """(max_runtime, stop_after) of a task."""
         found = self._policies.limits(change)
@@ -364,6 +368,12 @@ class Pipeline:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)
+
+
+def _ended_well(change: TaskChange, finding: Finding | None) -> bool:
+    """Whether a task did what it was launched for."""
+    by_itself = change.finished and finding is None and change.detail.get("stopCode") == "EssentialContainerExited"
+    return by_itself and exit_code_of(change.detail) == 0
 
 
 def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:

@@ -12,7 +12,7 @@ from hinoban.watch.model import Launch, TaskChange
 RETRY_TAG = "hinoban:retry"
 RETRY_TAG_VALUE = "on-start-failure"
 STARTED_BY_TAG = "hinoban:started-by"
-_SCHEDULES = ("events-rule/", "chronos-schedule/")
+SCHEDULES = ("events-rule/", "chronos-schedule/")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Policies:
         """How this launch's failures are retried; None: they are told only."""
         if (found := self._rule(launch_view(launch) if self._policies else None)) is not None:
             return found
-        by_schedule = (launch.started_by or "").startswith(_SCHEDULES)
+        by_schedule = (launch.started_by or "").startswith(SCHEDULES)
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
         return self._config.retry if by_schedule or asked else None
 

@@ -23,7 +23,7 @@ from hinoban.watch.retry import policy
 from hinoban.watch.retry.budget import spent
 from hinoban.watch.retry.desk import Desk
 from hinoban.watch.retry.general import Outcome
-from hinoban.watch.retry.look import Look
+from hinoban.watch.retry.look import Look, named
 from hinoban.watch.retry_row import Retry
 
 IN_DOUBT = 24 * HOURS
@@ -33,6 +33,8 @@ BEHIND_DELAY = 2 * SECONDS
 AFTER_DELAY = 2 * SECONDS
 BESIDE_DELAY = 10 * SECONDS
 """How often it is asked whether a run of the family still lives."""
+OTHERS_DELAY = 60 * SECONDS
+"""For so long after somebody else's refused launch it is left to them: who retries at every refusal has the next one on its way."""
 MAKE_UP_TIME = 20 * MINUTES
 TICK = 0.001
 log = logging.getLogger(__name__)
@@ -150,12 +152,17 @@ class RetryRunner:
         """Whether a first call for this attempt may be made; what keeps it from that is written down."""
         beside = await self._look.beside(retry, now)
         if beside.after is not None:
-            self._give_up(retry, "stood down", f"Stood down: {beside.after} was launched after the failure by someone else.")
+            self._give_up(retry, "stood down", f"Stood down: {named(beside.after)} was launched after the failure by someone else.")
+            with self._pipeline.transaction() as connection:
+                self._pipeline.stood_down(connection, retry.incident_id, beside.after, now)
         elif now > retry.deadline_at:
-            still = f", and {beside.alive} of its family still runs" if beside.alive is not None else ""
-            self._give_up(retry, "given up", f"Gave up: the deadline has passed{still}.")
+            still = f", and {named(beside.alive)} of its family still runs" if beside.alive is not None else ""
+            tried = ", and somebody else tries to launch it, too" if beside.tried_at is not None else ""
+            self._give_up(retry, "given up", f"Gave up: the deadline has passed{still or tried}.")
         elif beside.alive is not None:
-            self._wait(retry, BESIDE_DELAY, f"waits for {beside.alive} of its family")
+            self._wait(retry, BESIDE_DELAY, f"waits for {named(beside.alive)} of its family")
+        elif beside.tried_at is not None and now < beside.tried_at + OTHERS_DELAY and not retry.beside_own:
+            self._wait(retry, beside.tried_at + OTHERS_DELAY - now, "waits: somebody else tries to launch it, too")
         elif (why := self._spent(retry, now)) is not None:
             self._give_up(retry, "over budget", f"Not retried: {why}.")
         else:
