@@ -249,7 +249,8 @@ class Pipeline:
         elif finding is not None and known is None:
             if self._services.told_as_loop(connection, change):
                 return
-            launch = self._launch_of(connection, change) if finding.detector in NOT_STARTED | exits.EXITS else None
+            wanted = finding.detector in NOT_STARTED or (self._policies.retry_exits and exits.is_exit(finding))
+            launch = self._launch_of(connection, change) if wanted else None
             self._open(connection, finding, launch, now, slot, change)
         elif finding is not None and known is not None:
             more = self._planning.further(connection, known, finding, change, slot, now)

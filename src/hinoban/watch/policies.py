@@ -51,6 +51,11 @@ class Policies:
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
         return self._config.retry if by_schedule or asked else None
 
+    @property
+    def retry_exits(self) -> bool:
+        """Whether any policy retries ended programs: else nobody needs to know their launches."""
+        return any(policy.retry is not None and policy.retry.on_exit for _, policy in self._policies)
+
     def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
         found = self._rule(task_view(change) if self._policies else None)
