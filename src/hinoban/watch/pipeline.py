@@ -12,12 +12,13 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, name_of, start_of, task_name
+from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.history.store import Fresh, History
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
@@ -196,8 +197,8 @@ class Pipeline:
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
-        well = _ended_well(change, finding)
-        slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
+        well = ended_well(change, finding)
+        slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
@@ -343,7 +344,7 @@ class Pipeline:
         incident, change = self.ledger.incident(connection, incident_id), self._newest(connection, task_arn)
         if incident is None or change is None or not change.finished:
             return
-        well = _ended_well(change, next(iter(self._detect.findings(change, now)), None))
+        well = ended_well(change, next(iter(self._detect.findings(change, now)), None))
         if well and incidents.healed_by(incident, change, change.detail.get("startedBy")):
             self.ledger.put(connection, incidents.healed(incident, change, now), now)
 
@@ -369,16 +370,3 @@ class Pipeline:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)
-
-
-def _ended_well(change: TaskChange, finding: Finding | None) -> bool:
-    """Whether a task did what it was launched for."""
-    by_itself = change.finished and finding is None and change.detail.get("stopCode") == "EssentialContainerExited"
-    return by_itself and exit_code_of(change.detail) == 0
-
-
-def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
-    """How a task stands, for its slot."""
-    if not change.finished:
-        return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
-    return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"
