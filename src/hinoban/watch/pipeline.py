@@ -14,12 +14,13 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, name_of, start_of, task_name
 from hinoban.watch.detect import silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
+from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.history.store import Fresh, History
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
@@ -218,13 +219,8 @@ class Pipeline:
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
-        well = (
-            change.finished
-            and finding is None
-            and change.detail.get("stopCode") == "EssentialContainerExited"
-            and exit_code_of(change.detail) == 0
-        )
-        slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
+        well = ended_well(change, finding)
+        slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
@@ -276,7 +272,8 @@ class Pipeline:
         elif finding is not None and known is None:
             if self._services.told_as_loop(connection, change):
                 return
-            launch = self._launch_of(connection, change) if finding.detector in NOT_STARTED | exits.EXITS else None
+            wanted = finding.detector in NOT_STARTED or (self._policies.retry_exits and exits.is_exit(finding))
+            launch = self._launch_of(connection, change) if wanted else None
             self._open(connection, finding, launch, now, slot, change)
         elif finding is not None and known is not None:
             more = self._planning.further(connection, known, finding, change, slot, now)
@@ -364,6 +361,15 @@ class Pipeline:
             done = (f"Warned at {clock_time(now, self._config.tz)}.",)
             self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
 
+    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
+        """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""
+        incident, change = self.ledger.incident(connection, incident_id), self._newest(connection, task_arn)
+        if incident is None or change is None or not change.finished:
+            return
+        well = ended_well(change, next(iter(self._detect.findings(change, now)), None))
+        if well and incidents.healed_by(incident, change, change.detail.get("startedBy")):
+            self.ledger.put(connection, incidents.healed(incident, change, now), now)
+
     def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
         """(max_runtime, stop_after) of a task."""
         found = self._policies.limits(change)
@@ -386,10 +392,3 @@ class Pipeline:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)
-
-
-def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
-    """How a task stands, for its slot."""
-    if not change.finished:
-        return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
-    return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"

@@ -78,6 +78,8 @@ class Planning:
             return incident
         if incident.finding.task_arn != change.task_arn:
             incident = msgspec.structs.replace(incident, missing=incident.missing + 1)
+        if finding.detector not in NOT_STARTED and not self._policies.retry_exits:
+            return incident
         return self.failed(connection, incident, finding, change, self._launch_of(connection, change), slot, now)
 
     def failed(

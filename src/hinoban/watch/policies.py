@@ -12,7 +12,7 @@ from hinoban.watch.model import Launch, TaskChange
 RETRY_TAG = "hinoban:retry"
 RETRY_TAG_VALUE = "on-start-failure"
 STARTED_BY_TAG = "hinoban:started-by"
-_SCHEDULES = ("events-rule/", "chronos-schedule/")
+SCHEDULES = ("events-rule/", "chronos-schedule/")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -48,9 +48,14 @@ class Policies:
         """How this launch's failures are retried; None: they are told only."""
         if (found := self._rule(self._of_launch(launch))) is not None:
             return found
-        by_schedule = (launch.started_by or "").startswith(_SCHEDULES)
+        by_schedule = (launch.started_by or "").startswith(SCHEDULES)
         asked = tags_of(launch).get(RETRY_TAG) == RETRY_TAG_VALUE
         return self._config.retry if by_schedule or asked else None
+
+    @property
+    def retry_exits(self) -> bool:
+        """Whether any policy retries ended programs: else nobody needs to know their launches."""
+        return any(policy.retry is not None and policy.retry.on_exit for _, policy in self._policies)
 
     def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""

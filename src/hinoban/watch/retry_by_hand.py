@@ -14,7 +14,7 @@ from hinoban.watch.by_hand import Asked, ByHand, queue
 from hinoban.watch.config import RetryRule
 from hinoban.watch.history import queries
 from hinoban.watch.kinds import about_no_run
-from hinoban.watch.model import Incident, Launch
+from hinoban.watch.model import Incident, Launch, task_id_of
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Clients
 from hinoban.watch.retry.look import Look
@@ -122,8 +122,8 @@ class RetryByHand:
         )
         beside = await self._look.beside(meant, now)
         if beside.alive is not None:
-            alive = beside.alive.removeprefix("task ")
-            why = f"{beside.alive} of {incident.finding.family} runs, and two at once may do the same work twice"
+            alive = task_id_of(beside.alive)[:8]
+            why = f"task {alive} of {incident.finding.family} runs, and two at once may do the same work twice"
             raise HinobanError(
                 f"{incident.id} was not retried", why, f"Wait for its end: hinoban logs -f {alive}   then: hinoban retry {incident.id}"
             )

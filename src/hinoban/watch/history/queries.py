@@ -122,6 +122,12 @@ def living_since(connection: Connection, family: str, since: float) -> list[RowM
     return list(connection.execute(found).mappings())
 
 
+def refused_since(connection: Connection, family: str, since: float) -> list[Launch]:
+    """The family's launches after a moment that brought no task."""
+    found = select(launches.c.value).where(launches.c.family == family, launches.c.at > since, launches.c.refused > 0)
+    return [launch for launch in map(_launch, connection.execute(found).scalars()) if not launch.task_arns]
+
+
 def definition_of_deployment(connection: Connection, family: str, deployment: str, since: float) -> str | None:
     """`web:203`: what the tasks of a deployment ran; None where none of them is remembered."""
     found = select(tasks.c.revision).where(

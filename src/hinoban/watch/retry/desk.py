@@ -28,6 +28,10 @@ class Desk(Protocol):
         """Plan the attempt after one that did not bring its tasks, or give up and say so."""
         ...
 
+    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
+        """Somebody else's run stands for ours: the end of the incident, if it ended well already."""
+        ...
+
     def note(self, connection: Connection, incident: Incident, now: float) -> None:
         """Write an incident that nobody needs to hear of."""
         ...

@@ -10,8 +10,9 @@ import msgspec
 from hinoban.base.clock import DAYS
 from hinoban.base.units import parse_iso
 from hinoban.watch.history import queries
-from hinoban.watch.model import attempt_of, family_of, task_id_of
+from hinoban.watch.model import Launch, attempt_of, family_of, task_id_of
 from hinoban.watch.places import Clients
+from hinoban.watch.policies import SCHEDULES
 from hinoban.watch.retry.desk import Desk
 from hinoban.watch.retry_row import Retry
 
@@ -27,10 +28,12 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """Other runs of the family: one that somebody else launched after the failure, and one that lives; `task 1dc5c17a` each."""
+    """Other runs of the family: one that somebody else launched after the failure, and one that lives; ARNs."""
 
     after: str | None = None
     alive: str | None = None
+    tried_at: float | None = None
+    """When somebody else's launch of it was refused after the failure of a schedule's run: another retrier is at work."""
 
 
 class Look:
@@ -55,16 +58,19 @@ class Look:
         known = self._remembered(retry, now)
         if known.after is not None or known.alive is not None:
             return known
-        return _judged(retry, await self._listed(retry))
+        return msgspec.structs.replace(_judged(retry, await self._listed(retry)), tried_at=known.tried_at)
 
     def _remembered(self, retry: Retry, now: float) -> Beside:
         place = (retry.cluster.rpartition("/")[2], retry.region, retry.account)
         with self._pipeline.transaction() as connection:
             later = queries.runs_since(connection, retry.family, retry.failed_at)
             living = queries.living_since(connection, retry.family, now - _LONG_AGO)
+            refused = queries.refused_since(connection, retry.family, retry.failed_at)
+        tried = [one.at for one in refused if (one.cluster, one.region, one.account) == place and _retries(one, retry)]
         alive = {row["arn"] for row in living}
         rows = {row["arn"]: row for row in (*later, *living) if (row["cluster"], row["region"], row["account"]) == place}
-        return _judged(retry, [_Run(arn, row["started_by"], row["created_at"] or 0.0, arn in alive) for arn, row in rows.items()])
+        runs = [_Run(arn, row["started_by"], row["created_at"] or 0.0, arn in alive) for arn, row in rows.items()]
+        return msgspec.structs.replace(_judged(retry, runs), tried_at=max(tried, default=None))
 
     async def _listed(self, retry: Retry) -> list[_Run]:
         client, arns = self._clients.at(retry.account, retry.region), []
@@ -77,6 +83,12 @@ class Look:
             answer = await client.call("ecs", "DescribeTasks", {"cluster": retry.cluster, "tasks": wanted[start : start + 100]})
             found += [_run(task) for task in answer.get("tasks") or () if family_of(task.get("taskDefinitionArn", "")) == retry.family]
         return found
+
+
+def _retries(launch: Launch, retry: Retry) -> bool:
+    """Whether this is somebody's try to make up for a schedule's run; every schedule's launch is its own run's."""
+    scheduled = str(retry.request.get("startedBy") or "").startswith(SCHEDULES)
+    return scheduled and attempt_of(launch.started_by) is None and not (launch.started_by or "").startswith(SCHEDULES)
 
 
 def _run(task: dict[str, Any]) -> _Run:
@@ -102,8 +114,9 @@ def _judged(retry: Retry, runs: list[_Run]) -> Beside:
         if one.created_at > retry.failed_at and attempt_of(one.started_by) is None and (own is None or one.started_by != own)
     ]
     alive = [one for one in others if one.lives]
-    return Beside(_named(after), _named(alive))
+    return Beside(after[0].arn if after else None, alive[0].arn if alive else None)
 
 
-def _named(runs: list[_Run]) -> str | None:
-    return f"task {task_id_of(runs[0].arn)[:8]}" if runs else None
+def named(task_arn: str) -> str:
+    """`task 1dc5c17a`."""
+    return f"task {task_id_of(task_arn)[:8]}"

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from hinoban.base.clock import SECONDS
 from hinoban.watch.config import RetryRule
 from hinoban.watch.explain.catalogue import kind_of
 from hinoban.watch.kinds import NOT_STARTED
@@ -13,6 +14,7 @@ from hinoban.watch.retry.changes import Changed, asks_for_spot, changed
 from hinoban.watch.retry.exits import is_exit
 from hinoban.watch.retry_row import Retry
 
+OTHERS_FIRST = 10 * SECONDS
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
@@ -44,7 +46,7 @@ def first_retry(
         incident_id=incident_id,
         number=2,
         state="waiting",
-        due_at=now + min(delay(1, rule, dice), dice * max(0.0, deadline - now)),
+        due_at=now + min(pause(1, rule, dice), dice * max(0.0, deadline - now)),
         failed_at=finding.at,
         deadline_at=deadline,
         rule=rule,
@@ -61,7 +63,7 @@ def first_retry(
 
 def next_retry(last: Retry, missing: int, now: float, dice: float, *, off_spot: bool = False) -> Retry | None:
     """The attempt after one that failed; None where attempts or the deadline are used up."""
-    due = now + delay(last.number, last.rule, dice)
+    due = now + pause(last.number, last.rule, dice)
     if last.number >= last.rule.attempts or due > last.deadline_at:
         return None
     return msgspec.structs.replace(
@@ -80,6 +82,11 @@ def next_retry(last: Retry, missing: int, now: float, dice: float, *, off_spot: 
 def no_spot(code: str, request: dict[str, Any]) -> bool:
     """Whether it was Spot capacity that a launch did not find: AWS does not fall back to FARGATE (facts/ecs.md §3.5)."""
     return kind_of(code) == "capacity" and asks_for_spot(request)
+
+
+def pause(retry: int, rule: RetryRule, dice: float) -> float:
+    """The delay, but never so short that another retrier, who acts on the same record, could not have shown itself."""
+    return max(delay(retry, rule, dice), min(OTHERS_FIRST, rule.base / 3))
 
 
 def delay(retry: int, rule: RetryRule, dice: float) -> float:

@@ -23,8 +23,8 @@ from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry import policy
 from hinoban.watch.retry.budget import spent
 from hinoban.watch.retry.desk import Desk
-from hinoban.watch.retry.general import Outcome
-from hinoban.watch.retry.look import Look
+from hinoban.watch.retry.general import LEAST, Outcome, Wall
+from hinoban.watch.retry.look import Look, named
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.rights import Rights
 
@@ -35,6 +35,8 @@ BEHIND_DELAY = 2 * SECONDS
 AFTER_DELAY = 2 * SECONDS
 BESIDE_DELAY = 10 * SECONDS
 """How often it is asked whether a run of the family still lives."""
+OTHERS_DELAY = 60 * SECONDS
+"""For so long after somebody else's refused launch it is left to them: who retries at every refusal has the next one on its way."""
 MAKE_UP_TIME = 20 * MINUTES
 TICK = 0.001
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class RetryRunner:
         with self._pipeline.transaction() as connection:
             todo = self._pipeline.ledger.retries_to_do(connection)
         held: dict[tuple[str, int], float] = {}
+        walls, made = self._pipeline.launches.walls(now), 0
         for retry in todo:
             now = self._clock.now()
             if retry.due_at > now:
@@ -79,7 +82,7 @@ class RetryRunner:
             if retry.after is not None and self._under_way(retry.after):
                 self._wait(retry, AFTER_DELAY)
                 continue
-            if (until := self._hold(retry, now)) is not None:
+            if (until := _hold(retry, walls.get((retry.account, retry.region)), now)) is not None:
                 held[(retry.incident_id, retry.number)] = until
                 continue
             try:
@@ -87,16 +90,13 @@ class RetryRunner:
             except (EndpointUnreachable, AwsError) as error:
                 log.warning("attempt %s: %s", retry.started_by, error)
                 self._later(retry)
+            made += 1
+            if walls or made % LEAST == 0:
+                # Before so many were refused there is no wall; once there is one, each attempt may end it.
+                walls = self._pipeline.launches.walls(self._clock.now())
         with self._pipeline.transaction() as connection:
             left = self._pipeline.ledger.retries_to_do(connection)
         return min((max(one.due_at, held.get((one.incident_id, one.number), 0.0)) for one in left), default=None)
-
-    def _hold(self, retry: Retry, now: float) -> float | None:
-        """Until when an attempt waits because a failure is general: one at a time tries, the others come when it was accepted."""
-        wall = self._pipeline.launches.walls(now).get((retry.account, retry.region))
-        if wall is None or retry.beside_own or retry.state == "launching" or now >= wall.next_probe or now > retry.deadline_at:
-            return None
-        return min(wall.next_probe, retry.deadline_at + TICK)
 
     def _under_way(self, incident_id: str) -> bool:
         """Whether an attempt of that incident waits or runs."""
@@ -111,7 +111,9 @@ class RetryRunner:
         due = now + seconds
         later = max(retry.deadline_at, due + MAKE_UP_TIME) if retry.beside_own else retry.deadline_at
         with self._pipeline.transaction() as connection:
-            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=due, deadline_at=later))
+            if (row := self._row(connection, retry)) is None or row.state != "waiting":
+                return
+            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(row, due_at=due, deadline_at=later))
             incident = self._pipeline.ledger.incident(connection, retry.incident_id)
             if incident is not None and words and words not in (one.note for one in incident.attempts if one.number == retry.number):
                 noted = incidents.attempted(incident, _attempt(retry, "waiting", due, note=words), now)
@@ -119,7 +121,13 @@ class RetryRunner:
 
     def _postpone(self, retry: Retry, seconds: float) -> None:
         with self._pipeline.transaction() as connection:
-            self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(retry, due_at=self._clock.now() + seconds))
+            if (row := self._row(connection, retry)) is not None and row.state in ("waiting", "launching"):
+                self._pipeline.ledger.put_retry(connection, msgspec.structs.replace(row, due_at=self._clock.now() + seconds))
+
+    def _row(self, connection: Connection, retry: Retry) -> Retry | None:
+        """The attempt as it stands now: others write it, too, while AWS is asked."""
+        every = self._pipeline.ledger.retries_of(connection, retry.incident_id)
+        return next((one for one in every if one.number == retry.number), None)
 
     async def _attempt(self, retry: Retry) -> None:
         now = self._clock.now()
@@ -139,6 +147,7 @@ class RetryRunner:
         if (words := self._not_allowed(retry)) is not None:
             self._give_up(retry, "not allowed", words)
             return
+        before = retry
         retry = msgspec.structs.replace(
             retry, state="launching", launching_since=retry.launching_since or now, calls=retry.calls + 1, due_at=now
         )
@@ -146,6 +155,8 @@ class RetryRunner:
             known = self._pipeline.ledger.incident(connection, retry.incident_id)
             if retry.calls == 1 and known is not None and known.state == "resolved":
                 return  # while we looked
+            if self._row(connection, retry) != before:
+                return  # it is to bring more tasks now: looked at again
             self._pipeline.ledger.put_retry(connection, retry)
         await self._call(retry)
 
@@ -153,12 +164,17 @@ class RetryRunner:
         """Whether a first call for this attempt may be made; what keeps it from that is written down."""
         beside = await self._look.beside(retry, now)
         if beside.after is not None:
-            self._give_up(retry, "stood down", f"Stood down: {beside.after} was launched after the failure by someone else.")
+            self._give_up(retry, "stood down", f"Stood down: {named(beside.after)} was launched after the failure by someone else.")
+            with self._pipeline.transaction() as connection:
+                self._pipeline.stood_down(connection, retry.incident_id, beside.after, now)
         elif now > retry.deadline_at:
-            still = f", and {beside.alive} of its family still runs" if beside.alive is not None else ""
-            self._give_up(retry, "given up", f"Gave up: the deadline has passed{still}.")
+            still = f", and {named(beside.alive)} of its family still runs" if beside.alive is not None else ""
+            tried = ", and somebody else tries to launch it, too" if beside.tried_at is not None else ""
+            self._give_up(retry, "given up", f"Gave up: the deadline has passed{still or tried}.")
         elif beside.alive is not None:
-            self._wait(retry, BESIDE_DELAY, f"waits for {beside.alive} of its family")
+            self._wait(retry, BESIDE_DELAY, f"waits for {named(beside.alive)} of its family")
+        elif beside.tried_at is not None and now < beside.tried_at + OTHERS_DELAY and not retry.beside_own:
+            self._wait(retry, beside.tried_at + OTHERS_DELAY - now, "waits: somebody else tries to launch it, too")
         elif (why := self._spent(retry, now)) is not None:
             self._give_up(retry, "over budget", f"Not retried: {why}.")
         else:
@@ -257,6 +273,13 @@ class RetryRunner:
     def _as_launch(self, retry: Retry) -> Launch:
         request: dict[str, Any] = retry.request
         return Launch(event_id="", launch_id="", at=retry.failed_at, account=retry.account, region=retry.region, request=request)
+
+
+def _hold(retry: Retry, wall: Wall | None, now: float) -> float | None:
+    """Until when an attempt waits because a failure is general: one at a time tries, the others come when it was accepted."""
+    if wall is None or retry.beside_own or retry.state == "launching" or now >= wall.next_probe or now > retry.deadline_at:
+        return None
+    return min(wall.next_probe, retry.deadline_at + TICK)
 
 
 def _attempt(retry: Retry, outcome: str, at: float, *, task_arn: str | None = None, note: str = "") -> Attempt:
