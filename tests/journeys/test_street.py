@@ -249,7 +249,7 @@ async def test_a_task_that_runs_too_long_is_warned_about_and_stopped_by_policy(s
     arn = await here.bench.run_one("migrate")
     await here.pass_time(9)
     assert here.incident()["verdict"] == "OVERDUE"
-    assert re.fullmatch(r"Hinoban stops it at \d\d:\d\d:\d\d\.", here.incident()["next"])
+    assert re.fullmatch(r"Nothing now: Hinoban stops it at \d\d:\d\d:\d\d\.", here.incident()["next"])
     assert "Stop it" not in here.console.getvalue()
     await here.pass_time(10)
     assert (here.incident()["state"], here.incident()["next"]) == ("resolved", "Nothing now.")
@@ -267,7 +267,7 @@ async def test_a_task_without_limits_is_overdue_after_a_day_and_never_stopped(st
     await here.pass_time(48 * 3600, step=3600)
     assert here.incident()["verdict"] == "OVERDUE"
     assert here.incident()["state"] == "open"
-    assert len(here.said()) == 1
+    assert len(here.said()) == 2  # warned, and reminded a day later
 
 
 async def test_a_users_stop_is_no_failure(street: Open) -> None:

@@ -2,17 +2,17 @@
 together with the source's cursor. Any batch may come twice and in any order. Decisions are incidents.py's and retry/policy.py's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from hinoban.base.clock import HOURS
+from hinoban.base.clock import HOURS, SECONDS
 from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
-from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.deadlines import Deadlines
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
@@ -43,18 +43,19 @@ from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
+from hinoban.watch.task_tags import TaskTags
+from hinoban.watch.terms import Terms
+from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
+
+UNSURE_AGAIN = 1 * SECONDS
 
 
 class Detectors(Protocol):
     """What the pipeline asks of detect/."""
 
     def findings(self, observation: Observation, now: float) -> tuple[Finding, ...]: ...
-
-    def overdue(
-        self, change: TaskChange, now: float, limit_seconds: float, *, stop_at: float | None = None, stop_words: str = ""
-    ) -> Finding | None: ...
 
 
 class Pipeline:
@@ -68,16 +69,24 @@ class Pipeline:
         self._policies = Policies(config)
         self._history = History()
         self.ledger = Ledger(channels)
-        self.deadlines = Deadlines()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
+        self.limits = self._no_limits()
         self._matters = self._no_matters()
         self._services = Services(self.ledger, self._open)
         self.asked: set[tuple[str, str]] = set()
         """(region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
 
+    @property
+    def deadlines(self) -> Deadlines:
+        """When something is due of open tasks."""
+        return self.limits.deadlines
+
+    def _no_limits(self) -> TimeLimits:
+        return TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put)
+
     def _no_matters(self) -> Matters:
-        return Matters(self.ledger, self.timetable, self._policies, self.deadlines, self._open, self._config.tz)
+        return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -91,7 +100,7 @@ class Pipeline:
             self._history.forget()
             self.ledger.forget()
             self.timetable.book.forget()
-            self.deadlines = Deadlines()
+            self.limits = self._no_limits()
             self._matters = self._no_matters()
             self._services = Services(self.ledger, self._open)
             self._load_open()
@@ -109,16 +118,18 @@ class Pipeline:
                     self._follow(connection, one, now)
             self._history.flush(connection)
             if batch.listed is not None:
-                self._close_lost(connection, batch.listed)
+                self._close_lost(connection, batch.listed, now)
             self.ledger.put_cursor(connection, source, batch.cursor)
         return len(fresh)
 
-    def step(self, now: float) -> float | None:
-        """What is due by time alone: overdue tasks, holds and acknowledgements that end. The moment of the next such thing."""
-        overdue = self.deadlines.due("warn", now)
+    def step(self, now: float, *, sure: bool = True) -> float | None:
+        """What is due by time alone: overdue and stuck tasks, holds and acknowledgements that end. The moment of the next such thing.
+
+        `sure`: the sources are up to date, so that a task of which nothing was heard is as it was.
+        """
         with self.transaction() as connection:
-            for name in overdue:
-                self._overdue(connection, name, now)
+            if sure:
+                self.limits.step(connection, now)
             for incident in list(self.ledger.open_incidents(connection).values()):
                 if (step := incidents.release(incident, now, self._config.hold_refusals)) is not None:
                     self.ledger.put(connection, step, now)
@@ -131,7 +142,9 @@ class Pipeline:
                 for moment in (incident.held_until, incident.acknowledged_until)
                 if moment is not None and moment > now
             ]
-        moments += [max(moment, now) for moment in (self.deadlines.next(), next_asked) if moment is not None]
+        moments += [max(next_asked, now)] if next_asked is not None else []
+        if (next_limit := self.limits.next()) is not None:
+            moments.append(max(next_limit, now if sure else now + UNSURE_AGAIN))
         return min(moments, default=None)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:
@@ -155,6 +168,8 @@ class Pipeline:
         if fresh.newest and isinstance(change, TaskChange) and change.finished:
             finding = next(iter(self._detect.findings(change, now)), None)
             self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+        elif fresh.newest and isinstance(change, TaskChange):
+            self.limits.watch(change, now)
 
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
@@ -177,7 +192,6 @@ class Pipeline:
                 self._matters.delivery(connection, news, now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
-        name = task_name(change)
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
@@ -191,12 +205,14 @@ class Pipeline:
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
+        if not change.finished or finding is None or ours is not None:
+            self.limits.go_on(connection, change, slot, now)
         if not change.finished:
-            self.deadlines.watch(name, start_of(change), self._policies.limits(change))
+            self.limits.watch(change, now)
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
-        self.deadlines.drop(name)
+        self.limits.let_go(connection, change.task_arn)
         self._services.feed(connection, change, now)
         code = finding.facts.get("exit_code") if finding is not None else None
         self._history.judge(change, finding.verdict if finding else None, code)
@@ -204,6 +220,7 @@ class Pipeline:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
                 self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
+            self._ended(connection, change, None, None, now)
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
@@ -243,9 +260,13 @@ class Pipeline:
             self._open(connection, finding, launch, now, slot)
         elif finding is not None and known is not None and (step := incidents.evidence(known, finding, now)) is not None:
             self._put(connection, step, slot, now)
+            if known.finding.detector == "stuck" and finding.detector in NOT_STARTED:
+                launch = self.ledger.launch_of(connection, change.family, change.task_arn, change.at - 1 * HOURS)
+                self._retry_late(connection, known.id, launch, now)
 
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
         self._matters.live.launched(launch)
+        self.limits.launched(connection, launch, now)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
         self._services.feed(connection, launch, now)
@@ -256,12 +277,16 @@ class Pipeline:
             self.timetable.late(connection, slot, now)
         for arn in launch.task_arns if self.ledger.open_incidents(connection) else ():
             # The record came after the task's end (CloudTrail is minutes late): only now can the launch be repeated.
-            known = self.ledger.open_incidents(connection).get(incidents.incident_id(f"task:{arn}"))
-            if known is not None and known.finding.detector in NOT_STARTED and not self.ledger.retries_of(connection, known.id):
-                retry, _ = self._first_retry(known.finding, launch, known.id, now)
-                if retry is not None:
-                    self.ledger.put_retry(connection, retry)
-                    self.ledger.put(connection, incidents.Step(incidents.attempted(known, waiting(retry), now)), now)
+            self._retry_late(connection, incidents.incident_id(f"task:{arn}"), launch, now)
+
+    def _retry_late(self, connection: Connection, incident_id: str, launch: Launch | None, now: float) -> None:
+        """Plan the first retry of an incident that is open already."""
+        known = self.ledger.open_incidents(connection).get(incident_id)
+        if known is not None and known.finding.detector in NOT_STARTED and not self.ledger.retries_of(connection, known.id):
+            retry, _ = self._first_retry(known.finding, launch, known.id, now)
+            if retry is not None:
+                self.ledger.put_retry(connection, retry)
+                self.ledger.put(connection, incidents.Step(incidents.attempted(known, waiting(retry), now)), now)
 
     def _refused(self, connection: Connection, finding: Finding, launch: Launch, slot: Slot | None, now: float) -> None:
         """A launch that was refused: of a scheduled run it is a matter of the slot, or of the schedule that cannot run any more."""
@@ -314,44 +339,30 @@ class Pipeline:
         step = incidents.release(noted, now, self._config.hold_refusals)
         self.ledger.put(connection, step or incidents.Step(noted), now)
 
-    def _overdue(self, connection: Connection, name: Name, now: float) -> None:
-        change = queries.newest_change(connection, name)
-        if change is None or change.finished:
-            return
-        limit, stop_after = self.limits(change)
-        stop_at = start_of(change) + stop_after if stop_after is not None else None
-        words = clock_time(stop_at, self._config.tz) if stop_at is not None else ""
-        finding = self._detect.overdue(change, now, limit, stop_at=stop_at, stop_words=words) if limit is not None else None
-        if finding is None:
-            if limit is not None and start_of(change) + limit > now:
-                self.deadlines.again(name, "warn", start_of(change) + limit)
-            return
-        slot = self.timetable.book.of_task(connection, change.task_arn)
-        if slot is not None:
-            finding, _ = self.timetable.about(connection, finding, slot, now)
-        if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-            done = (f"Warned at {clock_time(now, self._config.tz)}.",)
-            self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
+    def terms(self, change: TaskChange) -> Terms:
+        """Until when a task may run, by all that is known of it now."""
+        return self.limits.terms(change)
 
-    def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
-        """(max_runtime, stop_after) of a task."""
-        found = self._policies.limits(change)
-        return found.max_runtime, found.stop_after
+    def tagged(self, read: Mapping[str, TaskTags | None], now: float) -> None:
+        """Take over tags that were read. See TimeLimits.tagged."""
+        with self.transaction() as connection:
+            self.limits.tagged(connection, read, now)
 
     def note(self, connection: Connection, incident: Incident, now: float) -> None:
         """Write an incident that nobody needs to hear of."""
         self.ledger.put(connection, incidents.Step(incident), now)
 
-    def _close_lost(self, connection: Connection, listed: frozenset[str]) -> None:
+    def _close_lost(self, connection: Connection, listed: frozenset[str], now: float) -> None:
         lost = [(key, arn) for key, arn in queries.open_tasks(connection) if arn not in listed]
         self._history.close_lost(connection, [key for key, _ in lost])
         for _, arn in lost:
-            self.deadlines.drop((arn.rpartition("/")[2], arn.split(":")[3], arn.split(":")[4]))
+            self.limits.lost(connection, arn, now)
 
     def _load_open(self) -> None:
         with self._engine.connect() as connection:
-            for change in queries.open_changes(connection):
-                self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
+            changes = list(queries.open_changes(connection))
+            self.limits.restore(connection, changes)
+            for change in changes:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)

@@ -1,6 +1,7 @@
 """Which `[[policy]]` speaks for a task or a launch. Pure: patterns are compiled once, then asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from hinoban.watch.model import Launch, TaskChange
 RETRY_TAG = "hinoban:retry"
 RETRY_TAG_VALUE = "on-start-failure"
 STARTED_BY_TAG = "hinoban:started-by"
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _SCHEDULES = ("events-rule/", "chronos-schedule/")
 
 
@@ -20,6 +22,15 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_runtime: float | None
     stop_after: float | None
+    remind_after: float | None = None
+    """From the warning to the first reminder; each later one takes twice as long. None: as long as `max_runtime`."""
+    stop_orphans: bool = False
+    """Whether it is stopped once its lease has run out."""
+    by_policy: bool = False
+    """Whether a policy said `max_runtime`, and not the default."""
+
+
+NO_LIMITS = Limits(None, None)
 
 
 class Policies:
@@ -27,21 +38,31 @@ class Policies:
 
     def __init__(self, config: WatchConfig) -> None:
         self._config = config
+        self._default = Limits(config.max_runtime, None, config.remind_after, config.stop_orphans)
         self._policies: list[tuple[Callable[[Any], bool], Policy]] = [
             (compile_pattern(policy.match, f"policy[{index}].match"), policy) for index, policy in enumerate(config.policies)
         ]
 
-    def limits(self, change: TaskChange) -> Limits:
-        """The default for tasks that no service owns; what a policy says, wins, also for a service's task."""
-        max_runtime = None if change.service_owned else self._config.max_runtime
-        stop_after = None
+    def limits(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> Limits:
+        """Of a task that no service owns: the default, and over it what policies say. A service's task lives for ever and is never stopped.
+
+        `tags` are the task's own, as far as they are known.
+        """
+        if change.service_owned:
+            return NO_LIMITS
+        found = self._default
         if self._policies:
-            seen = task_view(change)
+            seen = task_view(change, tags)
             for matches, policy in self._policies:
-                if (policy.max_runtime or policy.stop_after) and matches(seen):
-                    max_runtime = policy.max_runtime or max_runtime
-                    stop_after = policy.stop_after or stop_after
-        return Limits(max_runtime, stop_after)
+                if _speaks_of_time(policy) and matches(seen):
+                    found = Limits(
+                        policy.max_runtime or found.max_runtime,
+                        policy.stop_after or found.stop_after,
+                        policy.remind_after or found.remind_after,
+                        found.stop_orphans if policy.stop_orphans is None else policy.stop_orphans,
+                        found.by_policy or policy.max_runtime is not None,
+                    )
+        return found
 
     def retry_rule(self, launch: Launch) -> RetryRule | None:
         """How this launch's failures to start are retried; None: they are told only."""
@@ -65,9 +86,9 @@ class Policies:
                 found = policy.catch_up
         return found or "none"
 
-    def overlap(self, change: TaskChange) -> OnOverlap | None:
+    def overlap(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> OnOverlap | None:
         """What is done when this task runs beside another of its family; None where no policy speaks of it."""
-        seen, found = task_view(change) if self._policies else None, None
+        seen, found = task_view(change, tags) if self._policies else None, None
         for matches, policy in self._policies:
             if policy.overlap is not None and matches(seen):
                 found = policy.overlap
@@ -79,8 +100,12 @@ def tags_of(launch: Launch) -> dict[str, str]:
     return {str(tag.get("key")): str(tag.get("value", "")) for tag in (launch.request or {}).get("tags") or ()}
 
 
-def task_view(change: TaskChange) -> dict[str, Any]:
-    """What patterns see of a task: the envelope, and our words."""
+def _speaks_of_time(policy: Policy) -> bool:
+    return (policy.max_runtime, policy.stop_after, policy.remind_after, policy.stop_orphans) != (None, None, None, None)
+
+
+def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:
+    """What patterns see of a task: the envelope, and our words. No event tells a task's tags: they are read beside it."""
     return {
         "source": "aws.ecs",
         "detail-type": "ECS Task State Change",
@@ -92,6 +117,7 @@ def task_view(change: TaskChange) -> dict[str, Any]:
             "family": change.family,
             "cluster": str(change.detail.get("clusterArn", "")).rpartition("/")[2],
             "started_by": change.detail.get("startedBy"),
+            "tags": dict(tags),
         },
     }
 

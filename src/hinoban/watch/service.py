@@ -31,6 +31,7 @@ from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
+from hinoban.watch.tags import TagReader
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,8 @@ class Watch:
             lang=config.lang,
         )
         self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
-        self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)
+        self.tags = TagReader(self.pipeline, engine, client, clock)
+        self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, read_again=self.tags.read_again, allow=allow)
         self.logs = LogKeeper(engine, client, config.log_lines)
         self.definitions = DefinitionKeeper(engine, client)
         self.by_hand = ByHand(self.pipeline, client, clock, ids, config.tz, allow=allow)
@@ -90,6 +92,7 @@ class Watch:
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,
+            "tags": self.tags.step,
             "stops": self.stopper.step,
             "mutes": self.mutes.step,
             "outbox": self.outbox.step,
@@ -120,6 +123,7 @@ class Watch:
         await self.read(self._clock.now())
         for step in (
             self.schedules.step,
+            self.tags.step,
             self._timed,
             self.retries.step,
             self.stopper.step,
@@ -214,10 +218,11 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources}
+        denied = self.pipeline.limits.denied()
+        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources, "tags_denied": denied}
 
     async def _timed(self, now: float) -> float | None:
-        return self.pipeline.step(now)
+        return self.pipeline.step(now, sure=self.behind() is None)
 
     def _waking(self, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
         async def stepped(now: float) -> float | None:

@@ -7,6 +7,7 @@ from hinoban.watch.detect.failed_exit import failed_exit
 from hinoban.watch.detect.order import OF_TASKS
 from hinoban.watch.detect.out_of_memory import out_of_memory
 from hinoban.watch.detect.overdue import overdue
+from hinoban.watch.detect.stuck import stuck
 from hinoban.watch.model import Detector, Finding, Observation
 
 BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = OF_TASKS
@@ -14,7 +15,7 @@ BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = OF_TASKS
 
 
 def findings(observation: Observation, now: float) -> tuple[Finding, ...]:
-    """What this observation shows to be wrong at `now`; at most one finding, as one task fails in one way. `overdue` is asked by time."""
+    """What this observation shows to be wrong at `now`; at most one finding, as one task fails in one way. `overdue` and `stuck` are asked by time."""
     found = (detector(observation) for detector in BY_EVENT.values())
     return next(((finding,) for finding in found if finding is not None), ())
 
@@ -26,4 +27,5 @@ __all__ = [
     "findings",
     "out_of_memory",
     "overdue",
+    "stuck",
 ]

@@ -1,0 +1,338 @@
+"""Follows open tasks by the clock: warned about and told again when they are overdue, told when they are stuck, and what their tags ask for.
+
+Runs inside the pipeline's transaction. What is overdue or stuck, the detectors say; who may stop what, retry/stopper.py.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection
+
+from hinoban.base.clock import MINUTES, SECONDS
+from hinoban.base.units import local_day_time
+from hinoban.watch import incidents
+from hinoban.watch.config import WatchConfig
+from hinoban.watch.deadlines import Deadlines, Name, name_of, task_name
+from hinoban.watch.detect.overdue import Spelt, overdue
+from hinoban.watch.detect.stuck import moved_on, stuck, stuck_at
+from hinoban.watch.history import queries, task_tags
+from hinoban.watch.history.ledger import Ledger
+from hinoban.watch.model import Finding, Incident, Launch, TaskChange
+from hinoban.watch.policies import Policies, tags_of
+from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.task_tags import NO_TAGS, TaskTags
+from hinoban.watch.terms import Terms, terms_of
+from hinoban.watch.timetable import Timetable
+from hinoban.watch.words import clock_time
+
+ASK_TAGS_AFTER = 2 * SECONDS
+"""A launch's own record tells its tags, and on our engine comes within a moment: then nobody has to ask for them."""
+LEASE_AGAIN = 5 * MINUTES
+"""How often it is looked whether a lease that ran out was renewed after all."""
+RENEWED = "Its lease was renewed."
+_LEAST_GAP = 1 * MINUTES
+
+
+class Opens(Protocol):
+    """How the pipeline writes the incident of a task's finding."""
+
+    def __call__(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None: ...
+
+
+class TimeLimits:
+    """Deadlines and tags of the tasks that are open. After a failed transaction make another, and `restore` it."""
+
+    def __init__(self, ledger: Ledger, timetable: Timetable, policies: Policies, config: WatchConfig, put: Opens) -> None:
+        self.deadlines = Deadlines()
+        self._ledger = ledger
+        self._timetable = timetable
+        self._policies = policies
+        self._config = config
+        self._put = put
+        self._tags: dict[str, TaskTags] = {}
+        self._told: set[str] = set()
+        """Of tasks whose launch's record told all tags they have."""
+        self._seen: set[str] = set()
+        self._stop_timeouts: dict[str, float] = {}
+
+    # Who is watched --------------------------------------------------------------------------------------------------------------------
+
+    def restore(self, connection: Connection, changes: Iterable[TaskChange]) -> None:
+        """Take up the tasks that were open when the watch ended. Tags that have no row are asked for again."""
+        self._tags = task_tags.read_all(connection)
+        for change in changes:
+            self.watch(change, change.at)
+
+    def watch(self, change: TaskChange, now: float) -> None:
+        """Set (or move) the deadlines of a task that has not ended."""
+        name, arn = task_name(change), change.task_arn
+        moments: dict[str, float | None] = {"stuck": self._stuck_at(change)}
+        if not change.service_owned:
+            terms = self.terms(change)
+            moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}
+            if arn not in self._seen:
+                self._seen.add(arn)
+                if arn not in self._told and not (arn in self._tags and self._tags[arn].whole):
+                    moments["tags"] = now + ASK_TAGS_AFTER
+                    if terms.warn_at is not None and terms.warn_at <= now:
+                        # Its tags may say that it is meant to run so long.
+                        moments["warn"] = now + 2 * ASK_TAGS_AFTER
+        self.deadlines.put(name, moments)  # type: ignore[arg-type]  # its keys are kinds
+
+    def launched(self, connection: Connection, launch: Launch, now: float) -> None:
+        """A call that launched tasks: its record tells their tags, unless some come from the definition."""
+        if not launch.task_arns or launch.request is None:
+            return
+        tags, whole = tags_of(launch), launch.request.get("propagateTags") in (None, "NONE")
+        for arn in launch.task_arns:
+            if arn in self._tags or (arn not in self._seen and (not tags or self._over(connection, arn))):
+                continue  # read already, or it has ended since: such a record may be minutes late
+            if whole:
+                self._told.add(arn)
+                self.deadlines.put(name_of(arn), {"tags": None})
+            if tags:
+                self._keep(connection, arn, TaskTags(tags=tags, whole=whole))
+                if arn in self._seen and (change := queries.newest_change(connection, name_of(arn))) is not None:
+                    self.watch(change, now)
+
+    def let_go(self, connection: Connection, arn: str) -> None:
+        """The task has ended."""
+        self.deadlines.drop(name_of(arn))
+        self._seen.discard(arn)
+        self._told.discard(arn)
+        if self._tags.pop(arn, None) is not None:
+            task_tags.forget(connection, arn)
+
+    def tags(self, arn: str) -> TaskTags:
+        """What is known of a task's tags."""
+        return self._tags.get(arn, NO_TAGS)
+
+    def denied(self) -> int:
+        """Of how many open tasks AWS does not let us read the tags."""
+        return sum(1 for one in self._tags.values() if one.denied)
+
+    def terms(self, change: TaskChange) -> Terms:
+        """Until when a task may run, by all that is known of it now."""
+        known = self.tags(change.task_arn)
+        return terms_of(change, self._policies.limits(change, known.tags), known)
+
+    # What is due -----------------------------------------------------------------------------------------------------------------------
+
+    def step(self, connection: Connection, now: float) -> None:
+        """Tasks that are overdue, and those that are stuck."""
+        for name in self.deadlines.due("warn", now):
+            self._warn(connection, name, now)
+        for name in self.deadlines.due("stuck", now):
+            self._stuck(connection, name, now)
+
+    def next(self) -> float | None:
+        """When `step` has something to do."""
+        return self.deadlines.next("warn", "stuck")
+
+    def tagged(self, connection: Connection, read: Mapping[str, TaskTags | None], now: float) -> None:
+        """The tags of these tasks (by ARN) as they are now; None: AWS does not know the task any more. Leases are judged by them."""
+        for arn, tags in read.items():
+            if tags is None:
+                continue
+            before = self.tags(arn)
+            if tags.denied:
+                tags = TaskTags(tags=before.tags, denied=True)
+            if tags != before:
+                self._keep(connection, arn, tags)
+            if tags == before and not tags.tags:
+                continue  # by far the most
+            change = queries.newest_change(connection, name_of(arn))
+            if change is None or change.finished:
+                self.let_go(connection, arn)
+                continue
+            self.watch(change, now)
+            self._lease(connection, change, now)
+
+    def stop_timeout(self, definition: str, seconds: float) -> None:
+        """The longest stopTimeout of a definition's containers."""
+        self._stop_timeouts[definition] = seconds
+
+    def go_on(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
+        """News of a task: the end of its being stuck, if it was, unless its failure is to change that incident."""
+        known = self._open_incident(connection, change, slot)
+        if known is not None and known.finding.detector == "stuck" and (words := moved_on(known.finding, change)) is not None:
+            self._put(connection, incidents.resolved(known, known.verdict, words, now), slot, now)
+
+    def lost(self, connection: Connection, arn: str, now: float) -> None:
+        """AWS does not know an open task any more, and its end was never seen."""
+        self.let_go(connection, arn)
+        for known in list(self._ledger.open_incidents(connection).values()):
+            if known.finding.task_arn == arn and known.finding.detector in ("overdue", "stuck"):
+                words = "It has ended: AWS does not know it any more. How, was not seen."
+                self._ledger.put(connection, incidents.resolved(known, known.verdict, words, now), now)
+
+    # Overdue ---------------------------------------------------------------------------------------------------------------------------
+
+    def _warn(self, connection: Connection, name: Name, now: float) -> None:
+        change = queries.newest_change(connection, name)
+        if change is None or change.finished:
+            return
+        finding = self._overdue(connection, change, now, again=False)
+        if finding is None:
+            self.deadlines.put(name, {"warn": _later(self.terms(change).warn_at, now)})
+            return
+        slot = self._slot(connection, change)
+        known = self._known(connection, finding, change, slot)
+        if _may_begin(known):
+            self._begin(connection, change, finding, known, slot, now)
+        elif known is not None and known.state != "resolved" and known.finding.detector == "overdue":
+            self._remind(connection, change, known, slot, now)
+        elif known is not None and known.state != "resolved" and known.finding.detector == "stuck":
+            self.deadlines.again(name, "warn", now + _LEAST_GAP)
+
+    def _begin(
+        self, connection: Connection, change: TaskChange, finding: Finding, known: Incident | None, slot: Slot | None, now: float
+    ) -> None:
+        """The first word on an overdue task."""
+        gap = max(self.terms(change).remind_after or 0.0, _LEAST_GAP)
+        finding = _with_facts(finding, remind_at=now + gap, remind_gap=gap)
+        if slot is not None:
+            finding, _ = self._timetable.about(connection, finding, slot, now)
+        ignored = tuple(f"Not heeded: tag {one}." for one in self.terms(change).wishes.ignored)
+        done = (f"Warned at {clock_time(now, self._config.tz)}.", *ignored)
+        if self.tags(change.task_arn).denied:
+            done += ("Its tags could not be read: hinoban aws policy --observe",)
+        step = incidents.opened(finding, now, held_until=None, done=done)
+        if known is not None:
+            step = incidents.again(msgspec.structs.replace(known, done=(*known.done, *done)), finding, now)
+        self._ledger.put(connection, step, now)
+        self.deadlines.put(task_name(change), {"warn": now + gap})
+
+    def _remind(self, connection: Connection, change: TaskChange, known: Incident, slot: Slot | None, now: float) -> None:
+        facts = known.finding.facts
+        at, gap = float(facts.get("remind_at") or 0.0), float(facts.get("remind_gap") or _LEAST_GAP)
+        if now >= at and known.state == "open":
+            at, gap = now + 2 * gap, 2 * gap
+            self._tell_again(connection, change, known, slot, now, remind_at=at, remind_gap=gap)
+        elif now >= at:
+            at = now + gap  # somebody has it
+        self.deadlines.put(task_name(change), {"warn": at})
+
+    def _tell_again(
+        self, connection: Connection, change: TaskChange, known: Incident, slot: Slot | None, now: float, **facts: float | None
+    ) -> None:
+        finding = self._overdue(connection, change, now, again=True)
+        if finding is None:
+            return
+        if slot is not None:
+            finding, _ = self._timetable.about(connection, finding, slot, now)
+        kept = {name: known.finding.facts.get(name) for name in ("remind_at", "remind_gap")}
+        finding = _with_facts(finding, **kept | facts)
+        when = local_day_time(now, ZoneInfo(self._config.tz))
+        self._put(connection, incidents.reminded(known, finding, now, when), slot, now)
+
+    def _lease(self, connection: Connection, change: TaskChange, now: float) -> None:
+        """Its lease as its tags say it now: run out, or renewed after it had run out."""
+        terms, slot = self.terms(change), self._slot(connection, change)
+        known = self._open_incident(connection, change, slot)
+        orphan = known is not None and known.finding.detector == "overdue" and bool(known.finding.facts.get("orphan"))
+        if terms.orphan_at is None or now < terms.orphan_at:
+            if orphan and known is not None and (terms.warn_at is None or now < terms.warn_at):
+                self._put(connection, incidents.resolved(known, known.verdict, RENEWED, now), slot, now)
+            return
+        self.deadlines.put(task_name(change), {"lease": now + LEASE_AGAIN})
+        if known is not None and known.finding.detector == "overdue" and not orphan:
+            self._tell_again(connection, change, known, slot, now)
+        elif known is None and (finding := self._overdue(connection, change, now, again=False)) is not None:
+            before = self._known(connection, finding, change, slot)
+            if _may_begin(before):
+                self._begin(connection, change, finding, before, slot, now)
+
+    def _overdue(self, connection: Connection, change: TaskChange, now: float, *, again: bool) -> Finding | None:
+        terms, known = self.terms(change), self.tags(change.task_arn)
+        launch = queries.launch_of_task(connection, change.family, change.task_arn, incidents.change_started(change))
+        spelt = Spelt(
+            stop_at=self._spelt(terms.stop_at, now), lease_until=self._spelt(terms.wishes.lease_until, now), session=_session(launch)
+        )
+        return overdue(change, now, terms, known=known, spelt=spelt, again=again)
+
+    def _spelt(self, moment: float | None, now: float) -> str:
+        """`11:02:00` of a moment that is near, else with its day."""
+        if moment is None:
+            return ""
+        near = abs(moment - now) < 12 * 60 * MINUTES
+        return clock_time(moment, self._config.tz) if near else local_day_time(moment, ZoneInfo(self._config.tz))
+
+    # Stuck -----------------------------------------------------------------------------------------------------------------------------
+
+    def _stuck_at(self, change: TaskChange) -> float | None:
+        timeout = self._stop_timeouts.get(str(change.detail.get("taskDefinitionArn")))
+        return stuck_at(change, self._config.stuck_after, timeout)
+
+    def _stuck(self, connection: Connection, name: Name, now: float) -> None:
+        change = queries.newest_change(connection, name)
+        if change is None or change.finished:
+            return
+        definition = str(change.detail.get("taskDefinitionArn"))
+        timeout = self._stop_timeouts.get(definition)
+        finding = stuck(change, now, self._config.stuck_after, timeout)
+        if finding is None:
+            self.deadlines.put(name, {"stuck": _later(self._stuck_at(change), now)})
+            return
+        if finding.facts["way"] == "stopping" and timeout is None and change.detail.get("launchType") != "FARGATE":
+            # How long its containers may take to end, only their definition tells (facts/ecs.md §1.6).
+            self.deadlines.again(name, "definition", now)
+            return
+        slot = self._slot(connection, change)
+        known = self._known(connection, finding, change, slot)
+        if known is not None and known.state != "resolved":
+            return  # it is told already that something is wrong with it
+        if slot is not None:
+            finding, _ = self._timetable.about(connection, finding, slot, now)
+        step = incidents.again(known, finding, now) if known is not None else incidents.opened(finding, now, held_until=None)
+        self._put(connection, step, slot, now)
+
+    # Shared ----------------------------------------------------------------------------------------------------------------------------
+
+    def _slot(self, connection: Connection, change: TaskChange) -> Slot | None:
+        return self._timetable.book.of_task(connection, change.task_arn)
+
+    def _known(self, connection: Connection, finding: Finding, change: TaskChange, slot: Slot | None) -> Incident | None:
+        """The incident that this finding belongs to, in whatever state."""
+        if (known := self._open_incident(connection, change, slot)) is not None:
+            return known
+        return self._ledger.incident(connection, incidents.incident_id(slot.subject if slot is not None else finding.subject))
+
+    def _open_incident(self, connection: Connection, change: TaskChange, slot: Slot | None) -> Incident | None:
+        held = self._ledger.open_incidents(connection)
+        if not held:
+            return None
+        named = held.get(incidents.incident_id(f"task:{change.task_arn}"))
+        return named if named is not None or slot is None else held.get(incidents.incident_id(slot.subject))
+
+    def _keep(self, connection: Connection, arn: str, tags: TaskTags) -> None:
+        self._tags[arn] = tags
+        task_tags.write(connection, arn, tags)
+        self._ledger.changes += 1
+
+    def _over(self, connection: Connection, arn: str) -> bool:
+        row = queries.task_by_arn(connection, arn)
+        return row is not None and not row["open"]
+
+
+def _may_begin(known: Incident | None) -> bool:
+    """Whether an overdue task is told as a new matter: nothing was told of it, or something that is over. Not where somebody closed it."""
+    return known is None or (known.state == "resolved" and (known.finding.detector == "stuck" or known.done[-1:] == (RENEWED,)))
+
+
+def _later(moment: float | None, now: float) -> float | None:
+    """Only what is to come: what is past was judged now."""
+    return moment if moment is not None and moment > now else None
+
+
+def _with_facts(finding: Finding, **more: float | None) -> Finding:
+    facts = {**finding.facts, **{name: value for name, value in more.items() if value is not None}}
+    return msgspec.structs.replace(finding, facts=facts)
+
+
+def _session(launch: Launch | None) -> str:
+    """`run-8790` of `arn:aws:sts::123456789012:assumed-role/gh-actions/run-8790`."""
+    kind, _, rest = str(launch.caller_arn if launch is not None else "").rpartition(":")[2].partition("/")
+    return rest.rpartition("/")[2] if kind == "assumed-role" else ""
