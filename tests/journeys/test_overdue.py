@@ -8,6 +8,7 @@ import pytest
 from hinoban.base.clock import DAYS, HOURS, MINUTES
 from hinoban.base.units import iso, local_time
 from hinoban.watch.allow import NOTHING
+from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, WatchConfig
 from tests.unit.watch.samples import REGION, run_task, task_arn, task_event
 from tests.unit.watch.worlds import World
@@ -196,6 +197,38 @@ async def test_an_orphan_is_stopped_where_this_is_said(tmp_path: Path, everywher
     [stop] = world.aws.stopped
     assert stop["reason"] == f"hinoban: its lease ran out ({one(world)['id']})"
     assert one(world)["state"] == "resolved" and "Its lease ran out and nobody renewed it" in str(one(world)["cause"])
+
+
+async def test_orphans_are_those_past_limit_lease_or_three_times_their_usual_length_also_without_a_daemon(tmp_path: Path) -> None:
+    world = World(tmp_path, WatchConfig(max_runtime=2 * HOURS))
+    for _ in range(3):
+        arn = world.aws.start("quick", None)
+        await world.turns(10 * MINUTES, step=5 * MINUTES)
+        world.aws.finish(arn)
+    names = ("quick", "long", "leased", "kept", "fresh")
+    started = {name: world.aws.start(name, None) for name in names}
+    world.aws.tags[started["leased"]] = {**LEASED, "hinoban:lease": "20m"}
+    world.aws.tags[started["kept"]] = {"hinoban:keep": "true", "hinoban:lease": "1m"}
+    world.aws.emit(task_event(99, "RUNNING", at=world.clock.now(), group="service:web", started_by="ecs-svc/1"))
+    await world.turns(29 * MINUTES, step=1 * MINUTES)
+    found = world.watch.orphans()["orphans"]
+    assert [(one["family"], one["reasons"], one["owner"]) for one in found] == [("leased", ["lease"], LEASED["hinoban:owner"])]
+    await world.turns(2 * MINUTES, step=1 * MINUTES)
+    assert {one["family"]: one["reasons"] for one in world.watch.orphans()["orphans"]} == {"quick": ["usual"], "leased": ["lease"]}
+    world.aws.finish(started["fresh"])
+    await world.turns(2 * HOURS, step=5 * MINUTES)
+    found = world.watch.orphans()["orphans"]
+    assert {one["family"]: one["reasons"] for one in found} == {
+        "quick": ["limit", "usual"],
+        "long": ["limit"],
+        "leased": ["limit", "lease"],
+    }
+    quick = next(one for one in found if one["family"] == "quick")
+    assert (quick["usual"], quick["usual_seconds"]) == ("last 3 good runs 10 m", 600)
+    assert quick["cost"].endswith("a day") and quick["stop"] == f'hinoban stop {quick["task"][-32:][:8]} --reason "orphan"'
+    world.engine.dispose()
+    offline = Answers.readonly(world.path).orphans()
+    assert [one["family"] for one in offline["orphans"]] == [one["family"] for one in found]
 
 
 async def test_why_db_migrate(tmp_path: Path) -> None:

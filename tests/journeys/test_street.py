@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hinoban.base.errors import HinobanError
+from hinoban.base.units import iso
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, RetryRule, WatchConfig
@@ -334,3 +335,18 @@ async def test_a_feed_that_was_trimmed_is_made_up_for_by_describing(street: Open
     [task] = here.watch.history({"family": "lost"})["tasks"]
     assert task["exit_code"] == 2
     assert here.incident()["verdict"] == "EXIT 2"
+
+
+async def test_a_lease_that_ecs_keeps_as_a_tag_is_renewed_by_its_owner_and_runs_out_without(street: Open) -> None:
+    here = await street(WatchConfig(stop_orphans=True))
+    await here.bench.define("job", "run_for=forever")
+    arn = await here.bench.run_one("job", tags=[{"key": "hinoban:lease", "value": "60s"}, {"key": "hinoban:owner", "value": "ci/8790"}])
+    for _ in range(4):
+        await here.pass_time(30, step=5)
+        renewed = iso(here.bench.clock.now() + 60)
+        await here.bench.call("TagResource", resourceArn=arn, tags=[{"key": "hinoban:lease", "value": renewed}])
+    assert here.said() == []
+    await here.pass_time(80, step=5)
+    task = (await here.bench.call("DescribeTasks", tasks=[arn]))["tasks"][0]
+    assert task["stoppedReason"] == f"hinoban: its lease ran out ({here.incident()['id']})"
+    assert here.incident()["state"] == "resolved" and "Owner    ci/8790" in here.console.getvalue()

@@ -169,6 +169,10 @@ class Watch:
         """See Answers.history."""
         return self.answers.history(query)
 
+    def orphans(self) -> dict[str, Any]:
+        """See Answers.orphans."""
+        return self.answers.orphans(self._clock.now())
+
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
         """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""
         found = self.answers.schedules(self._clock.now(), since, following, name, region)

@@ -194,6 +194,16 @@ def slots_named(connection: Connection, name: str) -> Slot | None:
     return msgspec.json.decode(value, type=Slot) if value is not None else None
 
 
+def standalone_open(connection: Connection) -> list[RowMapping]:
+    """Every task that runs, or is about to, and that no service owns, the oldest first."""
+    columns = [column for column in tasks.columns if column.name not in ("timeline", "versions")]
+    alone = or_(tasks.c.group.is_(None), tasks.c.group.not_like("service:%"))
+    by_hand = or_(tasks.c.started_by.is_(None), tasks.c.started_by.not_like("ecs-svc/%"))
+    living = tasks.c.last_status.in_(("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"))
+    found = select(*columns).where(tasks.c.open, alone, by_hand, living).order_by(tasks.c.created_at)
+    return list(connection.execute(found).mappings())
+
+
 def beside(connection: Connection, row: RowMapping, limit: int) -> list[RowMapping]:
     """Other tasks of the family on its cluster that began while this open one ran, the latest first."""
     columns = (tasks.c.arn, tasks.c.created_at, tasks.c.started_at, tasks.c.stopped_at, tasks.c.open)
