@@ -3,13 +3,15 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
 from hinoban.base.units import iso, local_time
 from hinoban.watch.allow import NOTHING
 from hinoban.watch.answers import Answers
-from hinoban.watch.config import Policy, WatchConfig
+from hinoban.watch.config import NotifyConfig, Policy, Route, WatchConfig, Webhook
+from hinoban.watch.notify.channels import WebhookChannel
 from tests.unit.watch.samples import REGION, run_task, task_arn, task_event
 from tests.unit.watch.worlds import World
 
@@ -197,6 +199,29 @@ async def test_an_orphan_is_stopped_where_this_is_said(tmp_path: Path, everywher
     [stop] = world.aws.stopped
     assert stop["reason"] == f"hinoban: its lease ran out ({one(world)['id']})"
     assert one(world)["state"] == "resolved" and "Its lease ran out and nobody renewed it" in str(one(world)["cause"])
+
+
+async def test_a_route_sees_the_tags_of_a_task_that_failed_and_its_message_names_the_owner(tmp_path: Path) -> None:
+    route = Route(match={"hinoban": {"tags": {"team": ["batch"]}}}, channels=("on-call",))
+    everyone = (
+        Webhook(url="https://hook.test/a", secret="s" * 16, name="on-call"),
+        Webhook(url="https://hook.test/b", secret="s" * 16, name="others"),
+    )
+    heard: dict[str, list[bytes]] = {"on-call": [], "others": []}
+    world = World(tmp_path, WatchConfig(notify=NotifyConfig(webhooks=everyone, routes=(route,))))
+
+    def listening(name: str) -> httpx.MockTransport:
+        return httpx.MockTransport(lambda request: (heard[name].append(request.content), httpx.Response(204))[1])
+
+    world.channels = [WebhookChannel(one, world.clock, transport=listening(one.name)) for one in everyone]
+    world.crash()
+    arn = world.aws.start("job", None)
+    world.aws.tags[arn] = {"team": "batch", "hinoban:owner": "k.mori"}
+    await world.turns(5)
+    world.aws.finish(arn, 3)
+    await world.turns(5)
+    assert (len(heard["on-call"]), heard["others"]) == (1, [])
+    assert b'"owner":"k.mori"' in heard["on-call"][0]
 
 
 async def test_orphans_are_those_past_limit_lease_or_three_times_their_usual_length_also_without_a_daemon(tmp_path: Path) -> None:

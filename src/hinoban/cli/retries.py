@@ -17,11 +17,20 @@ PENDING = ("waiting", "launched", "running", "in doubt")
 
 
 async def follow_retries(
-    shell: Shell, source: OnlineSource, family: str, cluster: str, *, since: float, otherwise: Ended, put: Put = print_line, launched: Callable[[str], None]
+    shell: Shell,
+    source: OnlineSource,
+    family: str,
+    cluster: str,
+    *,
+    since: float,
+    otherwise: Ended,
+    put: Put = print_line,
+    launched: Callable[[str], None],
 ) -> Ended:
     """How the retried run ended; `otherwise` where no retry came, or none is planned any more.
 
-    `launched` hears of each task that the watch launches. The incident is the family's newest one opened since the launch. It is given half a minute to appear, and between two attempts.
+    `launched` hears of each task that the watch launches. The incident is the family's newest one opened since the launch. It is given half a
+    minute to appear, and between two attempts.
     """
     try:
         return await _follow(shell, source, family, cluster, since, otherwise, put, launched)
@@ -30,7 +39,9 @@ async def follow_retries(
         raise
 
 
-async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, ended: Ended, put: Put, launched: Callable[[str], None]) -> Ended:
+async def _follow(
+    shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, ended: Ended, put: Put, launched: Callable[[str], None]
+) -> Ended:
     told: set[tuple[int, str]] = set()
     followed: set[str] = set()
     last_news = shell.clock.now()

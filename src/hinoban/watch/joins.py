@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS, HOURS
 from hinoban.watch.history.book import Book, Known
-from hinoban.watch.model import Launch, TaskChange
+from hinoban.watch.model import Finding, Launch, TaskChange
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules import slot as slots
 from hinoban.watch.schedules.match import Index, Run, run_of_launch, run_of_task
@@ -138,3 +138,10 @@ class Joins:
         for one in list(self._book.open_slots(connection).values()):
             if one.key == schedule.key and one.state == "waiting" and one.fired == "unknown" and one.at not in good:
                 self._book.drop_slot(connection, one)
+
+
+def standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
+    """How a task stands, for its slot."""
+    if not change.finished:
+        return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
+    return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"

@@ -43,9 +43,6 @@ def orphans(connection: Connection, now: float) -> dict[str, Any]:
     return {"orphans": found, "as_of": iso(now)}
 
 
-
-
-
 def _reasons(incident: Incident | None, wish: Wishes, lengths: list[float], began: float, now: float) -> list[str]:
     """`limit`, `lease`, `usual`: why it is one; empty where it is none."""
     facts = incident.finding.facts if incident is not None else {}

@@ -14,11 +14,11 @@ from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines
 from hinoban.watch.explain.language import speaking
-from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.joins import standing
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
@@ -36,14 +36,14 @@ from hinoban.watch.model import (
     attempt_of,
 )
 from hinoban.watch.normalise import observations
-from hinoban.watch.policies import Policies
+from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.retry import policy as retry_policy
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
-from hinoban.watch.task_tags import TaskTags
+from hinoban.watch.task_tags import TaskTags, with_tags
 from hinoban.watch.terms import Terms
 from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
@@ -195,13 +195,15 @@ class Pipeline:
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
+        if finding is not None:
+            finding = with_tags(finding, self.limits.tags(change.task_arn).tags)
         well = (
             change.finished
             and finding is None
             and change.detail.get("stopCode") == "EssentialContainerExited"
             and exit_code_of(change.detail) == 0
         )
-        slot = self.timetable.joins.task(connection, change, _standing(change, finding, well), ours.id if ours is not None else None)
+        slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
@@ -245,13 +247,9 @@ class Pipeline:
         if slot is not None and self.ledger.open_incidents(connection).get(named) is None:
             named = incidents.incident_id(slot.subject)
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
-        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
-        if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
-            at = clock_time(change.at, self._config.tz)
-            by_a_call = change.detail.get("stopCode") == "UserInitiated"
-            why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
-            self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
-        elif finding is not None and known is None:
+        if known is not None and self.limits.over(connection, known, change, finding, slot, now):
+            return
+        if finding is not None and known is None:
             if self._services.told_as_loop(connection, change):
                 return
             launch = None
@@ -272,7 +270,7 @@ class Pipeline:
         self._services.feed(connection, launch, now)
         slot = self.timetable.joins.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
-            self._refused(connection, finding, launch, slot, now)
+            self._refused(connection, with_tags(finding, tags_of(launch)), launch, slot, now)
         if slot is not None and slot.tasks and slot.incident_id is not None:
             self.timetable.late(connection, slot, now)
         for arn in launch.task_arns if self.ledger.open_incidents(connection) else ():
@@ -366,13 +364,6 @@ class Pipeline:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)
-
-
-def _standing(change: TaskChange, finding: Finding | None, well: bool) -> str:
-    """How a task stands, for its slot."""
-    if not change.finished:
-        return "running" if change.detail.get("lastStatus") == "RUNNING" else "launched"
-    return "exit 0" if well else finding.verdict.lower() if finding is not None else "stopped"
 
 
 def waiting(retry: Retry) -> Attempt:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from hinoban.base.units import parse_duration, parse_iso
+from hinoban.watch.model import Finding
 
 MAX_RUNTIME, KEEP, LEASE, OWNER = "hinoban:max-runtime", "hinoban:keep", "hinoban:lease", "hinoban:owner"
 FOR_EVER = float("inf")
@@ -35,6 +36,14 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     ignored: tuple[str, ...] = ()
     """Tags that cannot be read, a phrase each."""
+
+
+def with_tags(finding: Finding, tags: Mapping[str, str]) -> Finding:
+    """The finding with what is known of its task's tags, for patterns to match, and of who looks after it."""
+    if not tags:
+        return finding
+    owner = {"owner": owned} if (owned := tags.get(OWNER, "").strip()) else {}
+    return msgspec.structs.replace(finding, facts={**finding.facts, "tags": dict(tags), **owner})
 
 
 def wishes(tags: Mapping[str, str], began: float) -> Wishes:

@@ -17,12 +17,13 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, name_of, task_name
 from hinoban.watch.detect.overdue import Spelt, overdue
 from hinoban.watch.detect.stuck import moved_on, stuck, stuck_at
+from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries, task_tags
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Finding, Incident, Launch, TaskChange
 from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.schedules.slot import Slot
-from hinoban.watch.task_tags import NO_TAGS, TaskTags
+from hinoban.watch.task_tags import NO_TAGS, TaskTags, with_tags
 from hinoban.watch.terms import Terms, terms_of
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
@@ -160,6 +161,19 @@ class TimeLimits:
         if known is not None and known.finding.detector == "stuck" and (words := moved_on(known.finding, change)) is not None:
             self._put(connection, incidents.resolved(known, known.verdict, words, now), slot, now)
 
+    def over(
+        self, connection: Connection, known: Incident, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float
+    ) -> bool:
+        """The end of an overdue task: whether it was the end of its incident, and not a failure that changes it."""
+        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
+        if known.state == "resolved" or known.finding.detector != "overdue" or (finding is not None and not stopped_by_us):
+            return False
+        at = clock_time(change.at, self._config.tz)
+        by_a_call = change.detail.get("stopCode") == "UserInitiated"
+        why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
+        self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
+        return True
+
     def lost(self, connection: Connection, arn: str, now: float) -> None:
         """AWS does not know an open task any more, and its end was never seen."""
         self.let_go(connection, arn)
@@ -246,12 +260,13 @@ class TimeLimits:
                 self._begin(connection, change, finding, before, slot, now)
 
     def _overdue(self, connection: Connection, change: TaskChange, now: float, *, again: bool) -> Finding | None:
-        terms, known = self.terms(change), self.tags(change.task_arn)
+        terms = self.terms(change)
         launch = queries.launch_of_task(connection, change.family, change.task_arn, incidents.change_started(change))
         spelt = Spelt(
             stop_at=self._spelt(terms.stop_at, now), lease_until=self._spelt(terms.wishes.lease_until, now), session=_session(launch)
         )
-        return overdue(change, now, terms, known=known, spelt=spelt, again=again)
+        finding = overdue(change, now, terms, spelt=spelt, again=again)
+        return with_tags(finding, self.tags(change.task_arn).tags) if finding is not None else None
 
     def _spelt(self, moment: float | None, now: float) -> str:
         """`11:02:00` of a moment that is near, else with its day."""
@@ -284,6 +299,7 @@ class TimeLimits:
         known = self._known(connection, finding, change, slot)
         if known is not None and known.state != "resolved":
             return  # it is told already that something is wrong with it
+        finding = with_tags(finding, self.tags(change.task_arn).tags)
         if slot is not None:
             finding, _ = self._timetable.about(connection, finding, slot, now)
         step = incidents.again(known, finding, now) if known is not None else incidents.opened(finding, now, held_until=None)

@@ -10,7 +10,6 @@ from hinoban.watch.detect.subject import about_task
 from hinoban.watch.explain import explain_finding
 from hinoban.watch.explain.language import spoken
 from hinoban.watch.model import Finding, TaskChange, task_id_of
-from hinoban.watch.task_tags import TaskTags
 from hinoban.watch.terms import Terms
 
 VERDICT = "OVERDUE"
@@ -27,9 +26,7 @@ class Spelt(msgspec.Struct, frozen=True, kw_only=True):
     """The session of the role that launched it: `run-8790`."""
 
 
-def overdue(
-    change: TaskChange, now: float, terms: Terms, *, known: TaskTags | None = None, spelt: Spelt | None = None, again: bool = False
-) -> Finding | None:
+def overdue(change: TaskChange, now: float, terms: Terms, *, spelt: Spelt | None = None, again: bool = False) -> Finding | None:
     """A finding when the task has been there for longer than the limit, since `startedAt`, or since `createdAt` if it never got to run; or
     when its lease has run out. `again`: it is told of it once more.
 
@@ -52,8 +49,6 @@ def overdue(
         "stop_at": terms.stop_at,
         "lease_until": wishes.lease_until,
         "orphan": True if orphan else None,
-        "owner": wishes.owner,
-        "tags": dict(known.tags) if known is not None and known.tags else None,
     }
     texts = {
         "task": task_id_of(change.task_arn)[:8],
