@@ -208,7 +208,7 @@ class Pipeline:
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
         if not change.finished or finding is None or ours is not None:
-            self.limits.go_on(connection, change, slot, now)
+            self.limits.stuck.go_on(connection, change, slot, now)
         if not change.finished:
             self.limits.watch(change, now)
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
@@ -264,7 +264,7 @@ class Pipeline:
 
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
         self._matters.live.launched(launch)
-        self.limits.launched(connection, launch, now)
+        self.limits.launched(connection, launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
         self._services.feed(connection, launch, now)

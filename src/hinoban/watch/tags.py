@@ -108,7 +108,7 @@ class TagReader:
         except AwsError as error:
             # Then it is taken to be the default, which is what most have.
             log.info("the definition %s: %s", definition, error)
-        self._pipeline.limits.stop_timeout(definition, seconds)
+        self._pipeline.limits.stuck.stop_timeout(definition, seconds)
         self._pipeline.limits.watch(change, self._clock.now())
         self._pipeline.ledger.changes += 1
 

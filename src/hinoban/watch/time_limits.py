@@ -4,7 +4,6 @@ Runs inside the pipeline's transaction. What is overdue or stuck, the detectors 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,13 +15,13 @@ from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, name_of, task_name
 from hinoban.watch.detect.overdue import Spelt, overdue
-from hinoban.watch.detect.stuck import moved_on, stuck, stuck_at
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries, task_tags
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Finding, Incident, Launch, TaskChange
 from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.stuck_tasks import Puts, StuckTasks, TaskIncidents
 from hinoban.watch.task_tags import NO_TAGS, TaskTags, with_tags
 from hinoban.watch.terms import Terms, terms_of
 from hinoban.watch.timetable import Timetable
@@ -36,16 +35,10 @@ RENEWED = "Its lease was renewed."
 _LEAST_GAP = 1 * MINUTES
 
 
-class Opens(Protocol):
-    """How the pipeline writes the incident of a task's finding."""
-
-    def __call__(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None: ...
-
-
 class TimeLimits:
     """Deadlines and tags of the tasks that are open. After a failed transaction make another, and `restore` it."""
 
-    def __init__(self, ledger: Ledger, timetable: Timetable, policies: Policies, config: WatchConfig, put: Opens) -> None:
+    def __init__(self, ledger: Ledger, timetable: Timetable, policies: Policies, config: WatchConfig, put: Puts) -> None:
         self.deadlines = Deadlines()
         self._ledger = ledger
         self._timetable = timetable
@@ -55,21 +48,30 @@ class TimeLimits:
         self._tags: dict[str, TaskTags] = {}
         self._told: set[str] = set()
         """Of tasks whose launch's record told all tags they have."""
+        self._to_move: set[str] = set()
+        """Tasks whose deadlines stood before their tags were known: moved once their events are written."""
+        self._left_over: set[str] = set()
+        """Tasks that have ended, and whose tags still have a row: the record of their launch came later."""
         self._seen: set[str] = set()
-        self._stop_timeouts: dict[str, float] = {}
+        self._of_tasks = TaskIncidents(ledger, timetable)
+        self.stuck = StuckTasks(ledger, timetable, self.deadlines, self._of_tasks, self.tags, config.stuck_after, put)
 
     # Who is watched --------------------------------------------------------------------------------------------------------------------
 
     def restore(self, connection: Connection, changes: Iterable[TaskChange]) -> None:
         """Take up the tasks that were open when the watch ended. Tags that have no row are asked for again."""
-        self._tags = task_tags.read_all(connection)
+        kept = task_tags.read_all(connection)
         for change in changes:
+            if change.task_arn in kept:
+                self._tags[change.task_arn] = kept.pop(change.task_arn)
             self.watch(change, change.at)
+        self._left_over = set(kept)
+        self.stuck.restore(connection)
 
     def watch(self, change: TaskChange, now: float) -> None:
         """Set (or move) the deadlines of a task that has not ended."""
         name, arn = task_name(change), change.task_arn
-        moments: dict[str, float | None] = {"stuck": self._stuck_at(change)}
+        moments: dict[str, float | None] = {"stuck": self.stuck.due_at(change)}
         if not change.service_owned:
             terms = self.terms(change)
             moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}
@@ -82,7 +84,7 @@ class TimeLimits:
                         moments["warn"] = now + 2 * ASK_TAGS_AFTER
         self.deadlines.put(name, moments)  # type: ignore[arg-type]  # its keys are kinds
 
-    def launched(self, connection: Connection, launch: Launch, now: float) -> None:
+    def launched(self, connection: Connection, launch: Launch) -> None:
         """A call that launched tasks: its record tells their tags, unless some come from the definition."""
         if not launch.task_arns or launch.request is None:
             return
@@ -95,14 +97,15 @@ class TimeLimits:
                 self.deadlines.put(name_of(arn), {"tags": None})
             if tags:
                 self._keep(connection, arn, TaskTags(tags=tags, whole=whole))
-                if arn in self._seen and (change := queries.newest_change(connection, name_of(arn))) is not None:
-                    self.watch(change, now)
+                if arn in self._seen:
+                    self._to_move.add(arn)
 
     def let_go(self, connection: Connection, arn: str) -> None:
         """The task has ended."""
         self.deadlines.drop(name_of(arn))
         self._seen.discard(arn)
         self._told.discard(arn)
+        self.stuck.let_go(arn)
         if self._tags.pop(arn, None) is not None:
             task_tags.forget(connection, arn)
 
@@ -123,10 +126,17 @@ class TimeLimits:
 
     def step(self, connection: Connection, now: float) -> None:
         """Tasks that are overdue, and those that are stuck."""
+        for arn in self._to_move:
+            if (change := queries.newest_change(connection, name_of(arn))) is not None and not change.finished:
+                self.watch(change, now)
+        self._to_move = set()
         for name in self.deadlines.due("warn", now):
             self._warn(connection, name, now)
         for name in self.deadlines.due("stuck", now):
-            self._stuck(connection, name, now)
+            self.stuck.judge(connection, name, now)
+        for arn in self._left_over:
+            task_tags.forget(connection, arn)
+        self._left_over = set()
 
     def next(self) -> float | None:
         """When `step` has something to do."""
@@ -150,16 +160,6 @@ class TimeLimits:
                 continue
             self.watch(change, now)
             self._lease(connection, change, now)
-
-    def stop_timeout(self, definition: str, seconds: float) -> None:
-        """The longest stopTimeout of a definition's containers."""
-        self._stop_timeouts[definition] = seconds
-
-    def go_on(self, connection: Connection, change: TaskChange, slot: Slot | None, now: float) -> None:
-        """News of a task: the end of its being stuck, if it was, unless its failure is to change that incident."""
-        known = self._open_incident(connection, change, slot)
-        if known is not None and known.finding.detector == "stuck" and (words := moved_on(known.finding, change)) is not None:
-            self._put(connection, incidents.resolved(known, known.verdict, words, now), slot, now)
 
     def over(
         self, connection: Connection, known: Incident, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float
@@ -192,8 +192,8 @@ class TimeLimits:
         if finding is None:
             self.deadlines.put(name, {"warn": _later(self.terms(change).warn_at, now)})
             return
-        slot = self._slot(connection, change)
-        known = self._known(connection, finding, change, slot)
+        slot = self._of_tasks.slot(connection, change)
+        known = self._of_tasks.any(connection, change, slot)
         if _may_begin(known):
             self._begin(connection, change, finding, known, slot, now)
         elif known is not None and known.state != "resolved" and known.finding.detector == "overdue":
@@ -244,8 +244,8 @@ class TimeLimits:
 
     def _lease(self, connection: Connection, change: TaskChange, now: float) -> None:
         """Its lease as its tags say it now: run out, or renewed after it had run out."""
-        terms, slot = self.terms(change), self._slot(connection, change)
-        known = self._open_incident(connection, change, slot)
+        terms, slot = self.terms(change), self._of_tasks.slot(connection, change)
+        known = self._of_tasks.open(connection, change, slot)
         orphan = known is not None and known.finding.detector == "overdue" and bool(known.finding.facts.get("orphan"))
         if terms.orphan_at is None or now < terms.orphan_at:
             if orphan and known is not None and (terms.warn_at is None or now < terms.warn_at):
@@ -255,7 +255,7 @@ class TimeLimits:
         if known is not None and known.finding.detector == "overdue" and not orphan:
             self._tell_again(connection, change, known, slot, now)
         elif known is None and (finding := self._overdue(connection, change, now, again=False)) is not None:
-            before = self._known(connection, finding, change, slot)
+            before = self._of_tasks.any(connection, change, slot)
             if _may_begin(before):
                 self._begin(connection, change, finding, before, slot, now)
 
@@ -275,53 +275,7 @@ class TimeLimits:
         near = abs(moment - now) < 12 * 60 * MINUTES
         return clock_time(moment, self._config.tz) if near else local_day_time(moment, ZoneInfo(self._config.tz))
 
-    # Stuck -----------------------------------------------------------------------------------------------------------------------------
-
-    def _stuck_at(self, change: TaskChange) -> float | None:
-        timeout = self._stop_timeouts.get(str(change.detail.get("taskDefinitionArn")))
-        return stuck_at(change, self._config.stuck_after, timeout)
-
-    def _stuck(self, connection: Connection, name: Name, now: float) -> None:
-        change = queries.newest_change(connection, name)
-        if change is None or change.finished:
-            return
-        definition = str(change.detail.get("taskDefinitionArn"))
-        timeout = self._stop_timeouts.get(definition)
-        finding = stuck(change, now, self._config.stuck_after, timeout)
-        if finding is None:
-            self.deadlines.put(name, {"stuck": _later(self._stuck_at(change), now)})
-            return
-        if finding.facts["way"] == "stopping" and timeout is None and change.detail.get("launchType") != "FARGATE":
-            # How long its containers may take to end, only their definition tells (facts/ecs.md §1.6).
-            self.deadlines.again(name, "definition", now)
-            return
-        slot = self._slot(connection, change)
-        known = self._known(connection, finding, change, slot)
-        if known is not None and known.state != "resolved":
-            return  # it is told already that something is wrong with it
-        finding = with_tags(finding, self.tags(change.task_arn).tags)
-        if slot is not None:
-            finding, _ = self._timetable.about(connection, finding, slot, now)
-        step = incidents.again(known, finding, now) if known is not None else incidents.opened(finding, now, held_until=None)
-        self._put(connection, step, slot, now)
-
     # Shared ----------------------------------------------------------------------------------------------------------------------------
-
-    def _slot(self, connection: Connection, change: TaskChange) -> Slot | None:
-        return self._timetable.book.of_task(connection, change.task_arn)
-
-    def _known(self, connection: Connection, finding: Finding, change: TaskChange, slot: Slot | None) -> Incident | None:
-        """The incident that this finding belongs to, in whatever state."""
-        if (known := self._open_incident(connection, change, slot)) is not None:
-            return known
-        return self._ledger.incident(connection, incidents.incident_id(slot.subject if slot is not None else finding.subject))
-
-    def _open_incident(self, connection: Connection, change: TaskChange, slot: Slot | None) -> Incident | None:
-        held = self._ledger.open_incidents(connection)
-        if not held:
-            return None
-        named = held.get(incidents.incident_id(f"task:{change.task_arn}"))
-        return named if named is not None or slot is None else held.get(incidents.incident_id(slot.subject))
 
     def _keep(self, connection: Connection, arn: str, tags: TaskTags) -> None:
         self._tags[arn] = tags

@@ -232,7 +232,7 @@ def last_line(connection: Connection, incident_id: str) -> LastLine | None:
 
 def overdue_incidents(connection: Connection, limit: int) -> list[Incident]:
     """Those of tasks that run past their limit or lease, the latest first."""
-    found = select(incidents.c.value).where(incidents.c.state != "resolved", incidents.c.verdict == "OVERDUE")
+    found = select(incidents.c.value).where(incidents.c.state.in_(("open", "acknowledged")), incidents.c.verdict == "OVERDUE")
     rows = connection.execute(found.order_by(desc(incidents.c.opened_at)).limit(limit)).scalars()
     return [one for one in map(_incident, rows) if one.finding.detector == "overdue"]
 
