@@ -43,6 +43,8 @@ class Policies:
             (compile_pattern(policy.match, f"policy[{index}].match"), policy) for index, policy in enumerate(config.policies)
         ]
 
+        self._of_time = [(matches, policy) for matches, policy in self._policies if _speaks_of_time(policy)]
+
     def limits(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> Limits:
         """Of a task that no service owns: the default, and over it what policies say. A service's task lives for ever and is never stopped.
 
@@ -51,10 +53,10 @@ class Policies:
         if change.service_owned:
             return NO_LIMITS
         found = self._default
-        if self._policies:
+        if self._of_time:
             seen = task_view(change, tags)
-            for matches, policy in self._policies:
-                if _speaks_of_time(policy) and matches(seen):
+            for matches, policy in self._of_time:
+                if matches(seen):
                     found = Limits(
                         policy.max_runtime or found.max_runtime,
                         policy.stop_after or found.stop_after,
