@@ -24,8 +24,8 @@ Data goes to stdout, words to stderr. Tables are plain where the output is not a
 Ids may be shortened, to four characters at the least.
 
 Client commands find the daemon by `--port` and `--state`, else by `AWS_ENDPOINT_URL` and the keys beside it (`eval "$(hinoban env)"`), else
-in the state directory: `$HINOBAN_STATE`, `$XDG_STATE_HOME/hinoban`, or `~/.local/state/hinoban`. Where no daemon answers, `why`, `incidents`
-and `logs` read the state directory (the demo's `.demo` where the usual one remembers nothing), and say so on stderr.
+in the state directory: `$HINOBAN_STATE`, `$XDG_STATE_HOME/hinoban`, or `~/.local/state/hinoban`. Where no daemon answers, `why`, `incidents`,
+`orphans` and `logs` read the state directory (the demo's `.demo` where the usual one remembers nothing), and say so on stderr.
 """
 
 CLI_JSON = """## JSON
@@ -39,12 +39,13 @@ log lines go to stderr |
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
-| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `changed`, `usual`, `cost`, `next`; \
-`log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
+| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `owner`, `changed`, `usual`, `cost`, \
+`next`; `log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
 called RunTask), `incident`, `state`, `verdict`, `task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
 | `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
 `task`, `launch`, `opened_at`, `changed_at`, `resolved_at`, `acknowledged_by`, `acknowledged_until`, \
 `cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `row` |
+| `orphans` | `orphans`: objects as in [the JSON API](json-api.md#orphans); `as_of`, `tz` |
 | `incidents show` | the incident, and `log` (lines) |
 | `incidents ack`, `incidents resolve` | the incident as it is now |
 | `rules` | `rules`: objects with `region`, `bus`, `name`, `arn`, `state`, `pattern`, `schedule`, `matched`, `targets` (`id`, `arn`, `delivered`, \

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hinoban.base.errors import HinobanError
+from hinoban.base.units import iso
 from hinoban.engine.ecs.decide.capacity import Room
 from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, RetryRule, WatchConfig
@@ -249,7 +250,7 @@ async def test_a_task_that_runs_too_long_is_warned_about_and_stopped_by_policy(s
     arn = await here.bench.run_one("migrate")
     await here.pass_time(9)
     assert here.incident()["verdict"] == "OVERDUE"
-    assert re.fullmatch(r"Hinoban stops it at \d\d:\d\d:\d\d\.", here.incident()["next"])
+    assert re.fullmatch(r"Nothing now: Hinoban stops it at \d\d:\d\d:\d\d\.", here.incident()["next"])
     assert "Stop it" not in here.console.getvalue()
     await here.pass_time(10)
     assert (here.incident()["state"], here.incident()["next"]) == ("resolved", "Nothing now.")
@@ -267,7 +268,7 @@ async def test_a_task_without_limits_is_overdue_after_a_day_and_never_stopped(st
     await here.pass_time(48 * 3600, step=3600)
     assert here.incident()["verdict"] == "OVERDUE"
     assert here.incident()["state"] == "open"
-    assert len(here.said()) == 1
+    assert len(here.said()) == 2  # warned, and reminded a day later
 
 
 async def test_a_users_stop_is_no_failure(street: Open) -> None:
@@ -334,3 +335,18 @@ async def test_a_feed_that_was_trimmed_is_made_up_for_by_describing(street: Open
     [task] = here.watch.history({"family": "lost"})["tasks"]
     assert task["exit_code"] == 2
     assert here.incident()["verdict"] == "EXIT 2"
+
+
+async def test_a_lease_that_ecs_keeps_as_a_tag_is_renewed_by_its_owner_and_runs_out_without(street: Open) -> None:
+    here = await street(WatchConfig(stop_orphans=True))
+    await here.bench.define("job", "run_for=forever")
+    arn = await here.bench.run_one("job", tags=[{"key": "hinoban:lease", "value": "60s"}, {"key": "hinoban:owner", "value": "ci/8790"}])
+    for _ in range(4):
+        await here.pass_time(30, step=5)
+        renewed = iso(here.bench.clock.now() + 60)
+        await here.bench.call("TagResource", resourceArn=arn, tags=[{"key": "hinoban:lease", "value": renewed}])
+    assert here.said() == []
+    await here.pass_time(80, step=5)
+    task = (await here.bench.call("DescribeTasks", tasks=[arn]))["tasks"][0]
+    assert task["stoppedReason"] == f"hinoban: its lease ran out ({here.incident()['id']})"
+    assert here.incident()["state"] == "resolved" and "Owner    ci/8790" in here.console.getvalue()

@@ -23,7 +23,11 @@ class Right(msgspec.Struct, frozen=True, kw_only=True):
 OBSERVE = (
     Right(action="ecs:ListClusters", calls=("ecs:ListClusters",), why="finds the clusters whose tasks are watched"),
     Right(action="ecs:ListTasks", calls=("ecs:ListTasks",), why="finds tasks that run, and those that stopped within the last hour"),
-    Right(action="ecs:DescribeTasks", calls=("ecs:DescribeTasks",), why="reads exit codes and stop reasons before AWS forgets them"),
+    Right(
+        action="ecs:DescribeTasks",
+        calls=("ecs:DescribeTasks",),
+        why="reads exit codes and stop reasons before AWS forgets them, and the tags of tasks",
+    ),
     Right(
         action="ecs:DescribeTaskDefinition",
         calls=("ecs:DescribeTaskDefinition",),
@@ -72,7 +76,14 @@ RETRY = (
     ),
     Right(action="iam:PassRole", calls=("ecs:RunTask",), why="RunTask hands the task and execution roles over", condition=_TASKS),
 )
-STOP = (Right(action="ecs:StopTask", calls=("ecs:StopTask",), why="stops tasks that ran past a policy's stop_after"),)
+STOP = (
+    Right(action="ecs:StopTask", calls=("ecs:StopTask",), why="stops tasks that ran past a policy's stop_after, or past their lease"),
+    Right(
+        action="ecs:GetTaskProtection",
+        calls=("ecs:GetTaskProtection",),
+        why="leaves a task alone that is protected; what may not be asked is taken to be",
+    ),
+)
 SERVICE = (
     Right(action="ecs:UpdateService", calls=("ecs:UpdateService",), why="scales a service in a crash loop to zero, or rolls it back"),
 )

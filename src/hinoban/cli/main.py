@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import aws, daemon, env, history, incidents, logs, retry, rules, run, schedules, tasks, why
+from hinoban.cli import aws, daemon, env, history, incidents, logs, orphans, retry, rules, run, schedules, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(schedules.app, name="schedules")
 app.command("rules")(rules.rules)
 app.command("history")(history.history)
+app.command("orphans")(orphans.orphans)
 app.command("stop")(tasks.stop)
 app.add_typer(aws.app, name="aws")
 app.command("demo")(daemon.demo)

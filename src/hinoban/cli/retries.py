@@ -1,6 +1,7 @@
 """Following a refused launch through the watch's retries until its run has ended or nothing more is planned."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from hinoban.base.units import format_duration, parse_iso
@@ -16,20 +17,31 @@ PENDING = ("waiting", "launched", "running", "in doubt")
 
 
 async def follow_retries(
-    shell: Shell, source: OnlineSource, family: str, cluster: str, *, since: float, otherwise: Ended, put: Put = print_line
+    shell: Shell,
+    source: OnlineSource,
+    family: str,
+    cluster: str,
+    *,
+    since: float,
+    otherwise: Ended,
+    put: Put = print_line,
+    launched: Callable[[str], None],
 ) -> Ended:
     """How the retried run ended; `otherwise` where no retry came, or none is planned any more.
 
-    The incident is the family's newest one opened since the launch. It is given half a minute to appear, and between two attempts.
+    `launched` hears of each task that the watch launches. The incident is the family's newest one opened since the launch. It is given half a
+    minute to appear, and between two attempts.
     """
     try:
-        return await _follow(shell, source, family, cluster, since, otherwise, put)
+        return await _follow(shell, source, family, cluster, since, otherwise, put, launched)
     except asyncio.CancelledError:
         say(f"Left to the watch, which goes on retrying. See: hinoban why {family}")
         raise
 
 
-async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, ended: Ended, put: Put) -> Ended:
+async def _follow(
+    shell: Shell, source: OnlineSource, family: str, cluster: str, since: float, ended: Ended, put: Put, launched: Callable[[str], None]
+) -> Ended:
     told: set[tuple[int, str]] = set()
     followed: set[str] = set()
     last_news = shell.clock.now()
@@ -40,6 +52,7 @@ async def _follow(shell: Shell, source: OnlineSource, family: str, cluster: str,
             number, arn, outcome = int(attempt["number"]), attempt["task"], attempt["outcome"]
             if arn and arn not in followed:
                 followed.add(arn)
+                launched(arn)
                 say(f"Attempt {number}: task {short(arn)} was launched.")
                 ended = await follow_task(shell, source, cluster, arn, put=put)
                 last_news = shell.clock.now()

@@ -8,9 +8,11 @@ import typer
 
 from hinoban.aws.errors import AwsError
 from hinoban.base.errors import HinobanError
+from hinoban.base.supervise import Group
 from hinoban.cli.connection import OnlineSource, Target
 from hinoban.cli.definition_file import essential_containers, load, says_the_same
 from hinoban.cli.follow import NEVER_STARTED, Ended, Put, describe_definition, follow_task
+from hinoban.cli.lease import Lease
 from hinoban.cli.retries import follow_retries
 from hinoban.cli.shell import Format, OutputOption, PortOption, Shell, StateOption, print_json, print_line, say, shell_of, with_daemon
 from hinoban.cli.tasks import short
@@ -28,6 +30,11 @@ def run_command(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Print its log lines and end with its exit code.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Have the watch retry it if it cannot start.")] = False,
+    lease: Annotated[
+        str | None,
+        typer.Option("--lease", help="Held for so long; --wait renews it, and the watch tells when it has run out.", metavar="30m"),
+    ] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Who looks after it: a name, or the URL of the job.", metavar="URL")] = None,
     count: Annotated[int, typer.Option("--count", help="How many tasks.", min=1, max=10)] = 1,
     cluster: Annotated[str, typer.Option("--cluster", help="The cluster.")] = "default",
     variables: Annotated[
@@ -47,8 +54,9 @@ def run_command(
             raise typer.BadParameter(f"{variable!r} is not NAME=VALUE.", param_hint="-e")
 
     async def work(source: OnlineSource) -> int:
+        held = Lease(lease, owner)
         definition = await registered(source, what)
-        params = request(definition, cluster=cluster, count=count, retry=retry)
+        params = request(definition, cluster=cluster, count=count, retry=retry, tags=held.tags())
         if variables or command:
             params["overrides"] = {"containerOverrides": [override(definition, container, variables or [], command or [])]}
         launched_at = shell.clock.now()
@@ -61,12 +69,20 @@ def run_command(
         if not wait:
             return _tell_launch(tasks, failures, definition["family"], retry=retry, output=output)
         put = say if output is Format.JSON else print_line
-        ends = await _follow_all(shell, source, cluster, [task["taskArn"] for task in tasks], put)
-        last = next((end for end in ends if end.code), Ended(REFUSED if failures else 0))
-        if retry and (failures or last.code == NEVER_STARTED):
-            say("The watch will retry it; waiting for that (Ctrl-C leaves it to the watch).")
-            last = await follow_retries(shell, source, definition["family"], cluster, since=launched_at, otherwise=last, put=put)
-            ends.append(last)
+        arns = [str(task["taskArn"]) for task in tasks]
+        renewing = Group(_raise)
+        renewing.start(held.renew(shell, source, arns), "lease")
+        try:
+            ends = await _follow_all(shell, source, cluster, list(arns), put)
+            last = next((end for end in ends if end.code), Ended(REFUSED if failures else 0))
+            if retry and (failures or last.code == NEVER_STARTED):
+                say("The watch will retry it; waiting for that (Ctrl-C leaves it to the watch).")
+                last = await follow_retries(
+                    shell, source, definition["family"], cluster, since=launched_at, otherwise=last, put=put, launched=arns.append
+                )
+                ends.append(last)
+        finally:
+            await renewing.close()
         if output is Format.JSON:
             final = {task["taskArn"]: task for task in (*tasks, *(end.task for end in ends if end.task))}
             print_json({"tasks": list(final.values()), "failures": failures, "exitCode": last.code})
@@ -97,8 +113,9 @@ async def registered(source: OnlineSource, what: str) -> dict[str, Any]:
     return definition
 
 
-def request(definition: dict[str, Any], *, cluster: str, count: int, retry: bool) -> dict[str, Any]:
+def request(definition: dict[str, Any], *, cluster: str, count: int, retry: bool, tags: list[dict[str, str]]) -> dict[str, Any]:
     """The RunTask request, without overrides."""
+    tags = [*([RETRY_TAG] if retry else []), *tags]
     params: dict[str, Any] = {
         "cluster": cluster,
         "taskDefinition": definition["taskDefinitionArn"],
@@ -108,8 +125,8 @@ def request(definition: dict[str, Any], *, cluster: str, count: int, retry: bool
     }
     if definition.get("networkMode") == "awsvpc":
         params["networkConfiguration"] = NETWORK
-    if retry:
-        params["tags"] = [RETRY_TAG]
+    if tags:
+        params["tags"] = tags
     return params
 
 
@@ -132,6 +149,10 @@ def override(definition: dict[str, Any], container: str | None, variables: list[
         pairs = [variable.partition("=") for variable in variables]
         changes["environment"] = [{"name": name, "value": value} for name, _, value in pairs]
     return changes
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _tell_launch(tasks: list[dict[str, Any]], failures: list[Any], family: str, *, retry: bool, output: Format) -> int:

@@ -27,7 +27,7 @@ _LEAST = 20
 
 EXIT_CODES = {
     0: "done",
-    1: "an error answer, a run was lost (`schedules`), or the task was killed or its exit code is unknown (`run --wait`)",
+    1: "an error answer, a run was lost (`schedules`), an orphan runs (`orphans`), or the task was killed or its exit code is unknown (`run --wait`)",
     2: "the command line or the configuration is wrong",
     3: "no daemon answers",
     4: "refused: RunTask answered with failures[], or with an error to `schedules run`",

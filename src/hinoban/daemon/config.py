@@ -53,7 +53,9 @@ class _Image(_Strict, frozen=True):
 class _Policy(_Strict, frozen=True):
     match: dict[str, Any] = {}
     max_runtime: str | None = None
+    remind_after: str | None = None
     stop_after: str | None = None
+    stop_orphans: bool | None = None
     retry: RetryTable | None = None
     catch_up: str | None = None
     overlap: str | None = None
@@ -65,6 +67,9 @@ class _Watch(_Strict, frozen=True):
     tz: str | None = None
     lang: str = "en"
     max_runtime: str = "24h"
+    remind_after: str | None = None
+    stop_orphans: bool = False
+    stuck_after: str = "10m"
     hold: str = "3m"
     hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
@@ -194,6 +199,9 @@ def _watch(file: _File) -> WatchConfig:
     return WatchConfig(
         policies=tuple(_policy(index, policy) for index, policy in enumerate(file.policy)),
         max_runtime=duration("watch.max_runtime", file.watch.max_runtime),
+        remind_after=_perhaps(file.watch.remind_after, "watch.remind_after"),
+        stop_orphans=file.watch.stop_orphans,
+        stuck_after=duration("watch.stuck_after", file.watch.stuck_after),
         hold=duration("watch.hold", file.watch.hold),
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
@@ -207,8 +215,8 @@ def _watch(file: _File) -> WatchConfig:
 def _policy(index: int, policy: _Policy) -> Policy:
     path = f"policy[{index}]"
     pattern(f"{path}.match", policy.match, POLICY, "policy")
-    limit = None if policy.max_runtime is None else duration(f"{path}.max_runtime", policy.max_runtime)
-    stop = None if policy.stop_after is None else duration(f"{path}.stop_after", policy.stop_after)
+    limit = _perhaps(policy.max_runtime, f"{path}.max_runtime")
+    stop = _perhaps(policy.stop_after, f"{path}.stop_after")
     if stop is not None and limit is not None and stop < limit:
         raise ConfigError(
             f"{path}.stop_after", "is shorter than max_runtime, so a task would be stopped before anyone is told", "Make it longer."
@@ -216,7 +224,9 @@ def _policy(index: int, policy: _Policy) -> Policy:
     return Policy(
         match=policy.match,
         max_runtime=limit,
+        remind_after=_perhaps(policy.remind_after, f"{path}.remind_after"),
         stop_after=stop,
+        stop_orphans=policy.stop_orphans,
         retry=None if policy.retry is None else retry_rule(f"{path}.retry", policy.retry),
         catch_up=cast(CatchUp | None, _one_of(policy.catch_up, f"{path}.catch_up", get_args(CatchUp))),
         overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
@@ -242,6 +252,10 @@ def local_zone() -> str:
     except (OSError, ValueError):
         return "UTC"
     return named or "UTC"
+
+
+def _perhaps(text: str | None, path: str) -> float | None:
+    return None if text is None else duration(path, text)
 
 
 def _one_of(text: str | None, path: str, allowed: tuple[str, ...]) -> str | None:

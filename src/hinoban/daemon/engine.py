@@ -19,6 +19,8 @@ from hinoban.engine import journal as journal_room
 from hinoban.engine.ecs import state as ecs_state
 from hinoban.engine.ecs.api.clusters import Clusters
 from hinoban.engine.ecs.api.launch import Launcher
+from hinoban.engine.ecs.api.protection import Protection
+from hinoban.engine.ecs.api.tags import Tagging
 from hinoban.engine.ecs.api.task_definitions import TaskDefinitions
 from hinoban.engine.ecs.api.tasks import Tasks
 from hinoban.engine.ecs.apply import Apply
@@ -95,6 +97,8 @@ class Engine:
             Clusters(self.state).operations()
             | TaskDefinitions(self.state).operations()
             | Tasks(self.state, launcher, self._loop.wake).operations()
+            | Tagging(self.state).operations()
+            | Protection(self.state).operations()
         )
         caller = Caller(credentials.access_key_id, arns.user_arn(account, "hinoban"), "IAMUser")
         secrets = {credentials.access_key_id: (credentials.secret_access_key, caller)}

@@ -39,7 +39,7 @@ class Offline:
         self._handlers: dict[tuple[str, str], Handler] | None = None
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """incidents, incidents/ID, why, history, status: from watch.db alone."""
+        """incidents, incidents/ID, why, orphans, history, status: from watch.db alone."""
         given = query or {}
         answers = Answers.readonly(self._directory.watch_db, tz=local_zone())
         match path.strip("/").split("/"):
@@ -51,6 +51,8 @@ class Offline:
                 return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case ["history"]:
                 return answers.history({name: str(value) for name, value in given.items() if value is not None})
+            case ["orphans"]:
+                return answers.orphans()
             case ["status"]:
                 return answers.status()
         raise HinobanError(f"{path} needs a running daemon", "a state folder alone cannot answer it", "Start it: hinoban up")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
-from hinoban.watch import answers_schedules
+from hinoban.watch import answers_schedules, orphans
 from hinoban.watch.background import background_of
 from hinoban.watch.config import Lang
 from hinoban.watch.explain.language import speaking
@@ -90,6 +90,12 @@ class Answers:
         """See answers_schedules.schedules."""
         with self._engine.connect() as connection:
             return answers_schedules.schedules(connection, now, since, following, name=name, region=region, tz=self._tz)
+
+    def orphans(self, now: float | None = None) -> dict[str, Any]:
+        """See orphans.orphans; without a moment, as the tasks were last heard of."""
+        with self._engine.connect() as connection:
+            moment = now if now is not None else queries.as_of(connection) or 0.0
+            return orphans.orphans(connection, moment) | {"tz": self._tz}
 
     def status(self) -> dict[str, Any]:
         """Counts of what is remembered and of what is to be done."""

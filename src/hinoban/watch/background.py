@@ -12,9 +12,9 @@ from hinoban.watch.definitions import Changed
 from hinoban.watch.history import queries
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Incident, Launch
-from hinoban.watch.notify.background import Background, Run, cost_words, usual_words
+from hinoban.watch.notify.background import Background, Run, beside_words, cost_words, last_line_words, usual_words
 
-_RUNS = 31
+_RUNS = 41
 _ATTEMPTS = 50
 _PARTS = 6
 
@@ -35,6 +35,7 @@ def background_of(
     arns = [one.task_arn for one in incident.attempts[-_ATTEMPTS:] if one.task_arn] if incident is not None else []
     rows = {arn: found for arn in arns if (found := queries.task_by_arn(connection, arn)) is not None}
     failed = row is not None and incident is not None and incident.finding.detector not in NOT_STARTED
+    overdue = incident is not None and incident.finding.detector == "overdue" and incident.state != "resolved"
     return Background(
         caller=(first.caller_arn or first.invoked_by) if first is not None else None,
         stopper=queries.stopper_of(connection, row["arn"]) if row is not None and row["stop_code"] == "UserInitiated" else None,
@@ -48,6 +49,8 @@ def background_of(
         usual=_usual(connection, row) if row is not None and failed else None,
         changed=_changed(connection, incident, row, zone) if row is not None and incident is not None else None,
         cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,
+        last_line=_last_line(connection, incident, as_of, zone) if overdue and incident is not None else None,
+        beside=_beside(connection, row, zone) if overdue and row is not None else None,
     )
 
 
@@ -65,6 +68,20 @@ def _first_launch(connection: Connection, incident: Incident | None, row: RowMap
 def _usual(connection: Connection, row: RowMapping) -> str | None:
     good = [run for run in queries.runs(connection, row["family"], _RUNS) if run["id"] != row["id"] and run["exit_code"] == 0]
     return usual_words([run["stopped_at"] - run["started_at"] for run in good if run["stopped_at"] and run["started_at"]])
+
+
+def _last_line(connection: Connection, incident: Incident, as_of: float | None, zone: ZoneInfo) -> str | None:
+    kept = queries.last_line(connection, incident.id)
+    return last_line_words(kept.text, kept.at, kept.read_at, as_of, zone) if kept is not None else None
+
+
+def _beside(connection: Connection, row: RowMapping, zone: ZoneInfo) -> str | None:
+    others = queries.beside(connection, row, _RUNS)
+    return beside_words(
+        row["family"],
+        [Run(created_at=one["created_at"], started_at=one["started_at"], stopped_at=one["stopped_at"]) for one in others],
+        zone,
+    )
 
 
 def _changed(connection: Connection, incident: Incident, row: RowMapping, zone: ZoneInfo) -> str | None:

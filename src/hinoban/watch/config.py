@@ -69,12 +69,14 @@ OnOverlap = Literal["tell", "stop_newer", "stop_older"]
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """One `[[policy]]`: `match` is an EventBridge event pattern over the envelope plus `hinoban.{tags,family,cluster,started_by}`; {} is everything.
 
-    Both durations are seconds from the task's start. A later policy's value wins where several match.
+    `max_runtime` and `stop_after` are seconds from the task's start, `remind_after` from the warning. A later policy's value wins where several match.
     """
 
     match: dict[str, Any] = {}
     max_runtime: float | None = None
+    remind_after: float | None = None
     stop_after: float | None = None
+    stop_orphans: bool | None = None
     retry: RetryRule | None = None
     catch_up: CatchUp | None = None
     overlap: OnOverlap | None = None
@@ -224,6 +226,12 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     retry_budget: RetryBudget = RetryBudget()
     max_runtime: float = 24 * HOURS
     """Of tasks that no service owns."""
+    remind_after: float | None = None
+    """From the warning of an overdue task to the first reminder, doubling from there; None: as long as its limit."""
+    stop_orphans: bool = False
+    """Whether tasks whose lease ran out are stopped."""
+    stuck_after: float = 10 * MINUTES
+    """How long a task may take to get to run."""
     hold: float = 3 * MINUTES
     hold_refusals: int = 2
     notify: NotifyConfig = NotifyConfig()

@@ -1,14 +1,17 @@
-"""When open tasks reach their limits: a heap over what rows and policies say, rebuilt at every start. No decision of its own."""
+"""When something is due of open tasks by time alone: a heap for each kind, rebuilt from rows and policies at every start. No decision of its own."""
 
 import heapq
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Literal
 
-from hinoban.base.units import parse_iso
+from hinoban.watch.explain.exits import moment_of
 from hinoban.watch.model import TaskChange, task_id_of
-from hinoban.watch.policies import Limits
 
 Name = tuple[str, str, str]
-Kind = Literal["warn", "stop", "end"]
+Kind = Literal["warn", "stop", "end", "lease", "tags", "stuck", "definition"]
+"""It is overdue, or to be told so again · it is stopped for that · it is stopped for another reason · its lease ends · its tags are to be
+read · it is stuck · its definition is to be read."""
 
 
 def task_name(change: TaskChange) -> Name:
@@ -24,21 +27,20 @@ def name_of(task_arn: str) -> Name:
 
 def start_of(change: TaskChange) -> float:
     """When the task began to run; before that, when it was asked for."""
-    text = change.detail.get("startedAt") or change.detail.get("createdAt")
-    return parse_iso(text) if text else change.at
+    return moment_of(change.detail, "startedAt") or moment_of(change.detail, "createdAt") or change.at
 
 
 class Deadlines:
-    """The moments at which a task is overdue (`warn`), must be stopped for that (`stop`), or for another reason (`end`)."""
+    """A task has one deadline of each kind at the most."""
 
     def __init__(self) -> None:
-        self._due: dict[tuple[Name, Kind], float] = {}
-        self._heap: list[tuple[float, Name, Kind]] = []
+        self._due: defaultdict[Kind, dict[Name, float]] = defaultdict(dict)
+        self._heaps: defaultdict[Kind, list[tuple[float, Name]]] = defaultdict(list)
 
-    def watch(self, name: Name, start: float, limits: Limits) -> None:
-        """Set (or move) a task's deadlines."""
-        self._set(name, "warn", None if limits.max_runtime is None else start + limits.max_runtime)
-        self._set(name, "stop", None if limits.stop_after is None else start + limits.stop_after)
+    def put(self, name: Name, moments: Mapping[Kind, float | None]) -> None:
+        """Set (or move) a task's deadlines of these kinds; None takes one away."""
+        for kind, at in moments.items():
+            self._set(name, kind, at)
 
     def again(self, name: Name, kind: Kind, at: float) -> None:
         """Ask once more at `at`: it could not be done now."""
@@ -46,43 +48,41 @@ class Deadlines:
 
     def drop(self, name: Name) -> None:
         """The task has ended."""
-        self._due.pop((name, "warn"), None)
-        self._due.pop((name, "stop"), None)
-        self._due.pop((name, "end"), None)
+        for due in self._due.values():
+            due.pop(name, None)
 
     def due(self, kind: Kind, now: float) -> list[Name]:
         """The tasks whose `kind` of deadline has come; each is told once."""
         reached: list[Name] = []
-        kept: list[tuple[float, Name, Kind]] = []
-        while self._heap and self._heap[0][0] <= now:
-            entry = heapq.heappop(self._heap)
-            at, name, what = entry
-            if self._due.get((name, what)) != at:
-                continue
-            if what != kind:
-                kept.append(entry)
-                continue
-            del self._due[(name, what)]
-            reached.append(name)
-        for entry in kept:
-            heapq.heappush(self._heap, entry)
+        heap, due = self._heaps[kind], self._due[kind]
+        while heap and heap[0][0] <= now:
+            at, name = heapq.heappop(heap)
+            if due.get(name) == at:
+                del due[name]
+                reached.append(name)
         return reached
 
-    def next(self) -> float | None:
-        """The earliest moment at which something is due."""
-        while self._heap and self._due.get((self._heap[0][1], self._heap[0][2])) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+    def next(self, *kinds: Kind) -> float | None:
+        """The earliest moment at which something of these kinds is due."""
+        moments = []
+        for kind in kinds:
+            heap, due = self._heaps[kind], self._due[kind]
+            while heap and due.get(heap[0][1]) != heap[0][0]:
+                heapq.heappop(heap)
+            moments += [heap[0][0]] if heap else []
+        return min(moments, default=None)
 
     def _set(self, name: Name, kind: Kind, at: float | None) -> None:
+        due = self._due[kind]
         if at is None:
-            self._due.pop((name, kind), None)
+            due.pop(name, None)
             return
-        if self._due.get((name, kind)) == at:
+        if due.get(name) == at:
             return
-        self._due[(name, kind)] = at
-        heapq.heappush(self._heap, (at, name, kind))
-        if len(self._heap) > 1000 and len(self._heap) > 2 * len(self._due):
+        due[name] = at
+        heap = self._heaps[kind]
+        heapq.heappush(heap, (at, name))
+        if len(heap) > 1000 and len(heap) > 2 * len(due):
             # Tasks that ended early leave entries behind: swept here, so that memory follows the tasks that are open.
-            self._heap = [(moment, task, what) for (task, what), moment in self._due.items()]
-            heapq.heapify(self._heap)
+            heap[:] = [(moment, task) for task, moment in due.items()]
+            heapq.heapify(heap)

@@ -18,6 +18,7 @@ from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_
 Change = Literal["opened", "changed", "resolved", "quiet"]
 _OF_A_RUN = NOT_STARTED | CUT_OFF | {"failed_exit", "out_of_memory", "missed_run"}
 """What another run can make up for."""
+_REMINDED = "Reminded"
 RUNNING_OUTCOMES = ("launched", "running", "in doubt")
 
 
@@ -69,6 +70,8 @@ def _outcome(finding: Finding) -> str | None:
             return "missed"
         case "overdue":
             return "overdue"
+        case "stuck":
+            return "launched"
     return None
 
 
@@ -83,6 +86,10 @@ def evidence(incident: Incident, finding: Finding, now: float) -> Step | None:
     changed = msgspec.structs.replace(
         incident, state="open", resolved_at=None, verdict=finding.verdict, finding=kept, changed_at=now, held_until=None
     )
+    if incident.finding.detector == "stuck" and (outcome := _outcome(finding)) is not None:
+        # Only now is it known what became of the first attempt.
+        first = (msgspec.structs.replace(one, outcome=outcome) if one.number == 1 else one for one in incident.attempts)
+        changed = msgspec.structs.replace(changed, attempts=tuple(first))
     return _told(changed, "opened" if incident.told == 0 else "changed")
 
 
@@ -189,11 +196,27 @@ def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
     return _told(ended, "resolved" if incident.told else "quiet")
 
 
+def reminded(incident: Incident, finding: Finding, now: float, when: str) -> Step:
+    """An overdue task is told once more; of the reminders only the last is kept."""
+    count = int(incident.finding.facts.get("reminders") or 0) + 1
+    facts = {**finding.facts, "reminders": count}
+    kept = msgspec.structs.replace(finding, subject=incident.subject, facts=facts)
+    done = (one for one in incident.done if not one.startswith(_REMINDED))
+    words = f"{_REMINDED} {when}." if count == 1 else f"{_REMINDED} {_times(count)}, last {when}."
+    changed = msgspec.structs.replace(incident, finding=kept, changed_at=now, done=(*done, words))
+    return _told(changed, "changed")
+
+
 def overdue_ended(incident: Incident, said: tuple[str, ...], why: str, now: float) -> Step:
     """The end of an overdue task: from then on it says what AWS said of it, and no longer that nothing will end it."""
-    limit = incident.finding.facts.get("limit_seconds")
-    past = f"its limit of {format_duration(limit)}" if limit is not None else "its limit"
-    words = f"It ran past {past}; no service owned it and no lease was taken, so ECS would have let it run."
+    facts = incident.finding.facts
+    if facts.get("orphan"):
+        words = "Its lease ran out and nobody renewed it; no service owned it, so ECS would have let it run."
+    else:
+        limit = facts.get("limit_seconds")
+        past = f"its limit of {format_duration(limit)}" if limit is not None else "its limit"
+        lease = "and no lease was taken" if facts.get("lease_until") is None else "and its lease was no end to it"
+        words = f"It ran past {past}; no service owned it {lease}, so ECS would have let it run."
     explanation = msgspec.structs.replace(incident.finding.explanation, cause=words, said=said)
     finding = msgspec.structs.replace(incident.finding, explanation=explanation)
     return resolved(msgspec.structs.replace(incident, finding=finding), incident.verdict, why, now)

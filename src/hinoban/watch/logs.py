@@ -9,9 +9,10 @@ from sqlalchemy import Engine, update
 
 from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
-from hinoban.base.clock import SECONDS
+from hinoban.base.clock import MINUTES, SECONDS
 from hinoban.base.errors import HinobanError
 from hinoban.watch.history import queries
+from hinoban.watch.history.queries import LastLine
 from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange, task_id_of
 from hinoban.watch.normalise import observation
@@ -20,6 +21,10 @@ from hinoban.watch.places import Clients
 AGAIN = 2 * SECONDS
 Tried = Callable[[str, str, str, HinobanError | AwsError | None], None]
 """(account, region, right, error): how a read went that needs this right."""
+LOOK_AGAIN = 1 * MINUTES
+LAST_LINE_AGAIN = 10 * MINUTES
+"""How old the last line of an overdue task may be when somebody asks why it hangs."""
+_OVERDUE_MOST = 20
 log = logging.getLogger(__name__)
 
 
@@ -28,13 +33,18 @@ def nobody(account: str, region: str, right: str, error: HinobanError | AwsError
 
 
 class LogKeeper:
-    """Tries a few times for each incident that wants a log; what cannot be had is not asked for for ever."""
+    """Tries a few times for each incident that wants a log; what cannot be had is not asked for for ever.
+
+    Of an overdue task the last line is read again and again: it tells since when it does nothing.
+    """
 
     def __init__(self, engine: Engine, clients: Clients, lines: int, *, tried: Tried = nobody) -> None:
         self._engine = engine
         self._clients = clients
         self._tried = tried
         self._lines = lines
+        self._look_at = 0.0
+        self._read_at: dict[str, float] = {}
 
     async def step(self, now: float) -> float | None:
         """Fetch what is wanted; when to try again."""
@@ -43,7 +53,10 @@ class LogKeeper:
         left = False
         for incident in wanted:
             left = not await self._keep(incident) or left
-        return now + AGAIN if left else None
+        if now >= self._look_at:
+            await self._last_lines(now)
+            self._look_at = now + LOOK_AGAIN
+        return now + AGAIN if left else self._look_at
 
     async def _keep(self, incident: Incident) -> bool:
         values: dict[str, Any] = {"log_wanted": incidents.c.log_wanted - 1}
@@ -61,23 +74,50 @@ class LogKeeper:
             connection.execute(update(incidents).where(incidents.c.id == incident.id, incidents.c.log_wanted > 0).values(**values))
         return kept
 
-    async def _tail_of(self, incident: Incident) -> list[str] | None:
-        arn = incident.finding.task_arn
+    async def _last_lines(self, now: float) -> None:
         with self._engine.connect() as connection:
-            row = queries.task_by_arn(connection, arn) if arn else None
-            raws = queries.timeline(connection, row) if row is not None else []
-        change = observation(raws[-1]) if raws else None
-        if not isinstance(change, TaskChange):
+            running = queries.overdue_incidents(connection, _OVERDUE_MOST)
+        self._read_at = {one.id: self._read_at[one.id] for one in running if one.id in self._read_at}
+        for incident in running:
+            if now < self._read_at.get(incident.id, 0.0) + LAST_LINE_AGAIN:
+                continue
+            self._read_at[incident.id] = now
+            try:
+                change = self._change_of(incident)
+                events = await _events(self._clients.at(change.account, change.region), change, 1) if change is not None else []
+            except (AwsError, EndpointUnreachable) as error:
+                log.info("the last line of %s: %s", incident.id, error)
+                continue
+            last = LastLine(text=events[-1][1], at=events[-1][0] / 1000, read_at=now) if events else LastLine(read_at=now)
+            with self._engine.begin() as connection:
+                this = (incidents.c.id == incident.id) & (incidents.c.verdict == incident.verdict)
+                connection.execute(update(incidents).where(this).values(log=msgspec.json.encode(last).decode()))
+
+    async def _tail_of(self, incident: Incident) -> list[str] | None:
+        if (change := self._change_of(incident)) is None:
             return None
         client = self._clients.at(change.account, change.region)
         lines = await tail(client, change, self._lines, container=incident.finding.facts.get("container"))
         self._tried(change.account, change.region, "logs:GetLogEvents", None)
         return lines
 
+    def _change_of(self, incident: Incident) -> TaskChange | None:
+        arn = incident.finding.task_arn
+        with self._engine.connect() as connection:
+            row = queries.task_by_arn(connection, arn) if arn else None
+            raws = queries.timeline(connection, row) if row is not None else []
+        change = observation(raws[-1]) if raws else None
+        return change if isinstance(change, TaskChange) else None
+
 
 async def tail(client: Client, change: TaskChange, lines: int, *, container: str | None = None) -> list[str]:
     """The last lines that a task's containers wrote (or one of them); `client` is of its region. Empty where there is none; AwsError where
     it may not be read."""
+    return [message for _, message in await _events(client, change, lines, container=container)]
+
+
+async def _events(client: Client, change: TaskChange, lines: int, *, container: str | None = None) -> list[tuple[int, str]]:
+    """The same with each line's moment in milliseconds."""
     names: list[str] = [one.get("name", "") for one in change.detail.get("containers") or ()]
     found: list[tuple[int, str]] = []
     streams = await _streams(client, change)
@@ -92,7 +132,7 @@ async def tail(client: Client, change: TaskChange, lines: int, *, container: str
             continue
         found += [(event["timestamp"], event["message"]) for event in answer.get("events") or ()]
     found.sort(key=lambda event: event[0])
-    return [message for _, message in found[-lines:]]
+    return found[-lines:]
 
 
 def _default(change: TaskChange, container: str) -> tuple[str, str]:

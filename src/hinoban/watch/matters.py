@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from hinoban.watch import incidents
-from hinoban.watch.deadlines import Deadlines, name_of
+from hinoban.watch.deadlines import name_of
 from hinoban.watch.detect.delivery import delivery, end_of, subject_of
 from hinoban.watch.detect.overlap import Live, overlap, overlapping
 from hinoban.watch.detect.slots import of_slot
@@ -17,6 +17,7 @@ from hinoban.watch.live import LiveTasks
 from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange
 from hinoban.watch.policies import Policies
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
 from hinoban.watch.words import clock_time
 
@@ -31,12 +32,12 @@ class Matters:
     """Memory of the tasks that live now, and what follows from it."""
 
     def __init__(
-        self, ledger: Ledger, timetable: Timetable, policies: Policies, deadlines: Deadlines, open_incident: Opens, zone: str
+        self, ledger: Ledger, timetable: Timetable, policies: Policies, limits: TimeLimits, open_incident: Opens, zone: str
     ) -> None:
         self._ledger = ledger
         self._timetable = timetable
         self._policies = policies
-        self._deadlines = deadlines
+        self._limits = limits
         self._open = open_incident
         self._zone = zone
         self.live = LiveTasks()
@@ -45,7 +46,7 @@ class Matters:
         """Take up the stops that a policy asked for and an earlier life did not make."""
         for incident in self._ledger.open_incidents(connection).values():
             if incident.finding.detector == "overlap" and (arn := incident.finding.facts.get("stop")):
-                self._deadlines.again(name_of(arn), "end", incident.opened_at)
+                self._limits.deadlines.again(name_of(arn), "end", incident.opened_at)
 
     def delivery(self, connection: Connection, news: DeliveryNews, now: float) -> None:
         """One target, one incident, told when it begins to fail, when something else is to be done about it, and when it is well again."""
@@ -82,7 +83,7 @@ class Matters:
                     self._ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
 
     def _beside(self, connection: Connection, change: TaskChange, slot: Slot | None, newer: Live, all_: list[Live], now: float) -> None:
-        policy = self._policies.overlap(change)
+        policy = self._policies.overlap(change, self._limits.tags(change.task_arn).tags)
         # Not those that ended: a retry stands in their place.
         living = [arn for arn, standing in slot.tasks.items() if standing in ("launched", "running")] if slot is not None else []
         meant = living if slot is not None and len(living) <= slot.count else ()
@@ -95,4 +96,4 @@ class Matters:
             if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
-                    self._deadlines.again(name_of(stopping), "end", now)
+                    self._limits.deadlines.again(name_of(stopping), "end", now)

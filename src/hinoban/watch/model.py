@@ -30,6 +30,7 @@ Detector = Literal[
     "health_replacements",
     "launch_loop",
     "too_short",
+    "stuck",
     "silence",
     "blind",
     "watch_behind",

@@ -2,7 +2,7 @@
 together with the source's cursor. Any batch may come twice and in any order. Decisions are incidents.py's and retry/policy.py's.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,12 +11,11 @@ from sqlalchemy import Connection, Engine
 from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
-from hinoban.watch.deadlines import Deadlines, Name, name_of, start_of, task_name
+from hinoban.watch.deadlines import Deadlines, name_of, task_name
 from hinoban.watch.detect import silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
-from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
@@ -37,26 +36,25 @@ from hinoban.watch.model import (
     attempt_of,
 )
 from hinoban.watch.normalise import observations
+from hinoban.watch.places import ANYWHERE
 from hinoban.watch.planning import Planning
-from hinoban.watch.policies import Policies
+from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.retry import exits
 from hinoban.watch.retry.recent import Recent
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
+from hinoban.watch.task_tags import TaskTags, with_tags
+from hinoban.watch.terms import Terms
+from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
-from hinoban.watch.words import clock_time
 
 
 class Detectors(Protocol):
     """What the pipeline asks of detect/."""
 
     def findings(self, observation: Observation, now: float) -> tuple[Finding, ...]: ...
-
-    def overdue(
-        self, change: TaskChange, now: float, limit_seconds: float, *, stop_at: float | None = None, stop_words: str = ""
-    ) -> Finding | None: ...
 
 
 class Pipeline:
@@ -70,8 +68,8 @@ class Pipeline:
         self._policies = Policies(config)
         self._history = History()
         self.ledger = Ledger(channels)
-        self.deadlines = Deadlines()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
+        self.limits = self._no_limits()
         self._matters = self._no_matters()
         self._services = self._no_services()
         self._planning = Planning(self.ledger, self._policies, config, ids.dice, self.timetable.next_slot, self._launch_of)
@@ -81,8 +79,16 @@ class Pipeline:
         """(account, region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
 
+    @property
+    def deadlines(self) -> Deadlines:
+        """When something is due of open tasks."""
+        return self.limits.deadlines
+
+    def _no_limits(self) -> TimeLimits:
+        return TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put)
+
     def _no_matters(self) -> Matters:
-        return Matters(self.ledger, self.timetable, self._policies, self.deadlines, self._open, self._config.tz)
+        return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz)
 
     def _no_services(self) -> Services:
         return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest)
@@ -108,7 +114,7 @@ class Pipeline:
             self._history.forget()
             self.ledger.forget()
             self.timetable.book.forget()
-            self.deadlines = Deadlines()
+            self.limits = self._no_limits()
             self._matters = self._no_matters()
             self._services = self._no_services()
             self.launches = Recent()
@@ -127,16 +133,17 @@ class Pipeline:
                     self._follow(connection, one, now)
             self._history.flush(connection)
             if batch.listed is not None:
-                self._close_lost(connection, batch.listed)
+                self._close_lost(connection, batch.listed, now)
             self.ledger.put_cursor(connection, source, batch.cursor)
         return len(fresh)
 
-    def step(self, now: float) -> float | None:
-        """What is due by time alone: overdue tasks, holds and acknowledgements that end. The moment of the next such thing."""
-        overdue = self.deadlines.due("warn", now)
+    def step(self, now: float, *, sure: Callable[[str, str], bool] = ANYWHERE.holds) -> float | None:
+        """What is due by time alone: overdue and stuck tasks, holds and acknowledgements that end. The moment of the next such thing.
+
+        `sure`: the sources of an (account, region) are up to date, so that a task of which nothing was heard is as it was.
+        """
         with self.transaction() as connection:
-            for name in overdue:
-                self._overdue(connection, name, now)
+            self.limits.step(connection, now, sure)
             for incident in list(self.ledger.open_incidents(connection).values()):
                 if (step := incidents.release(incident, now, self._config.hold_refusals)) is not None:
                     self.ledger.put(connection, step, now)
@@ -149,7 +156,9 @@ class Pipeline:
                 for moment in (incident.held_until, incident.acknowledged_until)
                 if moment is not None and moment > now
             ]
-        moments += [max(moment, now) for moment in (self.deadlines.next(), next_asked) if moment is not None]
+        moments += [max(next_asked, now)] if next_asked is not None else []
+        if (next_limit := self.limits.next()) is not None:
+            moments.append(max(next_limit, now))
         return min(moments, default=None)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:
@@ -190,6 +199,8 @@ class Pipeline:
             self._matters.live.ended(change)
             finding = next(iter(self._detect.findings(change, now)), None)
             self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+        elif fresh.newest and isinstance(change, TaskChange):
+            self.limits.watch(change, now)
 
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
@@ -215,21 +226,24 @@ class Pipeline:
                 self._matters.delivery(connection, news, now)
 
     def _task(self, connection: Connection, change: TaskChange, now: float) -> None:
-        name = task_name(change)
         named = attempt_of(change.detail.get("startedBy"))
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
+        if finding is not None:
+            finding = with_tags(finding, self.limits.tags(change.task_arn).tags)
         well = ended_well(change, finding)
         slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
         if slot is not None and ours is None and slot.incident_id is not None and finding is None:
             self.timetable.late(connection, slot, now)
+        if not change.finished or finding is None or ours is not None:
+            self.limits.stuck.go_on(connection, change, slot, now)
         if not change.finished:
-            self.deadlines.watch(name, start_of(change), self._policies.limits(change))
+            self.limits.watch(change, now)
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
-        self.deadlines.drop(name)
+        self.limits.let_go(connection, change.task_arn)
         self._services.feed(connection, change, now)
         code = finding.facts.get("exit_code") if finding is not None else None
         self._history.judge(change, finding.verdict if finding else None, code)
@@ -239,6 +253,7 @@ class Pipeline:
                 self.after_refusal(connection, ours.id, named[1], 1, finding.explanation.retryable, now)
             elif finding is not None and named is not None:
                 self._planning.after_exit(connection, ours.id, named[1], finding, change, now)
+            self._ended(connection, change, None, None, now)
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
@@ -263,13 +278,9 @@ class Pipeline:
         if slot is not None and self.ledger.open_incidents(connection).get(named) is None:
             named = incidents.incident_id(slot.subject)
         known = self.ledger.open_incidents(connection).get(named) if finding is None else self.ledger.incident(connection, named)
-        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
-        if known is not None and known.state != "resolved" and known.finding.detector == "overdue" and (finding is None or stopped_by_us):
-            at = clock_time(change.at, self._config.tz)
-            by_a_call = change.detail.get("stopCode") == "UserInitiated"
-            why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
-            self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
-        elif finding is not None and known is None:
+        if known is not None and self.limits.over(connection, known, change, finding, slot, now):
+            return
+        if finding is not None and known is None:
             if self._services.told_as_loop(connection, change):
                 return
             wanted = finding.detector in NOT_STARTED or (self._policies.retry_exits and exits.is_exit(finding))
@@ -284,12 +295,13 @@ class Pipeline:
     def _launch(self, connection: Connection, launch: Launch, now: float) -> None:
         self._matters.live.launched(launch)
         self.launches.launched(launch)
+        self.limits.launched(connection, launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
         self._services.feed(connection, launch, now)
         slot = self.timetable.joins.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
-            self._refused(connection, finding, launch, slot, now)
+            self._refused(connection, with_tags(finding, tags_of(launch)), launch, slot, now)
         if slot is not None and slot.tasks and slot.incident_id is not None:
             self.timetable.late(connection, slot, now)
         for arn in launch.task_arns if self.ledger.open_incidents(connection) else ():
@@ -342,24 +354,9 @@ class Pipeline:
         """See Planning.after_refusal."""
         self._planning.after_refusal(connection, incident_id, number, missing, retryable, now, off_spot=off_spot)
 
-    def _overdue(self, connection: Connection, name: Name, now: float) -> None:
-        change = queries.newest_change(connection, name)
-        if change is None or change.finished:
-            return
-        limit, stop_after = self.limits(change)
-        stop_at = start_of(change) + stop_after if stop_after is not None else None
-        words = clock_time(stop_at, self._config.tz) if stop_at is not None else ""
-        finding = self._detect.overdue(change, now, limit, stop_at=stop_at, stop_words=words) if limit is not None else None
-        if finding is None:
-            if limit is not None and start_of(change) + limit > now:
-                self.deadlines.again(name, "warn", start_of(change) + limit)
-            return
-        slot = self.timetable.book.of_task(connection, change.task_arn)
-        if slot is not None:
-            finding, _ = self.timetable.about(connection, finding, slot, now)
-        if self.ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
-            done = (f"Warned at {clock_time(now, self._config.tz)}.",)
-            self.ledger.put(connection, incidents.opened(finding, now, held_until=None, done=done), now)
+    def terms(self, change: TaskChange) -> Terms:
+        """Until when a task may run, by all that is known of it now."""
+        return self.limits.terms(change)
 
     def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
         """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""
@@ -370,25 +367,26 @@ class Pipeline:
         if well and incidents.healed_by(incident, change, change.detail.get("startedBy")):
             self.ledger.put(connection, incidents.healed(incident, change, now), now)
 
-    def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
-        """(max_runtime, stop_after) of a task."""
-        found = self._policies.limits(change)
-        return found.max_runtime, found.stop_after
+    def tagged(self, read: Mapping[str, TaskTags | None], now: float) -> None:
+        """Take over tags that were read. See TimeLimits.tagged."""
+        with self.transaction() as connection:
+            self.limits.tagged(connection, read, now)
 
     def note(self, connection: Connection, incident: Incident, now: float) -> None:
         """Write an incident that nobody needs to hear of."""
         self.ledger.put(connection, incidents.Step(incident), now)
 
-    def _close_lost(self, connection: Connection, listed: frozenset[str]) -> None:
+    def _close_lost(self, connection: Connection, listed: frozenset[str], now: float) -> None:
         lost = [(key, arn) for key, arn in queries.open_tasks(connection) if arn not in listed]
         self._history.close_lost(connection, [key for key, _ in lost])
         for _, arn in lost:
-            self.deadlines.drop(name_of(arn))
+            self.limits.lost(connection, arn, now)
 
     def _load_open(self) -> None:
         with self._engine.connect() as connection:
-            for change in queries.open_changes(connection):
-                self.deadlines.watch(task_name(change), start_of(change), self._policies.limits(change))
+            changes = list(queries.open_changes(connection))
+            self.limits.restore(connection, changes)
+            for change in changes:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
             self._services.memories.restore(connection)

@@ -1,6 +1,7 @@
 """Which `[[policy]]` speaks for a task or a launch. Pure: patterns are compiled once, then asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ RETRY_TAG = "hinoban:retry"
 RETRY_TAG_VALUE = "on-start-failure"
 STARTED_BY_TAG = "hinoban:started-by"
 SCHEDULES = ("events-rule/", "chronos-schedule/")
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -20,6 +22,15 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_runtime: float | None
     stop_after: float | None
+    remind_after: float | None = None
+    """From the warning to the first reminder; each later one takes twice as long. None: as long as `max_runtime`."""
+    stop_orphans: bool = False
+    """Whether it is stopped once its lease has run out."""
+    by_policy: bool = False
+    """Whether a policy said `max_runtime`, and not the default."""
+
+
+NO_LIMITS = Limits(None, None)
 
 
 class Policies:
@@ -27,22 +38,33 @@ class Policies:
 
     def __init__(self, config: WatchConfig) -> None:
         self._config = config
+        self._default = Limits(config.max_runtime, None, config.remind_after, config.stop_orphans)
         self._index: PatternIndex[int] = PatternIndex()
         for number, policy in enumerate(config.policies):
             self._index.add(number, compile_pattern(policy.match, f"policy[{number}].match"))
+        self._speaks_of_time = any(map(_speaks_of_time, config.policies))
 
     def matching(self, view: Any) -> list[Policy]:
         """The policies that match what `task_view` or `launch_view` shows, in their order; one look at it, however many there are."""
         return [self._config.policies[number] for number in self._index.matches(view)]
 
-    def limits(self, change: TaskChange) -> Limits:
-        """The default for tasks that no service owns; what a policy says, wins, also for a service's task."""
-        max_runtime = None if change.service_owned else self._config.max_runtime
-        stop_after = None
-        for policy in self._of_task(change):
-            max_runtime = policy.max_runtime or max_runtime
-            stop_after = policy.stop_after or stop_after
-        return Limits(max_runtime, stop_after)
+    def limits(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> Limits:
+        """Of a task that no service owns: the default, and over it what policies say. A service's task lives for ever and is never stopped.
+
+        `tags` are the task's own, as far as they are known.
+        """
+        if change.service_owned:
+            return NO_LIMITS
+        found = self._default
+        for policy in self._of_task(change, tags) if self._speaks_of_time else ():
+            found = Limits(
+                policy.max_runtime or found.max_runtime,
+                policy.stop_after or found.stop_after,
+                policy.remind_after or found.remind_after,
+                found.stop_orphans if policy.stop_orphans is None else policy.stop_orphans,
+                found.by_policy or policy.max_runtime is not None,
+            )
+        return found
 
     def retry_rule(self, launch: Launch) -> RetryRule | None:
         """How this launch's failures are retried; None: they are told only."""
@@ -55,7 +77,7 @@ class Policies:
     @property
     def retry_exits(self) -> bool:
         """Whether any policy retries ended programs: else nobody needs to know their launches."""
-        return any(policy.retry is not None and policy.retry.on_exit for _, policy in self._policies)
+        return any(policy.retry is not None and policy.retry.on_exit for policy in self._config.policies)
 
     def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
@@ -81,15 +103,15 @@ class Policies:
         """What the policies that match this view let us do about it."""
         return frozenset(right for policy in self.matching(view) for right in policy.allow)
 
-    def overlap(self, change: TaskChange) -> OnOverlap | None:
+    def overlap(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> OnOverlap | None:
         """What is done when this task runs beside another of its family; None where no policy speaks of it."""
         found: OnOverlap | None = None
-        for policy in self._of_task(change):
+        for policy in self._of_task(change, tags):
             found = policy.overlap or found
         return found
 
-    def _of_task(self, change: TaskChange) -> list[Policy]:
-        return self.matching(task_view(change)) if self._config.policies else []
+    def _of_task(self, change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> list[Policy]:
+        return self.matching(task_view(change, tags)) if self._config.policies else []
 
     def _of_launch(self, launch: Launch) -> list[Policy]:
         return self.matching(launch_view(launch)) if self._config.policies else []
@@ -115,8 +137,12 @@ def tags_of(launch: Launch) -> dict[str, str]:
     return {str(tag.get("key")): str(tag.get("value", "")) for tag in (launch.request or {}).get("tags") or ()}
 
 
-def task_view(change: TaskChange) -> dict[str, Any]:
-    """What patterns see of a task: the envelope, and our words."""
+def _speaks_of_time(policy: Policy) -> bool:
+    return (policy.max_runtime, policy.stop_after, policy.remind_after, policy.stop_orphans) != (None, None, None, None)
+
+
+def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:
+    """What patterns see of a task: the envelope, and our words. No event tells a task's tags: they are read beside it."""
     return {
         "source": "aws.ecs",
         "detail-type": "ECS Task State Change",
@@ -128,6 +154,7 @@ def task_view(change: TaskChange) -> dict[str, Any]:
             "family": change.family,
             "cluster": str(change.detail.get("clusterArn", "")).rpartition("/")[2],
             "started_by": change.detail.get("startedBy"),
+            "tags": dict(tags),
         },
     }
 

@@ -38,6 +38,7 @@ from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sight import Sight
 from hinoban.watch.sources.source import Source
+from hinoban.watch.tags import TagReader
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ class Watch:
             self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, rights=rights, budget=config.retry_budget
         )
         self.services = ServiceFixer(self.pipeline, clients, clock, config.tz, behind=self.behind, rights=rights)
-        self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, rights=rights)
+        self.tags = TagReader(self.pipeline, engine, clients, clock)
+        self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, read_again=self.tags.read_again, rights=rights)
         self.logs = LogKeeper(engine, clients, config.log_lines, tried=self._tried)
         self.definitions = DefinitionKeeper(engine, clients)
         self.by_hand = ByHand(self.pipeline, clients, clock, ids, config.tz, rights=rights)
@@ -110,6 +112,7 @@ class Watch:
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,
+            "tags": self.tags.step,
             "stops": self.stopper.step,
             "services": self.services.step,
             "mutes": self.mutes.step,
@@ -143,6 +146,7 @@ class Watch:
         for step in (
             *(one.step for one in self.schedules),
             self.slots.step,
+            self.tags.step,
             self._timed,
             self.retries.step,
             self.stopper.step,
@@ -198,6 +202,10 @@ class Watch:
     def history(self, query: Mapping[str, str]) -> dict[str, Any]:
         """See Answers.history."""
         return self.answers.history(query)
+
+    def orphans(self) -> dict[str, Any]:
+        """See Answers.orphans."""
+        return self.answers.orphans(self._clock.now())
 
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
         """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""
@@ -257,10 +265,11 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        return {**self.answers.status(), **sources[0], "behind": self._any(Reading.behind, self.readings), "sources": sources}
+        behind, denied = self._any(Reading.behind, self.readings), self.pipeline.limits.denied()
+        return {**self.answers.status(), **sources[0], "behind": behind, "sources": sources, "tags_denied": denied}
 
     async def _timed(self, now: float) -> float | None:
-        return self.pipeline.step(now)
+        return self.pipeline.step(now, sure=lambda account, region: self.behind(account, region) is None)
 
     def _waking(self, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
         async def stepped(now: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The watch's part of the JSON API, served on its Unix socket: incidents, why, history, schedules, status."""
+"""The watch's part of the JSON API, served on its Unix socket: incidents, why, orphans, history, schedules, status."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, get_args
@@ -30,6 +30,8 @@ class WatchQueries(Protocol):
     def resolve(self, id_prefix: str, by: str, note: str = "") -> dict[str, Any]: ...
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]: ...
+
+    def orphans(self) -> dict[str, Any]: ...
 
     def history(self, query: Mapping[str, str]) -> dict[str, Any]: ...
 
@@ -71,6 +73,9 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
         name = request.query_params.get("name", "")
         return watch.why(name, full=request.query_params.get("full") == "true")
 
+    async def orphans(request: Request) -> Any:
+        return watch.orphans()
+
     async def history(request: Request) -> Any:
         return watch.history(dict(request.query_params))
 
@@ -104,6 +109,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(PREFIX + "/incidents/{id}/resolve", route(resolve, status=404), methods=["POST"]),
             Route(f"{PREFIX}/why", route(why, status=404)),
             Route(f"{PREFIX}/retry", route(retry, status=404), methods=["POST"]),
+            Route(f"{PREFIX}/orphans", route(orphans)),
             Route(f"{PREFIX}/history", route(history)),
             Route(f"{PREFIX}/schedules", route(schedules, status=404)),
             Route(f"{PREFIX}/schedules/run", route(run_schedule, status=404), methods=["POST"]),

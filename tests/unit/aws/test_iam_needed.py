@@ -58,7 +58,7 @@ def test_the_command_prints_what_may_be_put_into_iam() -> None:
     assert printed() == printed("--observe") == policy(["observe"])
     assert [one["Sid"] for one in printed("--retry")["Statement"]] == ["HinobanRetry", "HinobanRetryTagResource", "HinobanRetryPassRole"]
     stop = printed("--stop")["Statement"]
-    assert stop == [{"Sid": "HinobanStop", "Effect": "Allow", "Action": ["ecs:StopTask"], "Resource": "*"}]
+    assert stop == [{"Sid": "HinobanStop", "Effect": "Allow", "Action": ["ecs:StopTask", "ecs:GetTaskProtection"], "Resource": "*"}]
     [queue] = printed("--queue", "arn:aws:sqs:eu-west-1:1:q")["Statement"]
     assert queue["Resource"] == "arn:aws:sqs:eu-west-1:1:q"
     everything = printed("--observe", "--retry", "--stop", "--service")

@@ -46,6 +46,8 @@ def test_the_documented_values() -> None:
     watch = config.load(EXAMPLE).watch
     assert (watch.max_runtime, watch.hold, watch.hold_refusals, watch.log_lines) == (86400.0, 180.0, 2, 20)
     (policy,) = watch.policies
+    assert (watch.remind_after, watch.stop_orphans, watch.stuck_after) == (None, False, 600.0)
+    assert (policy.remind_after, policy.stop_orphans) == (7200.0, True)
     assert (policy.match, policy.max_runtime, policy.stop_after) == ({"detail": {"group": ["family:nightly-billing"]}}, 7200.0, 14400.0)
     assert policy.retry is not None
     assert (policy.retry.attempts, policy.retry.deadline, policy.retry.base, policy.retry.cap) == (6, 1200.0, 30.0, 300.0)
@@ -162,6 +164,9 @@ def test_a_policy_may_name_whatever_its_events_have() -> None:
         ({"watch": {"hold_refusals": -1}}, "watch.hold_refusals"),
         ({"policy": [{}, {"match": {"detail": []}}]}, "policy[1].match.detail"),
         ({"policy": [{"max_runtime": "soon"}]}, "policy[0].max_runtime"),
+        ({"policy": [{"remind_after": "soon"}]}, "policy[0].remind_after"),
+        ({"watch": {"stuck_after": "soon"}}, "watch.stuck_after"),
+        ({"watch": {"remind_after": "soon"}}, "watch.remind_after"),
         ({"policy": [{"max_runtime": "2h", "stop_after": "1h"}]}, "policy[0].stop_after"),
         ({"policy": [{}, {}, {"retry": {"attempts": 0}}]}, "policy[2].retry.attempts"),
         ({"policy": [{"retry": {"base": "x"}}]}, "policy[0].retry.base"),

@@ -28,6 +28,7 @@ class FakeAws:
         self.tokens: dict[str, tuple[float, dict[str, Any], list[str]]] = {}
         self.stopped: list[dict[str, Any]] = []
         self.log: list[str] = []
+        self.logged_at: float | None = None
         self.down = False
         self.feed_id = "feed-1"
         self.oldest = 1
@@ -38,6 +39,11 @@ class FakeAws:
         self.services: dict[str, dict[str, Any]] = {}
         self.updated: list[dict[str, Any]] = []
         self._records: dict[int, bytes] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.tags_denied = False
+        self.protected: dict[str, float | None] = {}
+        self.stop_timeout: int | None = None
+        self.calls: list[str] = []
 
     def client(self) -> Client:
         return Client("http://aws.test", None, REGION, clock=self.clock, transport=httpx.MockTransport(self.answer))
@@ -54,6 +60,7 @@ class FakeAws:
             return httpx.Response(200, json={"Schedules": []})
         operation = request.headers["x-amz-target"].rpartition(".")[2]
         params = msgspec.json.decode(request.content)
+        self.calls.append(operation + (" TAGS" if params.get("include") == ["TAGS"] else ""))
         result = getattr(self, operation)(params)
         if isinstance(result, httpx.Response):
             return result
@@ -188,8 +195,22 @@ class FakeAws:
     def DescribeServices(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"services": [self.services[arn] for arn in params["services"]], "failures": []}
 
-    def DescribeTasks(self, params: dict[str, Any]) -> dict[str, Any]:
+    def DescribeTasks(self, params: dict[str, Any]) -> Any:
+        if params.get("include") == ["TAGS"]:
+            if self.tags_denied:
+                return httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no"})
+            known = [arn for arn in params["tasks"] if arn in self.tasks]
+            tags = {arn: [{"key": key, "value": value} for key, value in self.tags.get(arn, {}).items()] for arn in known}
+            return {"tasks": [{"taskArn": arn, "tags": tags[arn]} for arn in known], "failures": []}
         return {"tasks": [self._described(arn) for arn in params["tasks"]], "failures": []}
+
+    def GetTaskProtection(self, params: dict[str, Any]) -> dict[str, Any]:
+        [arn] = params["tasks"]
+        if arn not in self.protected:
+            return {"protectedTasks": [], "failures": [{"arn": arn, "reason": "TASK_NOT_VALID"}]}
+        until = self.protected[arn]
+        expires = {} if until is None else {"expirationDate": until}
+        return {"protectedTasks": [{"taskArn": arn, "protectionEnabled": until is None or until > self.clock.now()} | expires]}
 
     def _described(self, arn: str) -> dict[str, Any]:
         task = self.tasks[arn]
@@ -212,7 +233,9 @@ class FakeAws:
         job = params["taskDefinition"].rpartition("/")[2]
         family, _, revision = job.partition(":")
         status = "INACTIVE" if job in self.inactive else "ACTIVE"
-        return {"taskDefinition": {"containerDefinitions": [], "family": family, "revision": int(revision or 18), "status": status}}
+        containers = [{"name": "app", "stopTimeout": self.stop_timeout}] if self.stop_timeout is not None else []
+        return {"taskDefinition": {"containerDefinitions": containers, "family": family, "revision": int(revision or 18), "status": status}}
 
     def GetLogEvents(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"events": [{"timestamp": place, "message": line} for place, line in enumerate(self.log[-params["limit"] :])]}
+        last = round((self.logged_at or 0) * 1000)
+        return {"events": [{"timestamp": last + place, "message": line} for place, line in enumerate(self.log[-params["limit"] :])]}

@@ -89,6 +89,7 @@ def run_task(
     tasks: tuple[str, ...] = (),
     failures: tuple[str, ...] = (),
     error: tuple[str, str] | None = None,
+    caller: str = f"arn:aws:iam::{ACCOUNT}:user/hinoban",
     **request: Any,
 ) -> bytes:
     """CloudTrail's record of one RunTask call."""
@@ -99,7 +100,7 @@ def run_task(
         "eventName": "RunTask",
         "awsRegion": REGION,
         "eventID": f"call-{number}",
-        "userIdentity": {"type": "IAMUser", "arn": f"arn:aws:iam::{ACCOUNT}:user/hinoban"},
+        "userIdentity": {"type": "IAMUser", "arn": caller},
         "requestParameters": {"taskDefinition": family, "launchType": "FARGATE", **request},
         "responseElements": None
         if error

@@ -29,7 +29,7 @@ async def test_its_loops_tell_a_failure_and_retry_a_refusal(tmp_path: Path) -> N
 async def test_an_error_in_a_loop_ends_the_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path)
 
-    def broken(now: float) -> float | None:
+    def broken(now: float, *, sure: bool) -> float | None:
         raise RuntimeError("the disk is full")
 
     monkeypatch.setattr(world.watch.pipeline, "step", broken)

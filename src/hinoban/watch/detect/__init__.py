@@ -8,6 +8,7 @@ from hinoban.watch.detect.judge import is_failure
 from hinoban.watch.detect.order import OF_TASKS
 from hinoban.watch.detect.out_of_memory import out_of_memory
 from hinoban.watch.detect.overdue import overdue
+from hinoban.watch.detect.stuck import stuck
 from hinoban.watch.model import Detector, Finding, Observation, TaskChange
 
 BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = OF_TASKS
@@ -15,7 +16,8 @@ BY_EVENT: Mapping[Detector, Callable[[Observation], Finding | None]] = OF_TASKS
 
 
 def findings(observation: Observation, now: float) -> tuple[Finding, ...]:
-    """What this observation shows to be wrong at `now`; at most one finding, as one task fails in one way. `overdue` is asked by time."""
+    """What this observation shows to be wrong at `now`; at most one finding, as one task fails in one way. `overdue` and `stuck` are asked by
+    time."""
     if isinstance(observation, TaskChange) and not is_failure(observation):
         return ()  # none of them would find anything, and most tasks end well
     found = (detector(observation) for detector in BY_EVENT.values())
@@ -29,4 +31,5 @@ __all__ = [
     "findings",
     "out_of_memory",
     "overdue",
+    "stuck",
 ]

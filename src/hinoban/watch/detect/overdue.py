@@ -1,48 +1,69 @@
-"""Detector overdue: a task that runs longer than its limit and that nothing will end. Asked by time, not by an event."""
+"""Detector overdue: a task that runs longer than its limit, or past its lease, and that nothing will end. Asked by time, not by an event."""
 
+from typing import Any
+
+import msgspec
+
+from hinoban.base.units import format_duration
+from hinoban.watch.deadlines import start_of
 from hinoban.watch.detect.subject import about_task
-from hinoban.watch.explain.exits import moment_of
-from hinoban.watch.model import Explanation, Finding, TaskChange, task_id_of
+from hinoban.watch.explain import explain_finding
+from hinoban.watch.explain.language import spoken
+from hinoban.watch.model import Finding, TaskChange, task_id_of
+from hinoban.watch.terms import Terms
 
-_ENDING = ("STOPPED", "DEPROVISIONING", "STOPPING", "DEACTIVATING", "DELETED")
+VERDICT = "OVERDUE"
+ENDING = ("STOPPED", "DEPROVISIONING", "STOPPING", "DEACTIVATING", "DELETED")
+_STILL = {"en": "Still running after {ran}. ", "ja": "{ran} 経過後も実行中。"}
 
 
-def overdue(change: TaskChange, now: float, limit_seconds: float, *, stop_at: float | None = None, stop_words: str = "") -> Finding | None:
-    """A finding when the task has been there for longer than the limit: since `startedAt`, or since `createdAt` if it never got to run.
+class Spelt(msgspec.Struct, frozen=True, kw_only=True):
+    """What people read of moments and of who launched it: the pipeline knows their time zone, and the launch."""
 
-    `stop_at` is when a policy's `stop_after` ends it, `stop_words` the same for people.
+    stop_at: str = ""
+    lease_until: str = ""
+    session: str = ""
+    """The session of the role that launched it: `run-8790`."""
+
+
+def overdue(change: TaskChange, now: float, terms: Terms, *, spelt: Spelt | None = None, again: bool = False) -> Finding | None:
+    """A finding when the task has been there for longer than the limit, since `startedAt`, or since `createdAt` if it never got to run; or
+    when its lease has run out. `again`: it is told of it once more.
+
     Not for tasks of a service, which live for ever, nor for those that are being stopped already.
     """
-    detail = change.detail
-    if change.service_owned or detail.get("lastStatus") in _ENDING or detail.get("desiredStatus") == "STOPPED":
+    detail, spelt = change.detail, spelt or Spelt()
+    if change.service_owned or detail.get("lastStatus") in ENDING or detail.get("desiredStatus") == "STOPPED":
         return None
-    since = moment_of(detail, "startedAt") or moment_of(detail, "createdAt")
-    if since is None or now < since + limit_seconds:
+    orphan = terms.orphan_at is not None and now >= terms.orphan_at
+    moments = [at for at in (terms.warn_at, terms.orphan_at) if at is not None and now >= at]
+    if not moments:
         return None
-    facts = {
-        "limit_seconds": limit_seconds,
-        "ran_seconds": round(now - since, 3),
-        "started_at": since,
+    began, wishes = start_of(change), terms.wishes
+    facts: dict[str, Any] = {
+        "limit_seconds": terms.limit,
+        "limit_from": terms.limit_from,
+        "ran_seconds": round(now - began, 3),
+        "started_at": began,
         "last_status": detail.get("lastStatus"),
-        "stop_at": stop_at,
+        "stop_at": terms.stop_at,
+        "lease_until": wishes.lease_until,
+        "orphan": True if orphan else None,
     }
-    return about_task(change, "overdue", "OVERDUE", _explanation(change, stop_words), at=since + limit_seconds, facts=facts)
+    texts = {
+        "task": task_id_of(change.task_arn)[:8],
+        "stop_at": spelt.stop_at,
+        "lease": spelt.lease_until,
+        "owner": wishes.owner or ("(nobody is named)" if spoken() == "en" else "(記載なし)"),
+        "reason": f"orphan of {spelt.session}" if spelt.session else "orphan" if orphan else "overdue",
+    }
+    explanation = explain_finding(_code(terms, orphan), texts)
+    if again:
+        still = _STILL[spoken()].format(ran=format_duration(now - began))
+        explanation = msgspec.structs.replace(explanation, cause=still + explanation.cause)
+    return about_task(change, "overdue", VERDICT, explanation, at=min(moments), facts=facts)
 
 
-def _explanation(change: TaskChange, stop_words: str) -> Explanation:
-    task = task_id_of(change.task_arn)[:8]
-    if stop_words:
-        return Explanation(
-            code="overdue",
-            cause="Nothing but Hinoban will end it: no service owns it, no lease was taken.",
-            next=f"Hinoban stops it at {stop_words}.",
-            said=(),
-            retryable=False,
-        )
-    return Explanation(
-        code="overdue",
-        cause="Nothing will end it: no service owns it, no lease was taken.",
-        next=f'Stop it: hinoban stop {task} --reason "overdue"',
-        said=(),
-        retryable=False,
-    )
+def _code(terms: Terms, orphan: bool) -> str:
+    kind = "orphan" if orphan else "leased" if terms.wishes.lease_until is not None else "overdue"
+    return f"{kind}_stopped" if terms.stop_at is not None else kind

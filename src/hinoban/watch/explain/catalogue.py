@@ -45,7 +45,7 @@ Class = Literal[
     "unknown",
 ]
 
-FILES = ("stops", "resources", "pulls", "containers", "exits", "launches", "services")
+FILES = ("stops", "resources", "pulls", "containers", "exits", "launches", "services", "tasks")
 
 NETWORK_MARKERS = (
     "dial tcp",

@@ -122,6 +122,8 @@ class Ledger:
             "value": _encode(incident),
         }
         if before is None or before.finding.detector != incident.finding.detector or before.finding.task_arn != incident.finding.task_arn:
+            if before is not None and before.finding.detector == "overdue":
+                row["log"] = None  # the last line of a task that ran is no tail of one that failed
             row["log_wanted"] = LOG_TRIES if incident.finding.detector in ("failed_exit", "out_of_memory") else 0
         if before is None:
             connection.execute(insert(incidents).values(id=incident.id, **row))

@@ -1,6 +1,6 @@
 """Reads of the history: tasks, launches and incidents by whole or shortened ids, a family's runs, a task's timeline. Writes nothing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,16 @@ from hinoban.watch.normalise import observation
 from hinoban.watch.schedules.slot import Slot
 
 _CHUNK = 500
+
+
+class LastLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line that an overdue task wrote, as it was when it was read; no text: it had written nothing."""
+
+    read_at: float
+    text: str | None = None
+    at: float | None = None
+
+
 _BEFORE, _AFTER = 10 * MINUTES, 1 * MINUTES
 _incident = msgspec.json.Decoder(Incident).decode
 _launch = msgspec.json.Decoder(Launch).decode
@@ -42,6 +52,17 @@ def newest_change(connection: Connection, name: tuple[str, str, str]) -> TaskCha
     )
     found = [change for raw in timeline(connection, row) if isinstance(change := observation(raw), TaskChange)] if row else []
     return found[-1] if found else None
+
+
+def arns_of(connection: Connection, names: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """The ARNs of these tasks (id, region, account)."""
+    wanted, found = set(names), {}
+    columns = (tasks.c.id, tasks.c.region, tasks.c.account, tasks.c.arn)
+    for start in range(0, len(names), _CHUNK):
+        ids = [name[0] for name in names[start : start + _CHUNK]]
+        rows = connection.execute(select(*columns).where(tasks.c.id.in_(ids)))
+        found.update({(row[0], row[1], row[2]): row[3] for row in rows if (row[0], row[1], row[2]) in wanted})
+    return found
 
 
 def timeline(connection: Connection, row: RowMapping) -> list[bytes]:
@@ -195,6 +216,24 @@ def slots_named(connection: Connection, name: str) -> Slot | None:
     return msgspec.json.decode(value, type=Slot) if value is not None else None
 
 
+def standalone_open(connection: Connection) -> list[RowMapping]:
+    """Every task that runs, or is about to, and that no service owns, the oldest first."""
+    columns = [column for column in tasks.columns if column.name not in ("timeline", "versions")]
+    alone = or_(tasks.c.group.is_(None), tasks.c.group.not_like("service:%"))
+    by_hand = or_(tasks.c.started_by.is_(None), tasks.c.started_by.not_like("ecs-svc/%"))
+    living = tasks.c.last_status.in_(("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"))
+    found = select(*columns).where(tasks.c.open, alone, by_hand, living).order_by(tasks.c.created_at)
+    return list(connection.execute(found).mappings())
+
+
+def beside(connection: Connection, row: RowMapping, limit: int) -> list[RowMapping]:
+    """Other tasks of the family on its cluster that began while this open one ran, the latest first."""
+    columns = (tasks.c.arn, tasks.c.created_at, tasks.c.started_at, tasks.c.stopped_at, tasks.c.open)
+    same = [tasks.c[name] == row[name] for name in ("family", "cluster", "region", "account")]
+    later = (tasks.c.created_at > (row["started_at"] or row["created_at"] or 0), tasks.c.arn != row["arn"], tasks.c.started_at.is_not(None))
+    return list(connection.execute(select(*columns).where(*same, *later).order_by(desc(tasks.c.created_at)).limit(limit)).mappings())
+
+
 def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Launch]:
     """Launches whose id begins with `prefix` (`lch-`)."""
     found = select(launches.c.value).where(launches.c.id >= prefix, launches.c.id < prefix + "~").order_by(launches.c.id).limit(limit)
@@ -204,7 +243,20 @@ def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> 
 def incident_log(connection: Connection, incident_id: str) -> list[str] | None:
     """The last lines of the failed task's log, as kept with the incident; empty where it printed nothing, None where it was not read."""
     text = connection.execute(select(incidents.c.log).where(incidents.c.id == incident_id)).scalar()
-    return msgspec.json.decode(text, type=list[str]) if text else None
+    return msgspec.json.decode(text, type=list[str]) if text and text.startswith("[") else None
+
+
+def last_line(connection: Connection, incident_id: str) -> LastLine | None:
+    """The last line of an overdue task; None where it was not read."""
+    text = connection.execute(select(incidents.c.log).where(incidents.c.id == incident_id)).scalar()
+    return msgspec.json.decode(text, type=LastLine) if text and text.startswith("{") else None
+
+
+def overdue_incidents(connection: Connection, limit: int) -> list[Incident]:
+    """Those of tasks that run past their limit or lease, the latest first."""
+    found = select(incidents.c.value).where(incidents.c.state.in_(("open", "acknowledged")), incidents.c.verdict == "OVERDUE")
+    rows = connection.execute(found.order_by(desc(incidents.c.opened_at)).limit(limit)).scalars()
+    return [one for one in map(_incident, rows) if one.finding.detector == "overdue"]
 
 
 def logs_wanted(connection: Connection) -> list[Incident]:

@@ -1,15 +1,19 @@
 """What the history adds to an incident's own words: who launched it, when its tasks ran, what is usual, what has changed, what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from hinoban.aws.definitions.sizes import hourly_price
-from hinoban.base.clock import HOURS
-from hinoban.base.units import format_duration, local_time
+from hinoban.base.clock import HOURS, MINUTES
+from hinoban.base.text import one_line
+from hinoban.base.units import format_duration, local_day_time, local_time
 from hinoban.watch.explain.exits import moment_of
+
+_LONGEST_LINE = 200
+_LINE_IS_NEW = 15 * MINUTES
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,10 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     usual: str | None = None
     changed: str | None = None
     cost: str | None = None
+    last_line: str | None = None
+    """Of an overdue task: `Last log line 25 h 49 m ago: "waiting for lock"`."""
+    beside: str | None = None
+    """Who ran beside an overdue task, a sentence."""
 
 
 NOTHING = Background()
@@ -57,6 +65,11 @@ def caller_words(caller: str | None) -> str | None:
     return f"{kind} {name}" if name else kind
 
 
+def from_a_session(caller: str | None) -> bool:
+    """Whether a role's session called: a job of CI, as a rule, that may have ended since."""
+    return ":assumed-role/" in (caller or "")
+
+
 def run_words(run: Run, zone: ZoneInfo) -> str:
     """`RUNNING 00:04:02 · STOPPED exit 0 00:10:14`; empty where no time is known."""
     words = [] if run.started_at is None else [f"RUNNING {local_time(run.started_at, zone)}"]
@@ -67,10 +80,15 @@ def run_words(run: Run, zone: ZoneInfo) -> str:
 
 
 def cost_words(detail: Mapping[str, Any], region: str, until: float | None) -> str | None:
-    """`$0.40 so far, $0.37 a day`: what a Fargate task of this event's size costs on demand; None where no price is known."""
+    """`$0.40 so far, $0.37 a day`: what a Fargate task of this event's size costs on demand; None where no price is known, as of Spot's."""
     began = moment_of(detail, "pullStartedAt") or moment_of(detail, "createdAt") or moment_of(detail, "startedAt")
     cpu, memory = str(detail.get("cpu") or ""), str(detail.get("memory") or "")
-    if detail.get("launchType") != "FARGATE" or began is None or not (cpu.isdecimal() and memory.isdecimal()):
+    if (
+        detail.get("launchType") != "FARGATE"
+        or detail.get("capacityProviderName") == "FARGATE_SPOT"
+        or began is None
+        or not (cpu.isdecimal() and memory.isdecimal())
+    ):
         return None
     named = [one.get("value") for one in detail.get("attributes") or () if one.get("name") == "ecs.cpu-architecture"]
     storage = (detail.get("ephemeralStorage") or {}).get("sizeInGiB") or 20
@@ -89,9 +107,48 @@ def usual_words(lengths: list[float]) -> str | None:
     """`last 12 good runs 6 m–8 m`; None without any."""
     if not lengths:
         return None
-    least, most = format_duration(min(lengths)), format_duration(max(lengths))
     runs = "the last good run" if len(lengths) == 1 else f"last {len(lengths)} good runs"
-    return f"{runs} {least if least == most else f'{least}–{most}'}"
+    return f"{runs} {_span(min(lengths), max(lengths))}"
+
+
+def last_line_words(text: str | None, at: float | None, read_at: float, as_of: float | None, zone: ZoneInfo) -> str:
+    """The last line of a task that still runs, and how long it has been silent; where it was read a while ago, when that was."""
+    if text is None or at is None:
+        return "It has written no log line."
+    shown = one_line(text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE].rstrip() + "…")
+    if as_of is None or as_of - read_at > _LINE_IS_NEW:
+        return f'Last log line {local_day_time(at, zone)} (as read {local_day_time(read_at, zone)}): "{shown}"'
+    return f'Last log line {format_duration(max(as_of, read_at) - at)} ago: "{shown}"'
+
+
+def beside_words(family: str, others: Sequence[Run], zone: ZoneInfo) -> str | None:
+    """`A second db-migrate ran beside it Thu 26 Nov 13:40–13:44 JST.`; `others` the latest first, None without any."""
+    if not others:
+        return None
+    last = others[0]
+    began = last.started_at or last.created_at
+    if began is None:
+        return None
+    day, _, name = local_day_time(began, zone).rpartition(" ")
+    ended = "" if last.stopped_at is None else local_day_time(last.stopped_at, zone).rpartition(" ")[0]
+    if ended.rpartition(" ")[0] == day.rpartition(" ")[0]:
+        ended = ended.rpartition(" ")[2]
+    when = f"since {day} {name}" if not ended else f"{day}–{ended} {name}" if ended != day.rpartition(" ")[2] else f"{day} {name}"
+    verb = "runs" if last.stopped_at is None else "ran"
+    if len(others) == 1:
+        return f"A second {family} {verb} beside it {when}."
+    return f"{len(others)} more {family} ran beside it, the last {when}."
+
+
+def _span(least: float, most: float) -> str:
+    """`6–8 m`, `40 s–5 m`: of minutes no seconds are told where it is a range."""
+    if least >= 60 and most < 3600:
+        low, high = round(least / 60), round(most / 60)
+        return f"{low}–{high} m" if low != high else f"{low} m"
+    low_words, high_words = format_duration(least), format_duration(most)
+    if low_words == high_words:
+        return low_words
+    return f"{round(least)}–{round(most)} s" if least >= 10 and most < 60 else f"{low_words}–{high_words}"
 
 
 def _dollars(amount: float) -> str:

@@ -11,6 +11,7 @@ _JA = {
     "Hops": "経路",
     "Done": "対応",
     "Started": "開始",
+    "Owner": "担当",
     "Stopped": "停止",
     "Log": "ログ",
     "Changed": "変更点",

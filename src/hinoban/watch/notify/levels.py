@@ -22,6 +22,7 @@ LEVELS: dict[str, Row] = {
     "maintenance": "lost run",
     "zero_running": "page",
     "overdue": "ticket",
+    "stuck": "ticket",
     "overlap": "ticket",
     "dead_schedule": "ticket",
     "schedule_changed": "ticket",

@@ -94,6 +94,7 @@ def webhook_payload(incident: Incident, change: Change, *, url: str | None = Non
         "task": finding.task_arn,
         "launch": finding.launch_id,
         "started_by": finding.started_by,
+        "owner": finding.facts.get("owner"),
         "cause": finding.explanation.cause,
         "said": list(finding.explanation.said),
         "done": list(incident.done),
@@ -127,7 +128,7 @@ def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
         definition_name(finding.family, finding.revision),
         due_words(finding, zone) or schedule_words(finding),
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
-        (ran_of(finding.facts) or "") if finding.detector == "overdue" and change == "opened" else "",
+        (ran_of(finding.facts) or "") if finding.detector == "overdue" and change in ("opened", "changed") else "",
         verdict_of(incident),
         state_of(incident) if change == "resolved" or incident.state == "acknowledged" else "",
         incident.id,
@@ -144,15 +145,27 @@ def _quiet_title(incident: Incident) -> str:
 
 def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
     explanation, done = incident.finding.explanation, " ".join(incident.done)
+    owner = str(incident.finding.facts.get("owner") or "")
     if change == "resolved":
         # An overdue task's end has words of its own; of all others the words were told when they failed.
         said = SEPARATOR.join(explanation.said) if incident.finding.detector == "overdue" else ""
-        labels = [("Said", said), ("Done", done or "Nothing: it ended without Hinoban's doing."), ("Next", next_step(incident))]
+        labels = [
+            ("Said", said),
+            ("Owner", owner),
+            ("Done", done or "Nothing: it ended without Hinoban's doing."),
+            ("Next", next_step(incident)),
+        ]
     else:
         then = next_step(incident)
-        if not done and len(incident.attempts) < 2:
+        if incident.finding.detector == "overdue" or (not done and len(incident.attempts) < 2):
             then = f"{then}      {not_retried(incident.finding)}".rstrip()
-        labels = [("Cause", explanation.cause), ("Said", SEPARATOR.join(explanation.said)), ("Done", done), ("Next", then)]
+        labels = [
+            ("Cause", explanation.cause),
+            ("Said", SEPARATOR.join(explanation.said)),
+            ("Owner", owner),
+            ("Done", done),
+            ("Next", then),
+        ]
     return tuple((label, one_line(text)) for label, text in labels if text)
 
 

@@ -15,6 +15,7 @@ from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.ids import Ids, derived_id
 from hinoban.watch.config import Lang, LogTail
 from hinoban.watch.explain.language import speaking
+from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.history.schema import incidents, outbox
 from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
@@ -107,8 +108,7 @@ class Outbox:
         if not self._shows_log(message):
             return message
         with self._engine.connect() as connection:
-            kept = connection.execute(select(incidents.c.log).where(incidents.c.id == message.incident.id)).scalar()
-        lines = msgspec.json.decode(kept, type=list[str]) if kept else []
+            lines = queries.incident_log(connection, message.incident.id) or []
         return msgspec.structs.replace(message, log=log_tail(lines, self._log_tail))
 
     def _shows_log(self, message: Message) -> bool:

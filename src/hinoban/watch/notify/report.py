@@ -12,7 +12,7 @@ from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
-from hinoban.watch.notify.background import NOTHING, Background, caller_words
+from hinoban.watch.notify.background import NOTHING, Background, caller_words, from_a_session
 from hinoban.watch.notify.labels import label_width, padded
 from hinoban.watch.notify.wording import (
     SEPARATOR,
@@ -125,15 +125,20 @@ def _report(
     followed = finding.facts.get("hops") if finding.detector in _SHOWS_HOPS else None
     started = f"{day_time(finding.facts.get('started_at'), zone)} by {_starter(finding.started_by, background)}" if overdue else ""
     log = _log(log_tail, finding.task_arn, full)
+    if overdue and incident.state != "resolved" and finding.facts.get("lease_until") is None and from_a_session(background.caller):
+        started += ". Unknown whether that job still lives."
+    cause = finding.explanation.cause + (f" {background.last_line}" if background.last_line else "")
+    usual = ". ".join(part for part in (background.usual, background.beside) if part)
     labels: list[tuple[str, Sequence[str]]] = [
-        ("Cause", (finding.explanation.cause,)),
+        ("Cause", (cause,)),
         ("Said", (said,)),
         ("Hops", (hops_line(followed),) if followed else ()),
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
+        ("Owner", (str(finding.facts.get("owner") or ""),)),
         ("Log", log or ((f"{UNKNOWN}: no line was kept" if log_tail is None else "It printed nothing.",) if failed else ())),
         ("Changed", (background.changed or "",)),
-        ("Usual", ((background.usual or "") if failed or overdue else "",)),
+        ("Usual", (usual if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
         ("Next", (_next_line(incident, background, zone),)),
     ]
@@ -162,7 +167,7 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
 
 def _next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:
     step, overdue = next_step(incident), incident.finding.detector == "overdue"
-    quiet = incident.state == "resolved" or incident.done or len(incident.attempts) > 1
+    quiet = incident.state == "resolved" or (not overdue and (incident.done or len(incident.attempts) > 1))
     if not background.live and incident.state != "resolved":
         if any(one.outcome == "waiting" for one in incident.attempts):
             return f"No daemon runs: the retry waits for `hinoban up` (as last seen {day_time(background.as_of, zone)})."

@@ -94,13 +94,18 @@ def state_of(incident: Incident) -> str:
 
 
 def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
-    """`RUNNING 26 h 03 m, limit 24 h` of an overdue task: until it was found, or until `as_of`."""
+    """`RUNNING 26 h 03 m, limit 24 h (default)` of an overdue task: until it was found, or until `as_of`."""
     ran, limit = facts.get("ran_seconds"), facts.get("limit_seconds")
-    if ran is None or limit is None:
+    if ran is None:
         return None
+    past = "lease ran out" if facts.get("orphan") else f"limit {format_duration(limit)}" if limit is not None else ""
+    if not past:
+        return None
+    if not facts.get("orphan") and facts.get("limit_from"):
+        past += f" ({facts['limit_from']})"
     if as_of is not None and (began := facts.get("started_at")) is not None:
         ran = max(ran, as_of - began)
-    return f"{facts.get('last_status') or 'RUNNING'} {format_duration(ran)}, limit {format_duration(limit)}"
+    return f"{facts.get('last_status') or 'RUNNING'} {format_duration(ran)}, {past}"
 
 
 def not_retried(finding: Finding) -> str:
@@ -109,6 +114,10 @@ def not_retried(finding: Finding) -> str:
         return ""
     if finding.explanation.code == "no_evidence":
         return "Not run again: nobody knows that it did not run."
+    if finding.detector == "stuck" or (finding.detector == "overdue" and finding.facts.get("stop_at") is not None):
+        return ""
+    if finding.detector == "overdue" and finding.facts.get("orphan"):
+        return "Not stopped: no stop_orphans, no stop_after."
     if finding.detector in _NOT_RETRIED:
         return _NOT_RETRIED[finding.detector]
     return "Not retried: no policy asks for it." if finding.explanation.retryable else "Not retried: it cannot help."

@@ -9,14 +9,19 @@ from hinoban.watch.deadlines import Deadlines
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.model import Incident, TaskChange
 from hinoban.watch.retry.recent import Recent
+from hinoban.watch.terms import Terms
 
 
 class Desk(Protocol):
     """The pipeline, as its runners see it."""
 
     ledger: Ledger
-    deadlines: Deadlines
     launches: Recent
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """When something is due of open tasks."""
+        ...
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """One transaction; where it fails, memory is read anew from the rows."""
@@ -36,6 +41,6 @@ class Desk(Protocol):
         """Write an incident that nobody needs to hear of."""
         ...
 
-    def limits(self, change: TaskChange) -> tuple[float | None, float | None]:
-        """(max_runtime, stop_after) of a task."""
+    def terms(self, change: TaskChange) -> Terms:
+        """Until when a task may run, by all that is known of it now."""
         ...

@@ -1,138 +1,137 @@
-"""Detectors that time makes speak: a watch that cannot see."""
+"""Detectors that time makes speak: tasks that are stuck on their way, and those that run past their limit or their lease."""
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
-from hinoban.watch.detect import blind, silence, watch_behind
-from hinoban.watch.detect.services import Over
-from hinoban.watch.detect.sight import Heard, Lag, Tried
-from hinoban.watch.model import Finding
-from tests.unit.watch.detect.world import NOW
+from hinoban.base.units import iso
+from hinoban.watch.detect.overdue import Spelt, overdue
+from hinoban.watch.detect.stuck import moved_on, stuck, stuck_at
+from hinoban.watch.explain.language import speaking
+from hinoban.watch.model import TaskChange
+from hinoban.watch.policies import Limits
+from hinoban.watch.task_tags import TaskTags
+from hinoban.watch.terms import Terms, terms_of
+from tests.unit.watch.detect.world import NOW, task
 
 
-def hear(times: list[float], state: silence.Rhythm | None = None) -> silence.Rhythm:
-    state = state or silence.Rhythm()
-    for at in times:
-        state, _ = silence.seen(state, Heard(source="sqs", at=at))
-    return state
-
-
-DAY = [NOW + number * 600.0 for number in range(60)]
-
-
-def test_a_source_is_silent_when_it_is_quiet_for_three_times_its_longest_pause() -> None:
-    state = hear([*DAY, DAY[-1] + 1800])
-    moment = silence.due(state)
-    assert moment == DAY[-1] + 1800 + 5400
-    assert silence.asked(state, moment - 1) == (state, ())
-    state, (finding,) = silence.asked(state, moment)
-    assert isinstance(finding, Finding)
-    assert (finding.verdict, finding.subject) == ("SILENT", "silence:sqs")
-    assert "for 1 h 30 m; it was never quiet for longer than 30 m" in finding.explanation.cause
-    assert silence.due(state) is None
-    state, (ended,) = silence.seen(state, Heard(source="sqs", at=moment + 3600))
-    assert isinstance(ended, Over) and max(state.pauses.values()) == 1800
-
-
-def test_a_source_whose_habits_are_not_known_may_be_quiet() -> None:
-    assert silence.due(hear(DAY[:49])) is None
-    assert silence.due(silence.Rhythm()) is None
-
-
-def test_a_busy_source_may_be_quiet_for_half_an_hour() -> None:
-    state = hear([NOW + number for number in range(100)])
-    assert silence.due(state) == NOW + 99 + 30 * MINUTES
-
-
-def test_the_weekends_pause_is_remembered_for_a_week_and_then_forgotten() -> None:
-    monday = hear([*DAY, DAY[-1] + 2 * DAYS])
-    assert max(monday.pauses.values()) == 2 * DAYS
-    busy = [DAY[-1] + 2 * DAYS + number * HOURS for number in range(1, 24 * 9)]
-    assert max(hear(busy[: 24 * 5], monday).pauses.values()) == 2 * DAYS
-    assert max(hear(busy, monday).pauses.values()) == HOURS
-
-
-def test_our_own_absence_is_no_pause_of_the_source() -> None:
-    state = silence.restarted(hear(DAY), DAY[-1] + DAYS)
-    assert silence.due(state) == DAY[-1] + DAYS + 30 * MINUTES
-    assert max(hear([DAY[-1] + DAYS + 60], state).pauses.values()) == 600
-
-
-def test_its_habits_go_into_a_row_and_back() -> None:
-    state = hear(DAY)
-    assert msgspec.json.decode(msgspec.json.encode(state), type=silence.Rhythm) == state
-
-
-def tried(at: float, code: str | None = None, message: str = "no") -> Tried:
-    return Tried(source="poll/1/r", what="logs:GetLogEvents on /ecs/a", at=at, code=code, message=message if code else "")
+def on_the_way(status: str, **fields: object) -> TaskChange:
+    return task(
+        lastStatus=status, **{"desiredStatus": "RUNNING", "createdAt": iso(NOW), "stoppedAt": None, "executionStoppedAt": None, **fields}
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "patience", "cause"),
-    [
-        ("AccessDeniedException", MINUTES, "AWS refuses what the watch needs"),
-        ("ExpiredTokenException", MINUTES, "AWS refuses what the watch needs"),
-        ("Unreachable", 3 * MINUTES, "The watch does not reach"),
-        ("ServerException", 3 * MINUTES, "The watch does not reach"),
-    ],
+    ("status", "code"),
+    [("PROVISIONING", "stuck_provisioning"), ("PENDING", "stuck_pending"), ("ACTIVATING", "stuck_pending")],
 )
-def test_what_fails_for_long_enough_is_told_once_and_ends_with_the_first_success(code: str, patience: float, cause: str) -> None:
-    state, told = blind.seen(blind.Sight(), tried(NOW, code))
-    assert told == () and blind.due(state) == NOW + patience
-    state, (finding,) = blind.asked(state, NOW + patience)
-    assert isinstance(finding, Finding) and finding.verdict == "BLIND" and finding.explanation.cause.startswith(cause)
-    assert finding.explanation.said == (f"{code}: no",) and "logs:GetLogEvents on /ecs/a" in finding.explanation.cause
-    state, told = blind.seen(state, tried(NOW + 600, code))
-    assert told == () and blind.due(state) is None
-    state, (ended,) = blind.seen(state, tried(NOW + 660))
-    assert state == blind.Sight() and isinstance(ended, Over) and ended.subject == finding.subject
+@pytest.mark.parametrize("owned", [False, True])
+def test_a_task_that_does_not_get_to_run_is_stuck_from_its_creation_on(status: str, code: str, owned: bool) -> None:
+    change = on_the_way(status, owned=owned)
+    moment = stuck_at(change, 10 * MINUTES)
+    assert moment == NOW + 10 * MINUTES and stuck(change, moment - 1, 10 * MINUTES) is None
+    finding = stuck(change, moment + 60, 10 * MINUTES)
+    assert finding is not None
+    assert (finding.verdict, finding.subject, finding.explanation.code) == ("STUCK", f"task:{change.task_arn}", code)
+    assert (finding.at, finding.facts["last_status"]) == (moment, status) and "11 m" in finding.explanation.cause
 
 
-def test_a_moments_failure_and_throttling_are_no_blindness() -> None:
-    state, _ = blind.seen(blind.Sight(), tried(NOW, "AccessDeniedException"))
-    assert blind.seen(state, tried(NOW + 30)) == (blind.Sight(), ())
-    assert blind.seen(blind.Sight(), tried(NOW, "ThrottlingException", "Rate exceeded")) == (blind.Sight(), ())
+@pytest.mark.parametrize(
+    ("status", "desired"), [("STOPPING", "STOPPED"), ("RUNNING", "STOPPED"), ("PENDING", "STOPPED"), ("DEACTIVATING", "STOPPED")]
+)
+def test_a_task_that_does_not_get_to_its_end_is_stuck_from_its_stop_on(status: str, desired: str) -> None:
+    change = on_the_way(status, desiredStatus=desired, stoppingAt=iso(NOW + 100))
+    moment = stuck_at(change, 60.0)
+    assert moment == NOW + 100 + 10 * MINUTES
+    finding = stuck(change, moment, 60.0)
+    assert finding is not None and finding.explanation.code == "stuck_stopping"
 
 
-def test_an_old_attempt_that_comes_late_says_nothing() -> None:
-    state, _ = blind.seen(blind.Sight(), tried(NOW, "AccessDeniedException"))
-    assert blind.seen(state, tried(NOW - 1)) == (state, ())
+def test_containers_that_may_take_long_to_end_are_waited_for() -> None:
+    change = on_the_way("STOPPING", desiredStatus="STOPPED", stoppingAt=iso(NOW))
+    assert stuck_at(change, 60.0, 20 * MINUTES) == NOW + 25 * MINUTES
+    assert stuck_at(change, 60.0, 30.0) == NOW + 10 * MINUTES
 
 
-def lag(at: float, behind: float) -> Lag:
-    return Lag(source="sqs", at=at, behind=behind, waiting=3)
+def test_a_deprovisioning_task_is_counted_from_its_programs_end() -> None:
+    change = on_the_way("DEPROVISIONING", desiredStatus="STOPPED", stoppingAt=iso(NOW), executionStoppedAt=iso(NOW + 60))
+    assert stuck_at(change, 60.0) == NOW + 60 + 10 * MINUTES
 
 
-def test_a_watch_that_is_late_for_two_minutes_says_so_until_it_has_caught_up() -> None:
-    state, told = watch_behind.seen(watch_behind.Lateness(), lag(NOW, 70))
-    assert told == () and watch_behind.due(state) == NOW + 120
-    state, (finding,) = watch_behind.seen(state, lag(NOW + 121, 190))
-    assert isinstance(finding, Finding) and (finding.verdict, finding.subject) == ("BEHIND", "behind:sqs")
-    assert "3 m 10 s behind sqs, and has been late for 2 m 01 s" in finding.explanation.cause
-    state, told = watch_behind.seen(state, lag(NOW + 200, 45))
-    assert told == ()
-    state, (ended,) = watch_behind.seen(state, lag(NOW + 260, 3))
-    assert state == watch_behind.Lateness() and isinstance(ended, Over)
+@pytest.mark.parametrize("status", ["RUNNING", "STOPPED", "DELETED", "SOMETHING_NEW"])
+def test_other_statuses_may_last_for_ever(status: str) -> None:
+    change = on_the_way(status)
+    assert stuck_at(change, 60.0) is None and stuck(change, NOW + 30 * DAYS, 60.0) is None
 
 
-@given(st.lists(st.floats(min_value=0, max_value=60), max_size=20))
-def test_a_watch_within_its_limit_never_complains(lags: list[float]) -> None:
-    state = watch_behind.Lateness()
-    for step, behind in enumerate(lags):
-        state, told = watch_behind.seen(state, lag(NOW + step * 60, behind))
-        assert told == () and watch_behind.due(state) is None
+def test_a_task_moves_on_when_it_leaves_its_way_and_not_from_one_part_of_it_to_the_next() -> None:
+    finding = stuck(on_the_way("PROVISIONING"), NOW + DAYS, 60.0)
+    assert finding is not None
+    assert moved_on(finding, on_the_way("PENDING")) is None
+    assert moved_on(finding, on_the_way("RUNNING")) == "The task moved on: it is RUNNING."
+    assert moved_on(finding, on_the_way("PENDING", desiredStatus="STOPPED")) is not None
 
 
-@given(st.lists(st.tuples(st.floats(min_value=0.1, max_value=600), st.floats(min_value=0, max_value=300)), max_size=30))
-def test_it_is_told_and_ended_in_turns(measured: list[tuple[float, float]]) -> None:
-    state, at, open_now = watch_behind.Lateness(), NOW, False
-    for wait, behind in measured:
-        at += wait
-        state, told = watch_behind.seen(state, lag(at, behind))
-        for one in told:
-            assert isinstance(one, Over) == open_now
-            open_now = not open_now
-        assert open_now == (state.subject is not None)
+def running(**fields: object) -> TaskChange:
+    return task(lastStatus="RUNNING", **{"desiredStatus": "RUNNING", "startedAt": iso(NOW), "stopCode": None, "stoppedAt": None, **fields})
+
+
+def terms(change: TaskChange, tags: dict[str, str] | None = None, **limits: object) -> Terms:
+    return terms_of(change, Limits(**{"max_runtime": 10.0, "stop_after": None, **limits}), TaskTags(tags=tags or {}))  # type: ignore[arg-type]
+
+
+def test_a_task_is_overdue_from_its_limit_on_and_not_before() -> None:
+    change = running()
+    assert overdue(change, NOW + 9.9, terms(change)) is None
+    finding = overdue(change, NOW + 10, terms(change))
+    assert finding is not None
+    assert (finding.at, finding.verdict, finding.facts["ran_seconds"]) == (NOW + 10, "OVERDUE", 10)
+    assert finding.explanation.next == 'Stop it: hinoban stop 00000000 --reason "overdue"'
+    assert finding.facts["limit_from"] == "default"
+
+
+def test_a_task_that_never_ran_is_overdue_from_its_creation() -> None:
+    change = on_the_way("PENDING", startedAt=None)
+    assert overdue(change, NOW + 11, terms(change)) is not None
+
+
+@pytest.mark.parametrize("owner", [{"group": "service:web"}, {"startedBy": "ecs-svc/123"}, {"desiredStatus": "STOPPED"}])
+def test_what_a_service_owns_or_somebody_stops_is_never_overdue(owner: dict[str, str]) -> None:
+    change = running(**owner)
+    assert overdue(change, NOW + 1e6, terms(change)) is None
+
+
+def test_a_task_whose_lease_ran_out_names_it_and_its_owner() -> None:
+    change = running()
+    leased = {"hinoban:lease": iso(NOW + 5), "hinoban:owner": "https://ci.example.com/8790"}
+    known = terms(change, leased, max_runtime=HOURS)
+    assert overdue(change, NOW + 4, known) is None
+    finding = overdue(change, NOW + 5, known, spelt=Spelt(lease_until="00:00:05", session="run-8790"))
+    assert finding is not None and finding.explanation.code == "orphan"
+    assert finding.explanation.cause == (
+        "Its lease ran out at 00:00:05; its owner https://ci.example.com/8790 does not renew it. Nothing will end it."
+    )
+    assert finding.explanation.next.endswith('--reason "orphan of run-8790"')
+    assert finding.facts["orphan"] is True
+
+
+def test_a_task_with_a_lease_that_is_past_its_limit_is_overdue_and_no_orphan() -> None:
+    change = running()
+    finding = overdue(change, NOW + 20, terms(change, {"hinoban:lease": iso(NOW + 60)}), spelt=Spelt(lease_until="00:01:00"))
+    assert finding is not None and "orphan" not in finding.facts
+    assert finding.explanation.cause == "It ran past its limit, and its lease is held until 00:01:00 by (nobody is named)."
+
+
+def test_what_is_told_again_says_how_long_it_runs_by_now_in_both_languages() -> None:
+    change = running()
+    finding = overdue(change, NOW + 26 * HOURS, terms(change), again=True)
+    assert finding is not None and finding.explanation.cause.startswith("Still running after 26 h. Nothing will end it")
+    with speaking("ja"):
+        finding = overdue(change, NOW + 26 * HOURS, terms(change), again=True)
+    assert finding is not None and finding.explanation.cause.startswith("26 h 経過後も実行中。")
+
+
+def test_one_that_is_going_to_be_stopped_says_when() -> None:
+    change = running()
+    finding = overdue(change, NOW + 10, terms(change, stop_after=20.0), spelt=Spelt(stop_at="00:00:20"))
+    assert finding is not None and finding.explanation.next == "Nothing now: Hinoban stops it at 00:00:20."
+    assert finding.facts["stop_at"] == NOW + 20

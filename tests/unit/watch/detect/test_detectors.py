@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hinoban.watch.detect import did_not_start, failed_exit, findings, out_of_memory, overdue
+from hinoban.watch.detect import did_not_start, failed_exit, findings, out_of_memory
 from hinoban.watch.model import Launch, LaunchFailure, TaskChange
 
 NOW = 1_795_705_200.0
@@ -137,30 +137,6 @@ def test_out_of_memory_goes_before_failed_exit() -> None:
 def test_an_event_before_the_last_one_finds_nothing() -> None:
     assert out_of_memory(change({"name": "app", "reason": OOM}, lastStatus="DEPROVISIONING")) is None
     assert findings(change(*exits(app=1), lastStatus="STOPPING"), NOW) == ()
-
-
-def running(**fields: Any) -> TaskChange:
-    return change(lastStatus="RUNNING", desiredStatus="RUNNING", stopCode=None, stoppedReason=None, **fields)
-
-
-def test_a_task_is_overdue_from_its_limit_on_and_not_before() -> None:
-    task = running(startedAt=NOW)
-    assert overdue(task, NOW + 9.9, 10) is None
-    finding = overdue(task, NOW + 10, 10)
-    assert finding is not None
-    assert (finding.at, finding.verdict, finding.facts["ran_seconds"]) == (NOW + 10, "OVERDUE", 10)
-    assert finding.explanation.next == 'Stop it: hinoban stop 91d0c2e7 --reason "overdue"'
-
-
-def test_a_task_stuck_before_running_is_overdue_from_its_creation() -> None:
-    assert overdue(running(createdAt=NOW), NOW + 11, 10) is not None
-
-
-@pytest.mark.parametrize("owner", [{"group": "service:web"}, {"startedBy": "ecs-svc/123"}, {"desiredStatus": "STOPPED"}])
-def test_what_a_service_owns_or_somebody_stops_is_never_overdue(owner: dict[str, str]) -> None:
-    task = running(startedAt=NOW)
-    task.detail.update(owner)
-    assert overdue(task, NOW + 1e6, 10) is None
 
 
 @given(

@@ -9,9 +9,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from hinoban.watch.detect import findings, overdue
+from hinoban.watch.detect.overdue import Spelt
 from hinoban.watch.model import Attempt, Finding, Incident, Launch, LaunchFailure, TaskChange
-from hinoban.watch.notify.background import Background, Run, caller_words, cost_words
+from hinoban.watch.notify.background import Background, Run, beside_words, caller_words, cost_words, last_line_words, usual_words
 from hinoban.watch.notify.message import alert, console_lines, incident_row, webhook_payload, why_json, why_text
+from hinoban.watch.policies import Limits
+from hinoban.watch.task_tags import TaskTags
+from hinoban.watch.terms import terms_of
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 MIDNIGHT = 1_795_705_200.0  # Fri 27 Nov 2026 00:00 JST
@@ -137,15 +141,24 @@ def test_why_a_task_ran_out_of_memory() -> None:
 
 def test_why_a_task_is_overdue() -> None:
     change = Task("e41c03d9", "db-migrate:88").change(lastStatus="RUNNING", desiredStatus="RUNNING", startedBy="run-8790")
-    finding = overdue(change, MIDNIGHT + 26 * 3600 + 180, 24 * 3600)
+    now = MIDNIGHT + 26 * 3600 + 180
+    finding = overdue(change, now, terms_of(change, Limits(24 * 3600, None), TaskTags()), spelt=Spelt(session="run-8790"))
     assert finding is not None
-    known = Background(caller=GH_ACTIONS, as_of=MIDNIGHT + 26 * 3600 + 300, cost="$0.40 so far, $0.37 a day")
+    known = Background(
+        caller=GH_ACTIONS,
+        as_of=MIDNIGHT + 26 * 3600 + 300,
+        cost="$0.40 so far, $0.37 a day",
+        usual=usual_words([70.0, 300.0]),
+        last_line=last_line_words("waiting for lock on schema_migrations", MIDNIGHT + 960, now, MIDNIGHT + 26 * 3600 + 300, TOKYO),
+        beside=beside_words("db-migrate", [Run(started_at=MIDNIGHT + 9480, stopped_at=MIDNIGHT + 9720)], TOKYO),
+    )
     assert why_text(incident(finding, "inc-3c7d"), change.detail, zone=TOKYO, background=known) == block("""
-    db-migrate:88 · task e41c03d9 · RUNNING 26 h 05 m, limit 24 h · OVERDUE · inc-3c7d
-    Cause    Nothing will end it: no service owns it, no lease was taken.
-    Started  Fri 27 Nov 00:00 JST by role gh-actions, session run-8790 (CloudTrail), startedBy run-8790
+    db-migrate:88 · task e41c03d9 · RUNNING 26 h 05 m, limit 24 h (default) · OVERDUE · inc-3c7d
+    Cause    Nothing will end it: no service owns it, no lease was taken. Last log line 25 h 49 m ago: "waiting for lock on schema_migrations"
+    Started  Fri 27 Nov 00:00 JST by role gh-actions, session run-8790 (CloudTrail), startedBy run-8790. Unknown whether that job still lives.
+    Usual    last 2 good runs 1–5 m. A second db-migrate ran beside it Fri 27 Nov 02:38–02:42 JST.
     Cost     $0.40 so far, $0.37 a day
-    Next     Stop it: hinoban stop e41c03d9 --reason "overdue"   or keep: hinoban incidents ack inc-3c7d --for 24h      Not stopped: no stop_after.
+    Next     Stop it: hinoban stop e41c03d9 --reason "orphan of run-8790"   or keep: hinoban incidents ack inc-3c7d --for 24h      Not stopped: no stop_after.
     """)
 
 
@@ -246,6 +259,28 @@ def test_a_cost_is_told_where_a_price_is_known() -> None:
     assert cost_words(task | {"stoppedAt": MIDNIGHT + 12}, "ap-northeast-1", MIDNIGHT + 60) == "under $0.01 in all"
     assert cost_words(task, "nowhere-1", MIDNIGHT) is None
     assert cost_words(task | {"launchType": "EC2"}, "ap-northeast-1", MIDNIGHT) is None
+    assert cost_words(task | {"capacityProviderName": "FARGATE_SPOT"}, "ap-northeast-1", MIDNIGHT) is None
+
+
+def test_an_old_reading_of_the_last_line_says_when_it_was_read() -> None:
+    words = last_line_words("x" * 300, MIDNIGHT, MIDNIGHT + 60, MIDNIGHT + 7200, TOKYO)
+    assert words.startswith("Last log line Fri 27 Nov 00:00 JST (as read Fri 27 Nov 00:01 JST):") and words.endswith('x…"')
+    assert last_line_words(None, None, MIDNIGHT, MIDNIGHT, TOKYO) == "It has written no log line."
+
+
+def test_who_ran_beside_an_overdue_task() -> None:
+    assert beside_words("job", [], TOKYO) is None
+    assert beside_words("job", [Run(started_at=MIDNIGHT)], TOKYO) == "A second job runs beside it since Fri 27 Nov 00:00 JST."
+    several = [Run(started_at=MIDNIGHT, stopped_at=MIDNIGHT + 86400), Run(started_at=MIDNIGHT - 60, stopped_at=MIDNIGHT)]
+    assert beside_words("job", several, TOKYO) == "2 more job ran beside it, the last Fri 27 Nov 00:00–Sat 28 Nov 00:00 JST."
+
+
+def test_usual_lengths_are_a_span() -> None:
+    assert usual_words([]) is None
+    assert usual_words([372.0]) == "the last good run 6 m"
+    assert usual_words([12.0, 41.0]) == "last 2 good runs 12–41 s"
+    assert usual_words([12.0, 300.0]) == "last 2 good runs 12 s–5 m"
+    assert usual_words([360.0, 7200.0]) == "last 2 good runs 6 m–2 h"
 
 
 def test_no_word_of_a_launch_commands_the_terminal() -> None:
