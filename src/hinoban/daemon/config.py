@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from hinoban.base.errors import ConfigError
-from hinoban.daemon.config_notify import MuteTable, Notify, RouteTable, Smtp, listed, notify_config
+from hinoban.daemon.config_notify import EscalateTable, MuteTable, Notify, RouteTable, Smtp, listed, notify_config
 from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
@@ -99,6 +99,7 @@ class _File(_Strict, frozen=True):
     notify: Notify = Notify()
     route: list[RouteTable] = []
     mute: list[MuteTable] = []
+    escalate: list[EscalateTable] = []
     severity: dict[str, str] = {}
     watch: _Watch = _Watch()
     events: _Events = _Events()
@@ -201,7 +202,7 @@ def _watch(file: _File) -> WatchConfig:
         log_lines=file.watch.log_lines,
         tz=tz,
         lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
-        notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),
+        notify=notify_config(file.notify, file.route, file.mute, file.escalate, file.severity, smtp, tz),
     )
 
 

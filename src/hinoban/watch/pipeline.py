@@ -87,6 +87,7 @@ class Pipeline:
                 yield connection
                 self.timetable.book.flush(connection)
                 self._services.memories.flush(connection)
+                self.ledger.flush(connection)
         except BaseException:
             self._history.forget()
             self.ledger.forget()
@@ -124,6 +125,7 @@ class Pipeline:
                     self.ledger.put(connection, step, now)
                 elif incident.acknowledged_until is not None and incident.acknowledged_until <= now:
                     self.ledger.put(connection, incidents.reopened(incident, now), now)
+            self.ledger.telling.grow(connection, now)
             next_asked = self._services.step(connection, now)
             moments = [
                 moment
@@ -131,7 +133,8 @@ class Pipeline:
                 for moment in (incident.held_until, incident.acknowledged_until)
                 if moment is not None and moment > now
             ]
-        moments += [max(moment, now) for moment in (self.deadlines.next(), next_asked) if moment is not None]
+            next_growth = self.ledger.telling.next_growth(connection)
+        moments += [max(moment, now) for moment in (self.deadlines.next(), next_asked, next_growth) if moment is not None]
         return min(moments, default=None)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:

@@ -10,6 +10,8 @@ from hinoban.aws.definitions.sizes import hourly_price
 from hinoban.base.clock import HOURS
 from hinoban.base.units import format_duration, local_time
 from hinoban.watch.explain.exits import moment_of
+from hinoban.watch.group_row import Shown
+from hinoban.watch.model import Incident
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +21,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     stopped_at: float | None = None
     exit_code: int | None = None
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """With whom an incident is told. `members`: of the one that speaks for them, the others."""
+
+    lead: str
+    shown: Shown
+    members: tuple[Incident, ...] = ()
 
 
 class Background(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +49,7 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     usual: str | None = None
     changed: str | None = None
     cost: str | None = None
+    together: Together | None = None
 
 
 NOTHING = Background()

@@ -39,14 +39,15 @@ class Dispatch:
 
     def decide(self, incident: Incident, change: Change, now: float) -> Decision:
         """Who is told of this change. Nobody is left with news that never ends: who was told is told the end, mute or not."""
-        view = view_of(incident, change, level_of(incident, change, self._config.severity))
-        told = self._routes.channels_of(view, incident.told_to)
+        level = level_of(incident, change, self._config.severity)
+        view = view_of(incident, change, level)
+        told, route = self._routes.channels_of(view, incident.told_to), self._routes.named_by(view)
         if change == "resolved" and any(name != CONSOLE for name in incident.told_to):
-            return Decision(told)
+            return Decision(told, level=level, route=route)
         mute = self._mutes.muted(view, now)
         if mute is None:
-            return Decision(told)
-        return Decision(tuple(name for name in told if name == CONSOLE), mute.name)
+            return Decision(told, level=level, route=route)
+        return Decision(tuple(name for name in told if name == CONSOLE), mute.name, level, route)
 
 
 class Routes:
@@ -67,10 +68,14 @@ class Routes:
         level, change = view["hinoban"]["severity"], view["hinoban"]["change"]
         if change == "resolved" and told_to:
             return tuple(name for name in self._levels if name in told_to or name == CONSOLE)
+        chosen = {name for name in self.named_by(view) if level in self._levels.get(name, ())} | set(told_to) | {CONSOLE}
+        return tuple(name for name in self._levels if name in chosen)
+
+    def named_by(self, view: View) -> tuple[str, ...]:
+        """The channels of every route that matches, of all where none does: whose matter it is, however loud."""
         matching = [channels for matches, channels in self._routes if matches(view)]
         wanted = {name for channels in matching for name in channels} if matching else set(self._levels)
-        chosen = {name for name in wanted if level in self._levels.get(name, ())} | set(told_to) | {CONSOLE}
-        return tuple(name for name in self._levels if name in chosen)
+        return tuple(name for name in self._levels if name in wanted)
 
 
 class Mutes:
