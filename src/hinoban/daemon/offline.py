@@ -49,7 +49,7 @@ class Offline:
             case ["incidents", identifier]:
                 return answers.incident(identifier)
             case ["incidents", identifier, "postmortem"]:
-                return answers.postmortem(identifier, {"en": "en", "ja": "ja"}.get(str(given.get("lang"))))
+                return answers.postmortem(identifier, given.get("lang"))
             case ["why"]:
                 return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case ["history"]:

@@ -69,9 +69,11 @@ def together_of(connection: Connection, incident: Incident) -> Together | None:
         lead = queries.incidents_by_id(connection, [incident.lead]).get(incident.lead, incident)
     if lead.group is None or lead.group.size == 1:
         return None
+    if lead.id != incident.id:
+        return Together(lead=lead.id, total=lead.group.size, scheduled=groups.is_scheduled(incident.finding))
     members = queries.members_of(connection, lead.id)
     shown = groups.shown(lead.group, (lead, *members), lead.id)
-    return Together(lead=lead.id, shown=shown, members=tuple(members) if lead.id == incident.id else ())
+    return Together(lead=lead.id, total=lead.group.size, scheduled=shown.scheduled, shown=shown, members=tuple(members))
 
 
 def postmortem(

@@ -6,7 +6,7 @@ rarely. `history/telling.py` carries it out.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -169,8 +169,8 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
         ran=ran,
         ended=len(ended) - recovered - ran,
         face=face,
-        phrases=tuple(Counter("" if one.finding.detector in _DID_NOT_RUN else one.verdict for one in lost).most_common()),
-        names=tuple(Counter(_name(one) for one in meant).most_common(NAMES_MOST)),
+        phrases=_counted("" if one.finding.detector in _DID_NOT_RUN else one.verdict for one in lost),
+        names=_counted(_name(one) for one in meant)[:NAMES_MOST],
         scheduled=all(is_scheduled(one.finding) for one in everyone),
         due_at=due.pop() if len(due) == 1 else None,
         attempts=(min(tries), max(tries)),
@@ -183,6 +183,11 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
 def is_scheduled(finding: Finding) -> bool:
     """Whether it is a run of a schedule."""
     return finding.facts.get("due_at") is not None or (finding.started_by or "").startswith(("events-rule/", "chronos-schedule/"))
+
+
+def _counted(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """The most frequent first, in whatever order they came."""
+    return tuple(sorted(Counter(words).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _under_way(incident: Incident) -> bool:

@@ -117,10 +117,9 @@ class Telling:
         """What people were told of, that is open, and that nobody has: one for each group."""
         self._load(connection)
         known = self._rows.open(connection)
-        single = [one for one in known.values() if one.lead is None and one.state == "open"]
-        resolved = (self._rows.get(connection, one) for one in self._live if one not in known)
-        found = [*single, *(one for one in resolved if one is not None)]
-        return [one for one in found if one.level_since is not None and (one.group is None or one.group.held_by is None)]
+        single = [one for one in known.values() if one.group is None and one.lead is None and one.state == "open"]
+        leads = (self._rows.get(connection, one) for one, group in self._live.items() if group.held_by is None)
+        return [one for one in (*single, *leads) if one is not None and one.level_since is not None]
 
     def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> None:
         """Tell further people of what nobody has; from then on they hear how it goes on, too."""
@@ -216,9 +215,9 @@ class Telling:
             self._write_lead(connection, before, msgspec.structs.replace(incident, group=group))
 
     def _tell_group(self, connection: Connection, lead: Incident, asked: float | None) -> None:
-        if lead.group is None:
-            return
-        now = lead.group.last_at if asked is None else asked
+        group = lead.group
+        assert group is not None, "only groups are asked for"
+        now = group.last_at if asked is None else asked
         face, rows = self._shown(connection, lead, now), self._fresh.get(lead.id)
         if rows is not None:
             # It was told as one a moment ago, and nobody has read that yet: it is told as the group that it has become.
@@ -227,16 +226,16 @@ class Telling:
             more = tuple(name for name in decision.channels if name not in lead.told_to)
             face, _ = self._queue(connection, face, "opened", Decision(more), now)
             lead = _at_level(lead, decision.level, now)
-        over = lead.group.open == 0
+        over = group.open == 0
         if over or rows is None:
             change: Change = "resolved" if over else "changed"
             decision = self.decide(face, change, now)
             face, _ = self._queue(connection, face, change, decision, now)
-            quiet = over or lead.group.held_by is not None
+            quiet = over or group.held_by is not None
             lead = _at_level(msgspec.structs.replace(lead, told=lead.told + 1), decision.level, now)
             lead = msgspec.structs.replace(lead, level_since=None) if quiet else lead
-        group = groups.told(lead.group, opening=rows is not None)
-        self._write_lead(connection, lead, msgspec.structs.replace(lead, group=group, told_to=face.told_to))
+        told = msgspec.structs.replace(lead, group=groups.told(group, opening=rows is not None), told_to=face.told_to)
+        self._write_lead(connection, lead, told)
 
     def _shown(self, connection: Connection, lead: Incident, now: float) -> Incident:
         """As a message tells of it: a group with its members."""

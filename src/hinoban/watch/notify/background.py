@@ -24,10 +24,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Together(msgspec.Struct, frozen=True, kw_only=True):
-    """With whom an incident is told. `members`: of the one that speaks for them, the others."""
+    """With whom an incident is told. `shown` and `members`: of the one that speaks for them, how they stand, and the others."""
 
     lead: str
-    shown: Shown
+    total: int
+    scheduled: bool
+    shown: Shown | None = None
     members: tuple[Incident, ...] = ()
 
 

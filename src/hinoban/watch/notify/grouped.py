@@ -32,8 +32,8 @@ def counts(shown: Shown) -> str:
     parts += [f"{number}件は{words_ja}" if ja else f"{number} {words}" for number, words, words_ja in others if number]
     if ja:
         return f"{_noun_ja(shown)}{'、'.join(parts)}"
-    number, _, rest = parts[0].partition(" ")
-    return ", ".join((f"{number} {noun(shown, int(number))} {rest}", *parts[1:]))
+    first, _, rest = parts[0].partition(" ")
+    return ", ".join((f"{first} {noun(shown.scheduled, int(first))} {rest}", *parts[1:]))
 
 
 def labels(shown: Shown, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
@@ -45,9 +45,9 @@ def labels(shown: Shown, change: Change, of_face: tuple[tuple[str, str], ...], z
     return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Next"))
 
 
-def noun(shown: Shown, number: int) -> str:
+def noun(scheduled: bool, number: int) -> str:
     """`batch` of scheduled runs, else `task`."""
-    if shown.scheduled:
+    if scheduled:
         return "batch" if number == 1 else "batches"
     return "task" if number == 1 else "tasks"
 

@@ -92,7 +92,8 @@ def why_json(
     if incident is not None:
         answer |= {"incident": incident.id, "state": incident.state, "verdict": incident.verdict}
         callers = [background.caller if one.number == 1 else None for one in incident.attempts]
-        answer |= {"lead": incident.lead, "members": [one.id for one in background.together.members] if background.together else []}
+        if background.together is not None:
+            answer |= {"lead": background.together.lead, "members": [one.id for one in background.together.members]}
         answer["attempts"] = [attempt_json(one) | {"caller": caller} for one, caller in zip(incident.attempts, callers, strict=True)]
     return answer | {"caller": background.caller}
 
@@ -170,15 +171,16 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
 
 def _whole(together: Together) -> str:
     """`inc-7h3m (3 tasks, one cause)`: the one that speaks for them all."""
-    total = together.shown.total
+    total = together.total
     if spoken() == "ja":
-        return f"{together.lead} (同じ原因の{'バッチ' if together.shown.scheduled else 'タスク'}{total}件)"
-    return f"{together.lead} ({total} {noun(together.shown, total)}, one cause)"
+        return f"{together.lead} (同じ原因の{'バッチ' if together.scheduled else 'タスク'}{total}件)"
+    return f"{together.lead} ({total} {noun(together.scheduled, total)}, one cause)"
 
 
 def _members(background: Background) -> tuple[str, ...]:
     """Those that the incident speaks for, a line each."""
-    if background.together is None or not background.together.members:
+    together = background.together
+    if together is None or together.shown is None:
         return ()
     rows = [
         (
@@ -188,9 +190,9 @@ def _members(background: Background) -> tuple[str, ...]:
             verdict_of(one),
             state_of(one),
         )
-        for one in background.together.members
+        for one in together.members
     ]
-    return counts(background.together.shown) + ".", *table(rows)
+    return counts(together.shown) + ".", *table(rows)
 
 
 def _members_cut(labels: Labels) -> Labels:

@@ -144,7 +144,7 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
     still = [one for one in latest if one in open_ids]
     titles = [alert(one.incident, one.change, zone).title for one in latest.values()]
     more = f"and {len(titles) - _TITLES_MOST} more" if len(titles) > _TITLES_MOST else ""
-    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(len(latest), 'incident')}"
+    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(sum(map(_size, latest.values())), 'incident')}"
     cause += f"; {len(still)} still open." if still else "; none is open any more."
     return Finding(
         detector="mute_ended",
@@ -164,6 +164,11 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
             retryable=False,
         ),
     )
+
+
+def _size(message: Message) -> int:
+    group = message.incident.group
+    return group.shown.total if group is not None and group.shown is not None else 1
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,6 +1,6 @@
 """Small words of messages: how a verdict, a moment or an attempt is written. Wording only; what is said is decided in `message`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -165,7 +165,7 @@ def attempt_columns(attempt: Attempt, said: str, background: Background, zone: Z
     return local_time(at, zone), str(attempt.number), starter_of(attempt, background.caller), outcome, note
 
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
