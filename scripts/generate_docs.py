@@ -41,7 +41,8 @@ log lines go to stderr |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
 | `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `changed`, `usual`, `cost`, `next`; \
 `log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
-called RunTask), `incident`, `lead` and `members` (of a group), `state`, `verdict`, `task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
+called RunTask), `incident`, `lead` and `members` (of a group), `state`, `verdict`, \
+`task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
 | `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
 `task`, `launch`, `opened_at`, `changed_at`, `resolved_at`, `acknowledged_by`, `acknowledged_until`, \
 `cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `lead`, `members`, `members_open`, `row` |

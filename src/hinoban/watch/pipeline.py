@@ -19,6 +19,7 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History, exit_code_of
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
@@ -123,7 +124,7 @@ class Pipeline:
             for incident in list(self.ledger.open_incidents(connection).values()):
                 if (step := incidents.release(incident, now, self._config.hold_refusals)) is not None:
                     self.ledger.put(connection, step, now)
-                elif incident.acknowledged_until is not None and incident.acknowledged_until <= now:
+                elif incident.state in QUIET and incident.acknowledged_until is not None and incident.acknowledged_until <= now:
                     self.ledger.put(connection, incidents.reopened(incident, now), now)
             self.ledger.telling.grow(connection, now)
             next_asked = self._services.step(connection, now)

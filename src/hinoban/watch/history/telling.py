@@ -199,14 +199,14 @@ class Telling:
         lead = incident if incident.lead is None else self._rows.get(connection, incident.lead)
         assert lead is not None and lead.group is not None
         was, group = lead.group, groups.counted(lead.group, before, incident)
-        if tell in ("opened", "changed"):
+        if tell in ("opened", "changed") and group.open:
             freed = was.held_by is not None and before.state in QUIET and incident.state == "open"
             if freed or (was.open == 0 and group.open > 0) or groups.louder(self.decide(incident, tell, now).level, lead.level):
                 group = groups.freed(group)
                 self._asked[lead.id] = now
             else:
                 group = groups.growing(group, now)
-        elif tell is not None and group.open == 0:
+        elif group.open == 0 and was.open:
             self._asked[lead.id] = now
         if incident.lead is not None:
             self._rows.write(connection, before, incident)
