@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from hinoban.base.errors import HinobanError
-from hinoban.watch.config import Escalation, NotifyConfig, PagerDuty, Route, Slack, WatchConfig
+from hinoban.watch.answers import Answers
+from hinoban.watch.config import Escalation, Mute, NotifyConfig, PagerDuty, Route, Slack, WatchConfig
 from hinoban.watch.notify.channels import Channel, MemoryKeep, PagerDutyChannel, SlackChannel
 from tests.unit.watch.ledgers import DUE, add_rule, fired, groups_hold, incidents, launch, missed, until
 from tests.unit.watch.worlds import World
@@ -119,6 +120,7 @@ async def test_a_hundred_schedules_lost_in_one_outage_are_one_message(tmp_path: 
     await story.world.turns(120, step=10)
     [line] = story.posted()
     assert line.startswith((":red_circle: *100 batches did not run", "100 batches did not run"))
+    assert "<!here>" in story.slack[0][2]["blocks"][0]["text"]["text"], "as loud as the loudest of them"
     assert len(story.world.watch.incidents(limit=1000)["incidents"]) == 100
     assert len(story.world.watch.incidents(leads=True)["incidents"][0]["members"]) == 99
 
@@ -281,6 +283,43 @@ async def test_reopening_what_is_open_is_refused(tmp_path: Path) -> None:
     await story.fails()
     with pytest.raises(HinobanError, match="is open already"):
         story.world.watch.reopen(story.lead(), "me")
+
+
+async def test_a_mute_hides_a_group_and_counts_all_of_it(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    now = story.world.clock.now()
+    mute = Mute(name="move", match={"hinoban": {"family": ["report"]}}, until=now + 300)
+    notify = msgspec.structs.replace(story.world.config.notify, mutes=(mute,))
+    story.world.config = msgspec.structs.replace(story.world.config, notify=notify)
+    story.world.crash()
+    await story.fails()
+    await story.fails()
+    await story.world.turns(200, step=20)
+    assert (story.posted(), story.pages) == ([], [])
+    await story.world.turns(100, step=20)
+    assert "MUTE ENDED" in story.posted()[-1]
+    assert "hid 2 messages of 2 incidents; 1 still open." in story.slack[-1][2]["text"]
+    # What fails from now on is told, in a group of its own.
+    await story.fails()
+    assert "EXIT 3" in story.posted()[-1]
+    assert len(story.world.watch.incidents(leads=True)["incidents"]) == 3
+
+
+async def test_the_post_mortem_of_a_member_is_its_groups_and_needs_no_daemon(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    for _ in range(3):
+        await story.fails()
+    await story.world.turns(60, step=10)
+    await story.fails(exit_code=0)
+    lead = story.lead()
+    [one] = story.world.watch.incidents(leads=True)["incidents"]
+    written = Answers.readonly(story.world.path).postmortem(one["members"][0], "ja")
+    assert (written["id"], written["lang"]) == (lead, "ja")
+    text = written["markdown"]
+    assert text == story.world.watch.postmortem(lead, "ja")["markdown"]
+    assert text.startswith(f"# 復旧: 3件とも 15:01 UTC までに実行 · {lead}")
+    assert text.count("slack: 発生 (送信済み)") == 1 and text.count("slack: 復旧 (送信済み)") == 1
+    assert "## 恒久対応" in text and "バッチ3件は後の実行で復旧" in text
 
 
 async def test_in_japanese(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, RowMapping
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch import answers_schedules
-from hinoban.watch.answers_incidents import incidents_json, postmortem, together_of
+from hinoban.watch.answers_incidents import incidents_json, lead_of, postmortem, together_of
 from hinoban.watch.background import background_of
 from hinoban.watch.config import Lang
 from hinoban.watch.explain.language import speaking
@@ -53,9 +53,9 @@ class Answers:
             return {**incidents_json(connection, [incident])[0], "log": queries.incident_log(connection, incident.id) or []}
 
     def postmortem(self, prefix: str, lang: Lang | None = None) -> dict[str, Any]:
-        """`{"id", "lang", "markdown"}` of an incident by its whole or shortened id; without `lang` in the language of messages."""
+        """`{"id", "lang", "markdown"}` of the whole group of an incident, by its whole or shortened id; without `lang` in the language of messages."""
         with self._engine.connect() as connection:
-            incident, row, launch = self._of_incident(connection, one_incident(connection, prefix))
+            incident, row, launch = self._of_incident(connection, lead_of(connection, one_incident(connection, prefix)))
             background = background_of(connection, incident, row, None, launch, self._zone, live=self._live)
             log = queries.incident_log(connection, incident.id) or []
             return postmortem(connection, incident, background, log, self._zone, lang or self._lang)

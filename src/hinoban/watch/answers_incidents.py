@@ -62,11 +62,14 @@ def incident_json(incident: Incident, members: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def lead_of(connection: Connection, incident: Incident) -> Incident:
+    """The one that speaks for it: itself, where none else does."""
+    return queries.incidents_by_id(connection, [incident.lead])[incident.lead] if incident.lead is not None else incident
+
+
 def together_of(connection: Connection, incident: Incident) -> Together | None:
     """With whom an incident is told; None of one that is told alone."""
-    lead = incident
-    if incident.lead is not None:
-        lead = queries.incidents_by_id(connection, [incident.lead]).get(incident.lead, incident)
+    lead = lead_of(connection, incident)
     if lead.group is None or lead.group.size == 1:
         return None
     if lead.id != incident.id:
@@ -77,10 +80,9 @@ def together_of(connection: Connection, incident: Incident) -> Together | None:
 
 
 def postmortem(
-    connection: Connection, asked: Incident, background: Background, log: Sequence[str], zone: ZoneInfo, lang: Lang
+    connection: Connection, lead: Incident, background: Background, log: Sequence[str], zone: ZoneInfo, lang: Lang
 ) -> dict[str, Any]:
-    """The post-mortem of an incident, of a member that of its whole group; `log` is its task's last lines, which are masked here."""
-    lead = queries.incidents_by_id(connection, [asked.lead])[asked.lead] if asked.lead is not None else asked
+    """The post-mortem of an incident and of those that it speaks for; `log` is its task's last lines, which are masked here."""
     members = queries.members_of(connection, lead.id) if lead.group is not None and lead.group.size > 1 else []
     since = min(one.opened_at for one in (lead, *members))
     until = max(one.resolved_at or one.changed_at for one in (lead, *members)) + 1 * DAYS

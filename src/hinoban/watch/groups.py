@@ -112,8 +112,10 @@ def growing(group: Group, now: float) -> Group:
 
 
 def told(group: Group, *, opening: bool = False) -> Group:
-    """People know it as it is. What is told as it opens is no growth yet."""
-    return msgspec.structs.replace(group, grow_at=None, told_open=group.open, waits=group.waits + (not opening), shown=None)
+    """People know it as it is. What is told as it opens is no growth yet; its end says how many were open before."""
+    return msgspec.structs.replace(
+        group, grow_at=None, told_open=group.open or group.told_open, waits=group.waits + (not opening), shown=None
+    )
 
 
 def as_held(incident: Incident, group: Group) -> Incident:
