@@ -12,6 +12,7 @@ from hinoban.watch.answers import Answers
 from hinoban.watch.config import Escalation, Mute, NotifyConfig, PagerDuty, Route, Slack, WatchConfig
 from hinoban.watch.notify.channels import Channel, MemoryKeep, PagerDutyChannel, SlackChannel
 from tests.unit.watch.ledgers import DUE, add_rule, fired, groups_hold, incidents, launch, missed, until
+from tests.unit.watch.samples import task_event, task_id
 from tests.unit.watch.worlds import World
 
 SLACK = Slack(token="xoxb-1", channel="#batch", mention="<!here>")
@@ -103,7 +104,7 @@ async def test_two_batches_did_not_run_and_21_recovered(tmp_path: Path) -> None:
     for name in LOST:
         world.aws.finish(world.aws.start(name, "s.tanaka"))
     await world.turns(60, step=5)
-    assert story.posted()[-1].startswith(":white_check_mark: Recovered: both ran, by 01:")
+    assert story.posted()[-1].startswith(":white_check_mark: Recovered: both ran at 01:")
     assert "(23 in all, one cause)" in story.posted()[-1]
     assert story.slack[-1][2]["thread_ts"] and not story.slack[-1][2]["reply_broadcast"]
     assert [action for _, action, _ in story.pages[pages:]] == ["resolve"]
@@ -276,6 +277,20 @@ async def test_why_names_the_one_that_speaks_for_all_and_lists_them(tmp_path: Pa
     assert all(any(member in line for line in full["lines"]) for member in listed["members"])
     member = story.world.watch.why(listed["members"][0])
     assert member["lines"][0].endswith(f"{lead} (15 tasks, one cause)") and member["lead"] == lead
+
+
+async def test_three_tasks_of_a_service_without_their_image_are_one_matter(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    said = "CannotPullContainerError: failed to resolve ref registry.test/web-api:v1.8.3: registry.test/web-api:v1.8.3: not found"
+    at = story.world.clock.now()
+    for number in (41, 42, 43):
+        failed = task_event(number, "STOPPED", at=at, family="web-api", started_by="ecs-svc/1", code="TaskFailedToStart", reason=said)
+        story.world.aws.emit(failed)
+    await story.world.turns(60, step=10)
+    [line] = story.posted()
+    assert "3 tasks did not start (web-api:7, image missing)" in line
+    told = story.world.watch.why(task_id(42)[:8])["lines"][0]
+    assert "CANNOT PULL" in told and told.endswith(f"{story.lead()} (3 tasks, one cause)")
 
 
 async def test_reopening_what_is_open_is_refused(tmp_path: Path) -> None:

@@ -109,12 +109,13 @@ def acknowledge(
     """Take an incident on: it is told no more until then."""
 
     async def work(source: OnlineSource) -> None:
-        answer = await source.post(f"incidents/{incident}/ack", {"for": duration, "by": getpass.getuser()})
+        by = getpass.getuser()
+        answer = await source.post(f"incidents/{incident}/ack", {"for": duration, "by": by})
         if output is Format.JSON:
             print_json(answer)
         else:
             until = f"for {duration}" if duration else "until it is resolved"
-            say(f"{answer['id']} is acknowledged by {answer['acknowledged_by']} {until}.")
+            say(f"{answer['id']} is acknowledged by {by} {until}.")
 
     if duration is not None:
         guarded_duration(duration, output)

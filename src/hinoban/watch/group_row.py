@@ -30,6 +30,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     gave_up_at: float | None = None
     ended_at: float | None = None
     """When the last of them was over."""
+    ended_from: float | None = None
+    """When the first was over of those that were open when people were told last."""
     since_told: int = 0
     """How many were open when people were told last."""
 

@@ -160,6 +160,7 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
     ended = [one for one in everyone if one.state == "resolved"]
     recovered = sum(1 for one in ended if one.verdict == "RECOVERED")
     ran = sum(1 for one in ended if one.verdict != "RECOVERED" and (one.made_up or one.verdict == "RAN"))
+    ends = sorted(one.resolved_at or 0.0 for one in ended)
     meant = lost or still or list(everyone)
     due = {one.finding.facts.get("due_at") for one in meant}
     tries = [max((attempt.number for attempt in one.attempts), default=1) for one in lost] or [1]
@@ -177,7 +178,8 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
         due_at=due.pop() if len(due) == 1 else None,
         attempts=(min(tries), max(tries)),
         gave_up_at=max((one.changed_at for one in lost), default=None) if min(tries) > 1 else None,
-        ended_at=max((one.resolved_at or 0.0 for one in ended), default=None),
+        ended_at=ends[-1] if ends else None,
+        ended_from=ends[-group.told_open :][0] if ends else None,
         since_told=group.told_open,
     )
 

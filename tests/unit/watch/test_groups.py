@@ -133,7 +133,7 @@ def test_one_that_is_being_retried_is_not_lost_and_does_not_speak_for_the_others
 @pytest.mark.parametrize(
     ("lang", "title"),
     [
-        ("en", "Recovered: both ran, by 00:10 JST (3 in all, one cause)"),
+        ("en", "Recovered: both ran at 00:10 JST (3 in all, one cause)"),
         ("ja", "復旧: 2件とも 00:10 JST までに実行 (同じ原因で全3件)"),
     ],
 )
@@ -142,6 +142,12 @@ def test_the_end_is_told_once_for_all(lang: Any, title: str) -> None:
     with speaking(lang):
         assert alert(face, "resolved", TOKYO).title == f"{title} · {face.id}"
         assert current(face, TOKYO)["text"].splitlines()[0].startswith(title[:6])
+
+
+def test_ends_that_lie_apart_are_told_by_the_last() -> None:
+    later = msgspec.structs.replace(over(lost("b")), resolved_at=AT + 1200)
+    face = wall(over(lost("a")), later)
+    assert alert(face, "resolved", TOKYO).title == f"Recovered: both ran by 00:20 JST · {face.id}"
 
 
 def test_several_fates_stand_side_by_side() -> None:

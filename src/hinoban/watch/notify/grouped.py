@@ -121,7 +121,8 @@ def _over(shown: Shown, zone: ZoneInfo) -> str:
         whole = f" (同じ原因で全{shown.total}件)" if beyond else ""
         return f"復旧: {last}件とも {at} までに実行{whole}"
     who = {1: "the last one", 2: "both"}.get(last, f"all {last}")
-    return f"Recovered: {who} ran, by {at}" + (f" ({shown.total} in all, one cause)" if beyond else "")
+    same = shown.ended_from is not None and minute(shown.ended_from, zone) == at
+    return f"Recovered: {who} ran {'at' if same else 'by'} {at}" + (f" ({shown.total} in all, one cause)" if beyond else "")
 
 
 def minute(moment: float, zone: ZoneInfo) -> str:
