@@ -20,12 +20,14 @@ class IncidentRows:
         self._open: dict[str, Incident] | None = None
         self._by_family: dict[str, set[str]] = {}
         self._absent: set[str] = set()
+        self._later: set[str] = set()
 
     def forget(self) -> None:
         """Drop what memory holds."""
         self._open = None
         self._by_family = {}
         self._absent = set()
+        self._later = set()
 
     def of_family(self, connection: Connection, family: str) -> list[Incident]:
         """The family's incidents that are not resolved."""
@@ -61,8 +63,25 @@ class IncidentRows:
         found = select(incidents.c.value).where(incidents.c.lead == lead_id).order_by(incidents.c.opened_at, incidents.c.id)
         return [_incident(value) for value in connection.execute(found).scalars()]
 
+    def account(self, connection: Connection, before: Incident, lead: Incident) -> None:
+        """A lead with its group's new account: of an open one written once, by `flush`, however many joined it in this transaction."""
+        known = self.open(connection)
+        if lead.id not in known:
+            self.write(connection, before, lead)
+            return
+        known[lead.id] = lead
+        self._later.add(lead.id)
+
+    def flush(self, connection: Connection) -> None:
+        """Write what was put off."""
+        for incident_id in sorted(self._later):
+            if (lead := self.open(connection).get(incident_id)) is not None:
+                self.write(connection, lead, lead)
+        self._later = set()
+
     def write(self, connection: Connection, before: Incident | None, incident: Incident) -> None:
         """Put it in place of `before`."""
+        self._later.discard(incident.id)
         row: dict[str, Any] = {
             "subject": incident.subject,
             "state": incident.state,

@@ -94,6 +94,7 @@ class Telling:
             if (lead := self._rows.get(connection, lead_id)) is not None:
                 self._tell_group(connection, lead, self._asked.get(lead_id))
         self._fresh, self._asked = {}, {}
+        self._rows.flush(connection)
         return bool(due)
 
     def grow(self, connection: Connection, now: float) -> None:
@@ -191,7 +192,7 @@ class Telling:
             else:
                 group = groups.growing(group, now)
             self._rows.write(connection, before, incident)
-        self._write_lead(connection, lead, msgspec.structs.replace(lead, group=group))
+        self._account(connection, lead, group)
         return incident
 
     def _together(self, connection: Connection, before: Incident, incident: Incident, tell: Change | None, now: float) -> None:
@@ -210,7 +211,7 @@ class Telling:
             self._asked[lead.id] = now
         if incident.lead is not None:
             self._rows.write(connection, before, incident)
-            self._write_lead(connection, lead, msgspec.structs.replace(lead, group=group))
+            self._account(connection, lead, group)
         else:
             self._write_lead(connection, before, msgspec.structs.replace(incident, group=group))
 
@@ -265,6 +266,11 @@ class Telling:
 
     def _rewrite(self, connection: Connection, rows: Sequence[int], message: Message) -> None:
         connection.execute(update(outbox).where(outbox.c.id.in_(rows), outbox.c.attempts == 0).values(value=_encode(message)))
+
+    def _account(self, connection: Connection, lead: Incident, group: Group) -> None:
+        grown = msgspec.structs.replace(lead, group=group)
+        self._rows.account(connection, lead, grown)
+        self._index(grown)
 
     def _write_lead(self, connection: Connection, before: Incident | None, lead: Incident) -> None:
         self._rows.write(connection, before, lead)
