@@ -39,15 +39,17 @@ log lines go to stderr |
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
-| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `owner`, `changed`, `usual`, `cost`, \
-`next`; `log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
-called RunTask), `incident`, `state`, `verdict`, `task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
+| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `owner`, `changed`, `usual`, `cost`, `next`; \
+`log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
+called RunTask), `incident`, `lead` and `members` (of a group), `state`, `verdict`, \
+`task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
 | `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
 `task`, `launch`, `opened_at`, `changed_at`, `resolved_at`, `acknowledged_by`, `acknowledged_until`, \
-`cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `row` |
+`cause`, `said`, `next`, `retryable`, `done`, `facts`, `told`, `attempts`, `lead`, `members`, `members_open`, `row` |
 | `orphans` | `orphans`: objects as in [the JSON API](json-api.md#orphans); `as_of`, `tz` |
 | `incidents show` | the incident, and `log` (lines) |
-| `incidents ack`, `incidents resolve` | the incident as it is now |
+| `incidents show --markdown` | `id`, `lang`, `markdown` |
+| `incidents ack`, `snooze`, `reopen`, `resolve` | the incident as it is now |
 | `rules` | `rules`: objects with `region`, `bus`, `name`, `arn`, `state`, `pattern`, `schedule`, `matched`, `targets` (`id`, `arn`, `delivered`, \
 `failed`, `last_failure`: `at`, `code`, `message`, `why`, `repair`), `sees_only_services`; `schedules`: objects with `region`, `group`, `name`, \
 `arn`, `target`, `delivered`, `failed`, `last_failure`; `pattern_that_sees_tasks`: an event pattern, or null |

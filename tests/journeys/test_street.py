@@ -209,7 +209,8 @@ async def test_a_wrong_call_by_hand_is_a_warning_and_one_of_a_schedule_is_critic
             await here.bench.run("nothing-of-that-name", **starter)
     await here.pass_time(2)
     with here.watch.pipeline.transaction() as connection:
-        told = [webhook_payload(one.incident, one.change)["severity"] for one in queries.messages(connection)]
+        found = queries.incidents_of(connection, None, None, 10)
+    told = [webhook_payload(one, "opened")["severity"] for one in found]
     assert sorted(told) == ["critical", "warning"]
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from hinoban.base.errors import ConfigError
 from hinoban.daemon.config_aws import Account, AwsConfig, AwsTable, Region, aws_config
-from hinoban.daemon.config_notify import MuteTable, Notify, RouteTable, Smtp, listed, notify_config
+from hinoban.daemon.config_notify import EscalateTable, MuteTable, Notify, RouteTable, Smtp, listed, notify_config
 from hinoban.daemon.config_retry import BudgetTable, CrashLoopTable, RetryTable, budget, crash_loop, retry_rule
 from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import POLICY
@@ -100,6 +100,7 @@ class _File(_Strict, frozen=True):
     notify: Notify = Notify()
     route: list[RouteTable] = []
     mute: list[MuteTable] = []
+    escalate: list[EscalateTable] = []
     severity: dict[str, str] = {}
     watch: _Watch = _Watch()
     events: _Events = _Events()
@@ -208,7 +209,7 @@ def _watch(file: _File) -> WatchConfig:
         retry_budget=budget("watch.retry_budget", file.watch.retry_budget),
         tz=tz,
         lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
-        notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),
+        notify=notify_config(file.notify, file.route, file.mute, file.escalate, file.severity, smtp, tz),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is told, in the configuration file: [notify.*], [[route]], [[mute]] and [severity], checked and turned into the watch's values."""
+"""Who is told, in the configuration file: [notify.*], [[route]], [[mute]], [[escalate]] and [severity], checked and turned into the watch's values."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ import msgspec
 
 from hinoban.aws import arns
 from hinoban.base.errors import ConfigError
-from hinoban.daemon.config_values import choice, pattern
+from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import ENVELOPE
 from hinoban.watch.config import (
     Apprise,
     Email,
+    Escalation,
     Level,
     Link,
     LogTail,
@@ -120,6 +121,15 @@ class MuteTable(_Strict, frozen=True):
     name: Text
 
 
+class EscalateTable(_Strict, frozen=True):
+    """`[[escalate]]`."""
+
+    after: str
+    channels: Annotated[list[str], msgspec.Meta(min_length=1)]
+    match: dict[str, Any] = {}
+    severity: list[str] | None = None
+
+
 class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     """The mail server of `[smtp]`, as mails need it."""
 
@@ -141,7 +151,13 @@ def listed(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def notify_config(
-    given: Notify, routes: Sequence[RouteTable], mutes: Sequence[MuteTable], severity: dict[str, str], smtp: Smtp | None, tz: str
+    given: Notify,
+    routes: Sequence[RouteTable],
+    mutes: Sequence[MuteTable],
+    escalations: Sequence[EscalateTable],
+    severity: dict[str, str],
+    smtp: Smtp | None,
+    tz: str,
 ) -> NotifyConfig:
     """The watch's values; ConfigError for anything that is not right."""
     _names(given)
@@ -162,6 +178,7 @@ def notify_config(
         made,
         routes=tuple(_route(f"route[{index}]", one, known) for index, one in enumerate(routes)),
         mutes=_mutes(mutes, tz),
+        escalations=tuple(_escalation(f"escalate[{index}]", one, known) for index, one in enumerate(escalations)),
     )
 
 
@@ -273,6 +290,17 @@ def _route(path: str, given: RouteTable, known: tuple[str, ...]) -> Route:
     for index, name in enumerate(given.channels):
         choice(f"{path}.channels[{index}]", name, known)
     return Route(match=given.match, channels=tuple(given.channels))
+
+
+def _escalation(path: str, given: EscalateTable, known: tuple[str, ...]) -> Escalation:
+    pattern(f"{path}.match", given.match, VIEW, "escalation")
+    for index, name in enumerate(given.channels):
+        choice(f"{path}.channels[{index}]", name, known)
+    after = duration(f"{path}.after", given.after)
+    if after <= 0:
+        raise ConfigError(f"{path}.after", "is no time at all", "Name those channels in a [[route]] to tell them at once.")
+    made = Escalation(after=after, channels=tuple(given.channels), match=given.match)
+    return msgspec.structs.replace(made, levels=_levels(path, given.severity, made.levels))
 
 
 def _mutes(given: Sequence[MuteTable], tz: str) -> tuple[Mute, ...]:

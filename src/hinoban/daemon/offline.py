@@ -39,14 +39,17 @@ class Offline:
         self._handlers: dict[tuple[str, str], Handler] | None = None
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """incidents, incidents/ID, why, orphans, history, status: from watch.db alone."""
+        """incidents, incidents/ID, incidents/ID/postmortem, why, orphans, history, status: from watch.db alone."""
         given = query or {}
         answers = Answers.readonly(self._directory.watch_db, tz=local_zone())
         match path.strip("/").split("/"):
             case ["incidents"]:
-                return answers.incidents(given.get("state"), int(given.get("limit") or 100))
+                leads = str(given.get("leads")).lower() == "true"
+                return answers.incidents(given.get("state"), int(given.get("limit") or 100), leads=leads)
             case ["incidents", identifier]:
                 return answers.incident(identifier)
+            case ["incidents", identifier, "postmortem"]:
+                return answers.postmortem(identifier, given.get("lang"))
             case ["why"]:
                 return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case ["history"]:

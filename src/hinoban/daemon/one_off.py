@@ -87,7 +87,8 @@ class OneOff:
             case "why":
                 return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case "incidents":
-                return answers.incidents(given.get("state"), int(given.get("limit") or 100))
+                leads = str(given.get("leads")).lower() == "true"
+                return answers.incidents(given.get("state"), int(given.get("limit") or 100), leads=leads)
             case "history":
                 return answers.history({name: str(value) for name, value in given.items()})
         raise HinobanError(f"{path} needs a watch", "one that reads an account once keeps nothing", "hinoban up")

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import Connection, Engine, RowMapping
 
 from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch import answers_schedules, orphans
+from hinoban.watch.answers_incidents import incidents_json, lead_of, postmortem, together_of
 from hinoban.watch.background import background_of
 from hinoban.watch.config import Lang
 from hinoban.watch.explain.language import speaking
@@ -19,8 +21,7 @@ from hinoban.watch.history.search import find, search_of
 from hinoban.watch.incidents import incident_id
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
-from hinoban.watch.notify.message import incident_row, why_json, why_text
-from hinoban.watch.notify.report import attempt_json, next_step
+from hinoban.watch.notify.message import why_json, why_text
 from hinoban.watch.schedules.slot import Slot
 
 _WHOLE = 32  # digits of a task's id
@@ -41,17 +42,25 @@ class Answers:
         """Answers from the file alone, as no daemon runs. HinobanError where there is none."""
         return cls(open_readonly(path), tz=tz, live=False)
 
-    def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
-        """`{"incidents": [...], "tz"}`, newest first; `tz` is the time zone of messages."""
+    def incidents(self, state: str | None = None, limit: int = 100, *, leads: bool = False) -> dict[str, Any]:
+        """`{"incidents": [...], "tz"}`, newest first; `tz` is the time zone of messages. `leads`: without those that others speak for."""
         with self._engine.connect() as connection:
-            found = queries.incidents_of(connection, state, None, limit)
-        return {"incidents": [incident_json(incident) for incident in found], "tz": self._tz}
+            found = queries.leads_of(connection, state, limit) if leads else queries.incidents_of(connection, state, None, limit)
+            return {"incidents": incidents_json(connection, found), "tz": self._tz}
 
     def incident(self, prefix: str) -> dict[str, Any]:
         """One incident by its whole or shortened id, with its log's tail."""
         with self._engine.connect() as connection:
             incident = one_incident(connection, prefix)
-            return {**incident_json(incident), "log": queries.incident_log(connection, incident.id) or []}
+            return {**incidents_json(connection, [incident])[0], "log": queries.incident_log(connection, incident.id) or []}
+
+    def postmortem(self, prefix: str, lang: Lang | None = None) -> dict[str, Any]:
+        """`{"id", "lang", "markdown"}` of the whole group of an incident, by its whole or shortened id; without `lang` in the language of messages."""
+        with self._engine.connect() as connection:
+            incident, row, launch = self._of_incident(connection, lead_of(connection, one_incident(connection, prefix)))
+            background = background_of(connection, incident, row, None, launch, self._zone, live=self._live)
+            log = queries.incident_log(connection, incident.id) or []
+            return postmortem(connection, incident, background, log, self._zone, lang or self._lang)
 
     def history(self, query: Mapping[str, str]) -> dict[str, Any]:
         """`{"tasks": [...]}`: the tasks that fit, newest first; `query` as in search.search_of."""
@@ -72,6 +81,8 @@ class Answers:
                 detail = seen[-1].detail if seen else None
             log = queries.incident_log(connection, incident.id) if incident is not None else None
             background = background_of(connection, incident, row, detail, launch, self._zone, live=self._live)
+            together = together_of(connection, incident) if incident is not None else None
+            background = msgspec.structs.replace(background, together=together)
         with speaking(self._lang):
             lines = why_text(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background, full=full)
             told = why_json(incident, detail, zone=self._zone, launch=launch, log_tail=log, background=background)
@@ -199,38 +210,6 @@ def unknown(name: str) -> HinobanError:
         "the watch has seen no task, incident, launch or family of that name",
         "See what it knows: hinoban incidents      (tasks of a running engine: hinoban ps -a)",
     )
-
-
-def incident_json(incident: Incident) -> dict[str, Any]:
-    """An incident's documented fields, and its row for a table."""
-    finding = incident.finding
-    return {
-        "id": incident.id,
-        "state": incident.state,
-        "verdict": incident.verdict,
-        "detector": finding.detector,
-        "family": finding.family,
-        "revision": finding.revision,
-        "cluster": finding.cluster,
-        "region": finding.region,
-        "account": finding.account,
-        "task": finding.task_arn,
-        "launch": finding.launch_id,
-        "opened_at": iso(incident.opened_at),
-        "changed_at": iso(incident.changed_at),
-        "resolved_at": iso(incident.resolved_at) if incident.resolved_at is not None else None,
-        "acknowledged_by": incident.acknowledged_by,
-        "acknowledged_until": iso(incident.acknowledged_until) if incident.acknowledged_until is not None else None,
-        "cause": finding.explanation.cause,
-        "said": list(finding.explanation.said),
-        "next": next_step(incident),
-        "retryable": finding.explanation.retryable,
-        "done": list(incident.done),
-        "facts": finding.facts,
-        "told": incident.told,
-        "attempts": [attempt_json(one) for one in incident.attempts],
-        "row": list(incident_row(incident)),
-    }
 
 
 def task_json(row: RowMapping) -> dict[str, Any]:

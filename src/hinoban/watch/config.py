@@ -195,6 +195,20 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is open for `after` seconds at one of these levels, matches, and nobody has taken, is told to further channels."""
+
+    after: float
+    channels: tuple[str, ...]
+    match: dict[str, Any] = {}
+    levels: tuple[Level, ...] = ("page",)
+
+    @property
+    def key(self) -> str:
+        """Names the step in the incident's row, over restarts and changes of the file."""
+        return f"{self.after:g}s to {', '.join(self.channels)}"
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told. `severity` says otherwise than the table of notify/levels.py for the detectors it names."""
 
@@ -208,6 +222,7 @@ class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     mutes: tuple[Mute, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
     severity: dict[str, Level] = {}
     log_tail: LogTail = "masked"
     dead_after: float = 3 * DAYS

@@ -1,8 +1,8 @@
 """What happens to an incident: opened, changed, resolved, and whether people are told. Pure; pipeline and runners carry it out.
 
 An incident's id derives from its subject. A retry's tasks belong to the incident they retry: later evidence changes class and text,
-never the id. It tells when it opens, when its verdict changes, and when it is resolved. A transient failure under retry is held back;
-healed inside the hold, it is one quiet line.
+never the id (incident_states.py: its states). It tells when it opens, when its verdict changes, and when it is resolved. A transient
+failure under retry is held back; healed inside the hold, it is one quiet line.
 """
 
 from typing import Literal
@@ -12,10 +12,11 @@ import msgspec
 from hinoban.base.clock import SECONDS
 from hinoban.base.ids import derived_id
 from hinoban.base.units import format_duration, parse_iso
+from hinoban.watch.incident_states import QUIET, follow
 from hinoban.watch.kinds import CUT_OFF, NOT_STARTED, about_no_run
-from hinoban.watch.model import Attempt, Finding, Incident, TaskChange, attempt_of, revision_of
+from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, revision_of
 
-Change = Literal["opened", "changed", "resolved", "quiet"]
+Change = Literal["opened", "changed", "escalated", "resolved", "quiet"]
 _OF_A_RUN = NOT_STARTED | CUT_OFF | {"failed_exit", "out_of_memory", "missed_run"}
 """What another run can make up for."""
 _REMINDED = "Reminded"
@@ -81,25 +82,19 @@ def evidence(incident: Incident, finding: Finding, now: float) -> Step | None:
         return None
     if incident.state == "resolved" and finding.at <= (incident.resolved_at or 0):
         return None
-    # The subject stays: it names the incident.
-    kept = msgspec.structs.replace(finding, subject=incident.subject)
-    changed = msgspec.structs.replace(
-        incident, state="open", resolved_at=None, verdict=finding.verdict, finding=kept, changed_at=now, held_until=None
-    )
     if incident.finding.detector == "stuck" and (outcome := _outcome(finding)) is not None:
         # Only now is it known what became of the first attempt.
         first = (msgspec.structs.replace(one, outcome=outcome) if one.number == 1 else one for one in incident.attempts)
-        changed = msgspec.structs.replace(changed, attempts=tuple(first))
-    return _told(changed, "opened" if incident.told == 0 else "changed")
+        incident = msgspec.structs.replace(incident, attempts=tuple(first))
+    return again(incident, finding, now)
 
 
 def again(incident: Incident, finding: Finding, now: float) -> Step:
     """The same matter, come back or grown: told once more, whatever was said of it before."""
+    # The subject stays: it names the incident.
     kept = msgspec.structs.replace(finding, subject=incident.subject)
-    changed = msgspec.structs.replace(
-        incident, state="open", resolved_at=None, verdict=finding.verdict, finding=kept, changed_at=now, held_until=None
-    )
-    return _told(changed, "opened" if incident.told == 0 else "changed")
+    found = msgspec.structs.replace(incident, resolved_at=None, verdict=finding.verdict, finding=kept, held_until=None)
+    return _again_open(found, follow(incident.state, "evidence"), now)
 
 
 def noticed(step: Step, now: float) -> Step:
@@ -185,7 +180,7 @@ def resolved(incident: Incident, verdict: str, why: str, now: float) -> Step:
     attempts = tuple(one for one in incident.attempts if one.outcome != "waiting")
     ended = msgspec.structs.replace(
         incident,
-        state="resolved",
+        state=follow(incident.state, "resolve"),
         verdict=verdict,
         resolved_at=now,
         changed_at=now,
@@ -231,14 +226,36 @@ def recovered_words(incident: Incident) -> str:
 
 def acknowledged(incident: Incident, by: str, until: float | None, now: float) -> Incident:
     """Somebody has taken it; it stays quiet until `until`."""
+    return _quieted(incident, follow(incident.state, "acknowledge"), by, until, now)
+
+
+def snoozed(incident: Incident, by: str, until: float, now: float) -> Incident:
+    """Nobody wants to hear of it before `until`; then it is told again, unless it is over by then."""
+    return _quieted(incident, follow(incident.state, "snooze"), by, until, now)
+
+
+def _quieted(incident: Incident, state: IncidentState, by: str, until: float | None, now: float) -> Incident:
     return msgspec.structs.replace(
-        incident, state="acknowledged", acknowledged_by=by, acknowledged_until=until, changed_at=now, held_until=None
+        incident, state=state, acknowledged_by=by, acknowledged_until=until, changed_at=now, held_until=None, level_since=None
     )
 
 
 def reopened(incident: Incident, now: float) -> Step:
-    """An acknowledgement ran out and the matter is not resolved: told again."""
-    return _told(msgspec.structs.replace(incident, state="open", acknowledged_by=None, acknowledged_until=None, changed_at=now), "changed")
+    """An acknowledgement or a snooze ran out and the matter is not resolved: told again."""
+    return _again_open(incident, follow(incident.state, "time is up"), now)
+
+
+def reopened_by(incident: Incident, by: str, now: float) -> Step:
+    """A person says that it is not over, or that others shall hear of it again: told again. Attempts that were given up stay so."""
+    state = follow(incident.state, "reopen")
+    verdict = incident.finding.verdict if incident.state == "resolved" else incident.verdict
+    said = msgspec.structs.replace(incident, verdict=verdict, resolved_at=None, done=(*incident.done, f"Reopened by {by}."))
+    return _again_open(said, state, now)
+
+
+def _again_open(incident: Incident, state: IncidentState, now: float) -> Step:
+    opened_again = msgspec.structs.replace(incident, state=state, acknowledged_by=None, acknowledged_until=None, changed_at=now)
+    return _told(opened_again, "opened" if incident.told == 0 else "changed")
 
 
 def healed_by(incident: Incident, change: TaskChange, started_by: str | None) -> bool:
@@ -309,6 +326,6 @@ def _times(count: int) -> str:
 
 
 def _told(incident: Incident, tell: Change | None) -> Step:
-    if tell is None or (tell != "resolved" and tell != "quiet" and incident.state == "acknowledged"):
+    if tell is None or (tell not in ("resolved", "quiet") and incident.state in QUIET):
         return Step(incident)
     return Step(msgspec.structs.replace(incident, told=incident.told + (tell != "quiet")), tell)

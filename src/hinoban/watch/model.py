@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from hinoban.watch.config import Level
+from hinoban.watch.group_row import Escalated, Group
+
 Detector = Literal[
     "did_not_start",
     "failed_exit",
@@ -36,7 +39,7 @@ Detector = Literal[
     "watch_behind",
     "mute_ended",
 ]
-IncidentState = Literal["open", "acknowledged", "resolved"]
+IncidentState = Literal["open", "acknowledged", "snoozed", "resolved"]
 Verdict = str
 """The verdict in capitals that stands in line 1: `NOT STARTED`, `EXIT 1`, `OUT OF MEMORY`, `OVERDUE`, `RECOVERED`, ..."""
 
@@ -343,6 +346,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: float
     resolved_at: float | None = None
     acknowledged_by: str | None = None
+    """Who acknowledged or snoozed it, and until when (None: for good)."""
     acknowledged_until: float | None = None
     attempts: tuple[Attempt, ...] = ()
     done: tuple[str, ...] = ()
@@ -358,6 +362,16 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     made_up: tuple[str, ...] = ()
     """The later runs, not our retries, that ended well in place of missing ones: ARNs."""
     reaction: Reaction | None = None
+    lead: str | None = None
+    """The incident that speaks for it, where it is told together with others of its cause."""
+    group: Group | None = None
+    """Of one that was told by itself: those that it speaks for."""
+    level: Level | None = None
+    """How loudly it was last told."""
+    level_since: float | None = None
+    """Since when it is told so loudly and nobody has it."""
+    escalated: tuple[Escalated, ...] = ()
+    """The further people that were told, since `level_since`."""
 
 
 def family_of(task_definition: str) -> str:

@@ -20,6 +20,7 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
 from hinoban.watch.model import (
@@ -110,6 +111,7 @@ class Pipeline:
                 yield connection
                 self.timetable.book.flush(connection)
                 self._services.memories.flush(connection)
+                self.ledger.flush(connection)
         except BaseException:
             self._history.forget()
             self.ledger.forget()
@@ -147,8 +149,9 @@ class Pipeline:
             for incident in list(self.ledger.open_incidents(connection).values()):
                 if (step := incidents.release(incident, now, self._config.hold_refusals)) is not None:
                     self.ledger.put(connection, step, now)
-                elif incident.acknowledged_until is not None and incident.acknowledged_until <= now:
+                elif incident.state in QUIET and incident.acknowledged_until is not None and incident.acknowledged_until <= now:
                     self.ledger.put(connection, incidents.reopened(incident, now), now)
+            self.ledger.telling.grow(connection, now)
             next_asked = self._services.step(connection, now)
             moments = [
                 moment
@@ -156,9 +159,8 @@ class Pipeline:
                 for moment in (incident.held_until, incident.acknowledged_until)
                 if moment is not None and moment > now
             ]
-        moments += [max(next_asked, now)] if next_asked is not None else []
-        if (next_limit := self.limits.next()) is not None:
-            moments.append(max(next_limit, now))
+            next_growth = self.ledger.telling.next_growth(connection)
+        moments += [max(moment, now) for moment in (self.limits.next(), next_asked, next_growth) if moment is not None]
         return min(moments, default=None)
 
     def refresh(self, snapshot: Snapshot, now: float) -> None:

@@ -13,15 +13,16 @@ from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
-from hinoban.base.units import iso
-from hinoban.watch import detect, incidents
+from hinoban.watch import detect
+from hinoban.watch.acts import Acts
 from hinoban.watch.allow import NOTHING
-from hinoban.watch.answers import Answers, one_incident
+from hinoban.watch.answers import Answers
 from hinoban.watch.by_hand import ByHand
-from hinoban.watch.config import WatchConfig
+from hinoban.watch.config import Lang, WatchConfig
 from hinoban.watch.definitions import DefinitionKeeper
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.notify.channels import Channel
+from hinoban.watch.notify.escalation import Escalator
 from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
@@ -70,9 +71,11 @@ class Watch:
         self._channels = channels
         names = [channel.name for channel in channels]
         self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
-        self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
+        self.pipeline.ledger.telling.decide = Dispatch(config.notify, names).decide
         self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
+        self.escalator = Escalator(self.pipeline.transaction, self.pipeline.ledger, config.notify.escalations)
+        self.acts = Acts(self.pipeline, clock)
         self.answers = Answers(engine, tz=config.tz, lang=config.lang)
         self.outbox = Outbox(
             engine,
@@ -116,6 +119,7 @@ class Watch:
             "stops": self.stopper.step,
             "services": self.services.step,
             "mutes": self.mutes.step,
+            "escalations": self.escalator.step,
             "outbox": self.outbox.step,
             "logs": self.logs.step,
             "definitions": self.definitions.step,
@@ -154,6 +158,7 @@ class Watch:
             self.logs.step,
             self.definitions.step,
             self.mutes.step,
+            self.escalator.step,
             self.outbox.step,
         ):
             await step(self._clock.now())
@@ -187,13 +192,17 @@ class Watch:
         gaps = (one.cursor.gap_at for one in self._of(account, region) if one.cursor is not None)
         return max((gap for gap in gaps if gap is not None), default=None)
 
-    def incidents(self, state: str | None = None, limit: int = 100) -> dict[str, Any]:
+    def incidents(self, state: str | None = None, limit: int = 100, *, leads: bool = False) -> dict[str, Any]:
         """See Answers.incidents."""
-        return self.answers.incidents(state, limit)
+        return self.answers.incidents(state, limit, leads=leads)
 
     def incident(self, id_prefix: str) -> dict[str, Any]:
         """See Answers.incident."""
         return self.answers.incident(id_prefix)
+
+    def postmortem(self, id_prefix: str, lang: Lang | None = None) -> dict[str, Any]:
+        """See Answers.postmortem."""
+        return self.answers.postmortem(id_prefix, lang)
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
         """See Answers.why."""
@@ -234,33 +243,24 @@ class Watch:
         return answer
 
     def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]:
-        """Acknowledge an incident until a moment (None: for good); HinobanError where it is unknown or resolved."""
-        now = self._clock.now()
-        with self.pipeline.transaction() as connection:
-            incident = one_incident(connection, id_prefix)
-            if incident.state == "resolved":
-                raise HinobanError(
-                    f"{incident.id} is resolved", f"it ended {iso(incident.resolved_at or now)}", "Nothing is left to acknowledge"
-                )
-            taken = incidents.acknowledged(incident, by, until, now)
-            # Who was told that it began is told that somebody has it; of what is held back nobody knows yet.
-            self.pipeline.ledger.put(connection, incidents.Step(taken, "changed" if incident.told else None), now)
-        self._wake()
-        return self.answers.incident(incident.id)
+        """See Acts.ack."""
+        return self._done(self.acts.ack(id_prefix, until, by))
+
+    def snooze(self, id_prefix: str, until: float, by: str) -> dict[str, Any]:
+        """See Acts.snooze."""
+        return self._done(self.acts.snooze(id_prefix, until, by))
+
+    def reopen(self, id_prefix: str, by: str) -> dict[str, Any]:
+        """See Acts.reopen."""
+        return self._done(self.acts.reopen(id_prefix, by))
 
     def resolve(self, id_prefix: str, by: str, note: str = "") -> dict[str, Any]:
-        """Close an incident by hand; its retries end with it. HinobanError where it is unknown or resolved already."""
-        now = self._clock.now()
-        with self.pipeline.transaction() as connection:
-            incident = one_incident(connection, id_prefix)
-            if incident.state == "resolved":
-                raise HinobanError(
-                    f"{incident.id} is resolved already", f"it ended {iso(incident.resolved_at or now)}", "Nothing is left to do"
-                )
-            words = f"Resolved by {by}: {note}" if note else f"Resolved by {by}."
-            self.pipeline.ledger.put(connection, incidents.resolved(incident, incident.verdict, words, now), now)
+        """See Acts.resolve."""
+        return self._done(self.acts.resolve(id_prefix, by, note))
+
+    def _done(self, incident_id: str) -> dict[str, Any]:
         self._wake()
-        return self.answers.incident(incident.id)
+        return self.answers.incident(incident_id)
 
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""

@@ -1,7 +1,7 @@
 """The watch's part of the JSON API, served on its Unix socket: incidents, why, orphans, history, schedules, status."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, cast, get_args
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from hinoban.base.clock import Clock
 from hinoban.base.units import parse_duration, parse_iso
+from hinoban.watch.config import Lang
 from hinoban.watch.model import IncidentState
 from hinoban.web.answers import PREFIX, BadRequest, application, body, one_of, route, whole
 
@@ -21,11 +22,17 @@ _STATES: tuple[str, ...] = get_args(IncidentState)
 class WatchQueries(Protocol):
     """What the watch answers; plain JSON-ready objects, HinobanError for what is not there."""
 
-    def incidents(self, state: str | None, limit: int) -> dict[str, Any]: ...
+    def incidents(self, state: str | None, limit: int, *, leads: bool = False) -> dict[str, Any]: ...
 
     def incident(self, id_prefix: str) -> dict[str, Any]: ...
 
+    def postmortem(self, id_prefix: str, lang: Lang | None = None) -> dict[str, Any]: ...
+
     def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]: ...
+
+    def snooze(self, id_prefix: str, until: float, by: str) -> dict[str, Any]: ...
+
+    def reopen(self, id_prefix: str, by: str) -> dict[str, Any]: ...
 
     def resolve(self, id_prefix: str, by: str, note: str = "") -> dict[str, Any]: ...
 
@@ -50,20 +57,28 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
     """The application; it is reached only through the engine's front door."""
 
     async def incidents(request: Request) -> Any:
-        return watch.incidents(one_of(request, "state", _STATES), whole(request, "limit", 100, _MOST_ROWS))
+        leads = request.query_params.get("leads") == "true"
+        return watch.incidents(one_of(request, "state", _STATES), whole(request, "limit", 100, _MOST_ROWS), leads=leads)
 
     async def incident(request: Request) -> Any:
         return watch.incident(request.path_params["id"])
 
+    async def postmortem(request: Request) -> Any:
+        return watch.postmortem(request.path_params["id"], cast(Lang | None, one_of(request, "lang", get_args(Lang))))
+
     async def ack(request: Request) -> Any:
         given = await body(request)
-        until = None
-        if given.get("for"):
-            try:
-                until = clock.now() + parse_duration(str(given["for"]))
-            except ValueError as error:
-                raise BadRequest("The incident cannot be acknowledged", str(error), 'Write e.g. {"for": "24h"}.') from error
+        until = _until(clock, given["for"], "The incident cannot be acknowledged") if given.get("for") else None
         return watch.ack(request.path_params["id"], until, str(given.get("by") or "unknown"))
+
+    async def snooze(request: Request) -> Any:
+        given = await body(request)
+        until = _until(clock, given.get("for"), "The incident cannot be snoozed")
+        return watch.snooze(request.path_params["id"], until, str(given.get("by") or "unknown"))
+
+    async def reopen(request: Request) -> Any:
+        given = await body(request)
+        return watch.reopen(request.path_params["id"], str(given.get("by") or "unknown"))
 
     async def resolve(request: Request) -> Any:
         given = await body(request)
@@ -105,6 +120,9 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
         [
             Route(f"{PREFIX}/incidents", route(incidents)),
             Route(PREFIX + "/incidents/{id}", route(incident, status=404)),
+            Route(PREFIX + "/incidents/{id}/postmortem", route(postmortem, status=404)),
+            Route(PREFIX + "/incidents/{id}/snooze", route(snooze, status=404), methods=["POST"]),
+            Route(PREFIX + "/incidents/{id}/reopen", route(reopen, status=404), methods=["POST"]),
             Route(PREFIX + "/incidents/{id}/ack", route(ack, status=404), methods=["POST"]),
             Route(PREFIX + "/incidents/{id}/resolve", route(resolve, status=404), methods=["POST"]),
             Route(f"{PREFIX}/why", route(why, status=404)),
@@ -117,6 +135,15 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(f"{PREFIX}/status", route(status)),
         ]
     )
+
+
+def _until(clock: Clock, given: Any, what: str) -> float:
+    """The end of a duration that begins now."""
+    try:
+        seconds = parse_duration(str(given or ""))
+    except ValueError as error:
+        raise BadRequest(what, str(error), 'Write e.g. {"for": "24h"}.') from error
+    return clock.now() + seconds
 
 
 def _moment(text: Any, name: str) -> float:

@@ -283,7 +283,8 @@ def test_incidents_are_listed_shown_and_acknowledged(desk):
     desk.daemon.pages["incidents"]["incidents"][0]["task"] = task_arn("a" * 32)
     assert "hello:3 aaaaaaaa" in desk.run("incidents").stdout
     assert desk.run("incidents", "list", "--open").exit_code == 0
-    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
+    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open", "leads": "true"})
+    assert desk.run("incidents", "--all").exit_code == 0 and desk.daemon.asked[-1] == ("incidents", {"limit": 50})
     assert desk.run("incidents", "show", "inc-1").stdout == "story\n"
     assert json.loads(desk.run("incidents", "show", "inc-1", "-o", "json").stdout) == {"id": "inc-1"}
     assert desk.run("incidents", "ack", "inc-1", "--for", "24h").exit_code == 0
@@ -291,10 +292,32 @@ def test_incidents_are_listed_shown_and_acknowledged(desk):
     assert f"inc-1 is acknowledged by {body['by']}" in desk.run("incidents", "ack", "inc-1").stderr
     assert path == "incidents/inc-1/ack" and body["for"] == "24h" and body["by"]
     assert desk.run("incidents", "ack", "inc-1", "--for", "soon").exit_code == 2
+    assert "inc-1 is snoozed for 2h" in desk.run("incidents", "snooze", "inc-1", "--for", "2h").stderr
+    assert desk.daemon.posted[-1] == ("incidents/inc-1/snooze", {"for": "2h", "by": body["by"]})
+    assert desk.run("incidents", "snooze", "inc-1").exit_code == 2, "a snooze must end"
+    assert desk.run("incidents", "snooze", "inc-1", "--for", "soon").exit_code == 2
+    assert "inc-1 is open again." in desk.run("incidents", "reopen", "inc-1").stderr
+    assert desk.daemon.posted[-1] == ("incidents/inc-1/reopen", {"by": body["by"]})
     resolved = desk.run("incidents", "resolve", "inc-1", "--note", "not needed")
     path, body = desk.daemon.posted[-1]
     assert (path, body["note"]) == ("incidents/inc-1/resolve", "not needed")
     assert f"inc-1 is resolved by {body['by']}." in resolved.stderr
+
+
+def test_one_line_stands_for_a_group_as_long_as_any_of_it_is_open(desk):
+    desk.daemon.pages["incidents"] = incident(desk, state="resolved", members=["inc-2", "inc-3"], members_open=1)
+    line = desk.run("incidents").stdout.splitlines()[1]
+    assert "hello:3  ×3" in line and line.endswith("OPEN")
+    desk.daemon.pages["incidents"] = incident(desk, state="snoozed", acknowledged_by="me", members=["inc-2"], members_open=2)
+    assert desk.run("incidents").stdout.splitlines()[1].endswith("SNOOZED by me")
+
+
+def test_a_postmortem_is_printed_as_it_is(desk):
+    desk.daemon.pages["incidents/inc-1/postmortem"] = {"id": "inc-1", "lang": "ja", "markdown": "# x\n\n## 発生\n"}
+    assert desk.run("incidents", "show", "inc-1", "--markdown", "--lang", "ja").stdout == "# x\n\n## 発生\n"
+    assert desk.daemon.asked[-1] == ("incidents/inc-1/postmortem", {"lang": "ja"})
+    assert json.loads(desk.run("incidents", "show", "inc-1", "--markdown", "-o", "json").stdout)["lang"] == "ja"
+    assert desk.run("incidents", "show", "inc-1", "--markdown", "--lang", "fr").exit_code == 2
 
 
 def test_port_and_state_name_the_daemon(desk, tmp_path):
@@ -404,7 +427,7 @@ def test_an_override_asks_which_of_several_essential_containers_it_is_for(desk):
 def test_open_incidents_alone_can_be_listed_without_naming_list(desk):
     desk.daemon.pages["incidents"] = incident(desk)
     assert desk.run("incidents", "--open").exit_code == 0
-    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open"})
+    assert desk.daemon.asked[-1] == ("incidents", {"limit": 50, "state": "open", "leads": "true"})
 
 
 def test_the_version_is_an_option_too(desk):

@@ -28,7 +28,7 @@ def test_the_example_says_the_defaults() -> None:
     defaults, example = config.load(None), config.load(EXAMPLE)
     assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images, smtp=example.engine.smtp)
     assert defaults.engine.smtp is None
-    lists = dict.fromkeys(("webhooks", "slack", "pagerduty", "sns", "email", "apprise", "links", "routes", "mutes"), ())
+    lists = dict.fromkeys(("webhooks", "slack", "pagerduty", "sns", "email", "apprise", "links", "routes", "mutes", "escalations"), ())
     notify = msgspec.structs.replace(example.watch.notify, severity={}, **lists)
     assert defaults.watch == msgspec.structs.replace(example.watch, policies=(), notify=notify)
 

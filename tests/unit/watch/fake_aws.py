@@ -16,12 +16,14 @@ class Crash(Exception):
 
 
 class FakeAws:
-    """`refuse` counts the RunTask calls to refuse, `lose` holds what happens to answers: "before" or "after" the call took effect."""
+    """`refuse` counts the RunTask calls to refuse, `no_room` names families that find none, `lose` holds what happens to answers:
+    "before" or "after" the call took effect."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.events: list[bytes] = []
         self.refuse = 0
+        self.no_room: set[str] = set()
         self.lose: list[str] = []
         self.tasks: dict[str, dict[str, Any]] = {}
         self.launched: list[tuple[str, str]] = []
@@ -114,8 +116,8 @@ class FakeAws:
             if now - since < life:
                 return stored
         family, count = params["taskDefinition"], params.get("count", 1)
-        if self.refuse > 0:
-            self.refuse -= 1
+        if self.refuse > 0 or family.partition(":")[0] in self.no_room:
+            self.refuse = max(0, self.refuse - 1)
             stored = {"tasks": [], "failures": [{"reason": NO_ROOM}] * count}
             self.tokens[token] = (now, stored, [])
             return stored

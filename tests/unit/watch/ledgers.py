@@ -116,6 +116,28 @@ def incidents(world: World) -> dict[str, Incident]:
         return {one.id: one for one in incidents_of(connection, None, None, 1000)}
 
 
+def groups_hold(world: World) -> None:
+    """Each incident that was told is told by itself or by exactly one lead, and every lead has counted its members right."""
+    known = incidents(world)
+    for one in known.values():
+        members = [other for other in known.values() if other.lead == one.id]
+        if members:
+            assert one.lead is None and one.told >= 1 and one.group is not None
+            assert one.group.size == 1 + len(members), one
+            assert one.group.open == sum(1 for other in (one, *members) if other.state != "resolved"), one
+        if one.lead is not None:
+            lead = known[one.lead]
+            assert (
+                lead.group is not None
+                and one.group is None
+                and (lead.finding.account, lead.finding.region)
+                == (
+                    one.finding.account,
+                    one.finding.region,
+                )
+            )
+
+
 async def until(world: World, moment: float, step: float = 30) -> None:
     """Let time pass up to a moment."""
     await world.turns()

@@ -22,14 +22,23 @@ class Nothing:
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    def incidents(self, state: str | None, limit: int) -> dict[str, Any]:
-        self.asked.append((state, limit))
+    def incidents(self, state: str | None, limit: int, *, leads: bool = False) -> dict[str, Any]:
+        self.asked.append((state, limit, *(["leads"] if leads else [])))
         return {"incidents": []}
 
     def incident(self, id_prefix: str) -> dict[str, Any]:
         raise HinobanError("Nothing is known", "it was never seen", "Look.")
 
     def ack(self, id_prefix: str, until: float | None, by: str) -> dict[str, Any]:
+        return self.incident(id_prefix)
+
+    def snooze(self, id_prefix: str, until: float, by: str) -> dict[str, Any]:
+        return self.incident(id_prefix)
+
+    def reopen(self, id_prefix: str, by: str) -> dict[str, Any]:
+        return self.incident(id_prefix)
+
+    def postmortem(self, id_prefix: str, lang: str | None = None) -> dict[str, Any]:
         return self.incident(id_prefix)
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
@@ -57,12 +66,17 @@ async def ask(app: Any, method: str, path: str, body: Any = None) -> tuple[int, 
 @pytest.mark.parametrize(
     "method, path, body, status, words",
     [
-        ("GET", "incidents?state=bogus", None, 400, "open, acknowledged, resolved"),
+        ("GET", "incidents?state=bogus", None, 400, "open, acknowledged, snoozed, resolved"),
         ("GET", "incidents?limit=x", None, 400, "a whole number from 0 to 10000"),
         ("GET", "history?limit=99999", None, 400, "from 1 to 10000"),
         ("POST", "incidents/inc-1/ack", {"for": "zzz"}, 400, "zzz"),
         ("POST", "incidents/inc-1/ack", [], 400, "list"),
         ("POST", "incidents/inc-1/ack", {"for": "24h"}, 404, "never seen"),
+        ("POST", "incidents/inc-1/snooze", {}, 400, "is not a duration"),
+        ("POST", "incidents/inc-1/snooze", {"for": "2h"}, 404, "never seen"),
+        ("POST", "incidents/inc-1/reopen", {}, 404, "never seen"),
+        ("GET", "incidents/inc-1/postmortem?lang=fr", None, 400, "en, ja"),
+        ("GET", "incidents/inc-1/postmortem?lang=ja", None, 404, "never seen"),
         ("GET", "incidents/inc-1", None, 404, "never seen"),
         ("GET", "why?name=x", None, 404, "never seen"),
         ("GET", "nothing/here", None, 404, "nothing at this path"),

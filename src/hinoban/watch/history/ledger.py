@@ -1,24 +1,26 @@
-"""Incidents, retries, messages to send, cursors: the rows that say what the watch has to do. Open incidents are also kept in memory.
+"""Incidents, retries, messages to send, cursors: the rows that say what the watch has to do. Of incidents see incident_rows.py, of
+what is told of them telling.py.
 
 Everything runs inside the caller's transaction; after a failed one call `forget`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries
-from hinoban.watch.incidents import Change, Step
+from hinoban.watch.group_row import Escalated
+from hinoban.watch.history.incident_rows import LOG_TRIES, IncidentRows
+from hinoban.watch.history.schema import cursors, launches, outbox, retries
+from hinoban.watch.history.telling import Decision, Message, Telling, mute_place
+from hinoban.watch.incidents import Step
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.retry_row import Retry
 
-_incident = msgspec.json.Decoder(Incident).decode
 _launch = msgspec.json.Decoder(Launch).decode
 _retry = msgspec.json.Decoder(Retry).decode
 _encode = msgspec.json.Encoder().encode
-LOG_TRIES = 5
+__all__ = ["LOG_TRIES", "Cursor", "Decision", "Ledger", "Message", "mute_place"]
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -31,134 +33,65 @@ class Cursor(msgspec.Struct, frozen=True):
     gap_at: float | None = None
 
 
-class Message(msgspec.Struct, frozen=True):
-    """What an outbox row is about: the incident as it was then, and what happened to it.
-
-    `log`: the last lines of the failed task as they may be shown, put in when the message leaves.
-    """
-
-    incident: Incident
-    change: Change
-    log: tuple[str, ...] = ()
-
-
 _message = msgspec.json.Decoder(Message).decode
 
 
-def mute_place(name: str) -> str:
-    """Where in the outbox a mute keeps what it hides; no channel may be called so."""
-    return f"mute {name}"
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """Who is told: channels by name; `mute`: what hides it from the others until it ends."""
-
-    channels: tuple[str, ...]
-    mute: str | None = None
-
-
 class Ledger:
-    """Reads and writes the rows of what is to be done; `channels` are the names that a message is queued for, unless `decide` says fewer."""
+    """Reads and writes the rows of what is to be done; `channels` are the names of those who may be told."""
 
     def __init__(self, channels: Sequence[str]) -> None:
-        self._channels = tuple(channels)
-        self.decide: Callable[[Incident, Change, float], Decision] = lambda incident, change, now: Decision(self._channels)
-        self._open: dict[str, Incident] | None = None
-        self._by_family: dict[str, set[str]] = {}
-        self._absent: set[str] = set()
+        self.rows = IncidentRows()
+        self.telling = Telling(self.rows, channels)
         self.changes = 0
         """Grows with every write that gives others something to do."""
 
     def forget(self) -> None:
         """Drop what memory holds."""
-        self._open = None
-        self._by_family = {}
-        self._absent = set()
+        self.rows.forget()
+        self.telling.forget()
+
+    def flush(self, connection: Connection) -> None:
+        """What is told at the end of a transaction."""
+        self.changes += self.telling.flush(connection)
 
     def open_of_family(self, connection: Connection, family: str) -> list[Incident]:
         """The family's incidents that are not resolved."""
-        known = self.open_incidents(connection)
-        return [known[one] for one in sorted(self._by_family.get(family, ()))]
+        return self.rows.of_family(connection, family)
 
     def open_incidents(self, connection: Connection) -> dict[str, Incident]:
         """Those not resolved, by id."""
-        if self._open is None:
-            rows = connection.execute(select(incidents.c.value).where(incidents.c.state != "resolved")).scalars()
-            self._open = {incident.id: incident for incident in map(_incident, rows)}
-            for incident in self._open.values():
-                self._by_family.setdefault(incident.finding.family, set()).add(incident.id)
-        return self._open
+        return self.rows.open(connection)
 
     def incident(self, connection: Connection, incident_id: str) -> Incident | None:
         """The incident of this id, in whatever state."""
-        if (found := self.open_incidents(connection).get(incident_id)) is not None:
-            return found
-        if incident_id in self._absent:
-            return None
-        value = connection.execute(select(incidents.c.value).where(incidents.c.id == incident_id)).scalar()
-        if value is None:
-            # Another watch's retries name incidents that we never have: asked for once, not at each of their events.
-            if len(self._absent) > 10_000:
-                self._absent.clear()
-            self._absent.add(incident_id)
-            return None
-        return _incident(value)
+        return self.rows.get(connection, incident_id)
 
     def put(self, connection: Connection, step: Step, now: float) -> None:
         """Write the incident's new value and queue what is told of it."""
         self.changes += 1
-        before, incident = self.incident(connection, step.incident.id), step.incident
-        if step.tell is not None:
-            incident = self._queue(connection, before, incident, step.tell, now)
-        elif before is not None:
-            incident = msgspec.structs.replace(incident, told_to=before.told_to)
-        row: dict[str, Any] = {
-            "subject": incident.subject,
-            "state": incident.state,
-            "verdict": incident.verdict,
-            "family": incident.finding.family,
-            "opened_at": incident.opened_at,
-            "changed_at": incident.changed_at,
-            "value": _encode(incident),
-        }
-        if before is None or before.finding.detector != incident.finding.detector or before.finding.task_arn != incident.finding.task_arn:
-            if before is not None and before.finding.detector == "overdue":
-                row["log"] = None  # the last line of a task that ran is no tail of one that failed
-            row["log_wanted"] = LOG_TRIES if incident.finding.detector in ("failed_exit", "out_of_memory") else 0
-        if before is None:
-            connection.execute(insert(incidents).values(id=incident.id, **row))
-            self._absent.discard(incident.id)
-        else:
-            connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**row))
-        known = self.open_incidents(connection)
-        if incident.state == "resolved":
-            known.pop(incident.id, None)
-            self._by_family.get(incident.finding.family, set()).discard(incident.id)
-            for retry in self.retries_of(connection, incident.id):
+        self.telling.put(connection, self.incident(connection, step.incident.id), step.incident, step.tell, now)
+        if step.incident.state == "resolved":
+            for retry in self.retries_of(connection, step.incident.id):
                 if retry.state == "waiting":
                     self.put_retry(connection, msgspec.structs.replace(retry, state="stood down"))
-        else:
-            known[incident.id] = incident
-            self._by_family.setdefault(incident.finding.family, set()).add(incident.id)
 
-    def _queue(self, connection: Connection, before: Incident | None, incident: Incident, change: Change, now: float) -> Incident:
-        """Queue what is told, and for the mute what it hides; the incident with who has been told of it."""
-        earlier = (*(before.told_to if before is not None else ()), *incident.told_to)
-        decision = self.decide(msgspec.structs.replace(incident, told_to=tuple(dict.fromkeys(earlier))), change, now)
-        told = [name for name in self._channels if name in decision.channels]
-        incident = msgspec.structs.replace(incident, told_to=tuple(dict.fromkeys((*earlier, *told))))
-        places = [(name, "queued") for name in told]
-        if decision.mute is not None:
-            places.append((mute_place(decision.mute), "muted"))
-        first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
-        value = _encode(Message(incident, change))
-        rows = [
-            {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
-            for place, (name, state) in enumerate(places)
-        ]
-        if rows:
-            connection.execute(insert(outbox), rows)
-        return incident
+    def alerted(self, connection: Connection) -> list[Incident]:
+        """What people were told of, that is open, and that nobody has: one for each group."""
+        return self.telling.alerted(connection)
+
+    def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> None:
+        """Tell further people of one of those."""
+        self.changes += 1
+        self.telling.escalate(connection, incident, step, channels, now)
+
+    def hold(self, connection: Connection, lead: Incident, by: str, until: float | None, now: float, *, snoozed: bool) -> None:
+        """A person has acknowledged or snoozed a group as a whole."""
+        self.changes += 1
+        self.telling.hold(connection, lead, by, until, now, snoozed=snoozed)
+
+    def members(self, connection: Connection, lead_id: str) -> list[Incident]:
+        """Those that this incident speaks for."""
+        return self.rows.members(connection, lead_id)
 
     def mutes(self, connection: Connection) -> list[str]:
         """The names of the mutes that have hidden something and not yet reported it."""

@@ -206,6 +206,53 @@ def incidents_of(connection: Connection, state: str | None, family: str | None, 
     return [_incident(value) for value in connection.execute(found).scalars()]
 
 
+def leads_of(connection: Connection, state: str | None, limit: int) -> list[Incident]:
+    """The latest incidents that are told by themselves or for a group, newest first; of a group `state` is that of any member."""
+    if not _has_leads(connection):
+        return incidents_of(connection, state, None, limit)
+    found = select(incidents.c.value).where(incidents.c.lead.is_(None))
+    of_members = select(incidents.c.lead).where(incidents.c.lead.is_not(None))
+    if state == "resolved":
+        found = found.where(incidents.c.state == state, incidents.c.id.not_in(of_members.where(incidents.c.state != state)))
+    elif state is not None:
+        found = found.where(or_(incidents.c.state == state, incidents.c.id.in_(of_members.where(incidents.c.state == state))))
+    found = found.order_by(desc(incidents.c.opened_at), desc(incidents.c.id)).limit(limit)
+    return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def members_of(connection: Connection, lead_id: str) -> list[Incident]:
+    """Those that this incident speaks for, the oldest first."""
+    if not _has_leads(connection):
+        return []
+    found = select(incidents.c.value).where(incidents.c.lead == lead_id).order_by(incidents.c.opened_at, incidents.c.id)
+    return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def member_ids(connection: Connection, lead_ids: Collection[str]) -> dict[str, list[str]]:
+    """By lead: the ids of those that it speaks for."""
+    wanted, found = list(lead_ids), dict[str, list[str]]()
+    for start in range(0, len(wanted), _CHUNK):
+        rows = select(incidents.c.lead, incidents.c.id).where(incidents.c.lead.in_(wanted[start : start + _CHUNK]))
+        for lead, member in connection.execute(rows.order_by(incidents.c.opened_at, incidents.c.id)):
+            found.setdefault(lead, []).append(member)
+    return found
+
+
+def _has_leads(connection: Connection) -> bool:
+    """Not in a folder that an older version left, read without a daemon."""
+    return "lead" in {column["name"] for column in inspect(connection).get_columns("incidents")}
+
+
+def messages_about(connection: Connection, incident_id: str, since: float, until: float) -> list[tuple[float, str, str, Message]]:
+    """When, to which channel, and in what state (queued, sent, dead, muted, reported): what was told of an incident, the oldest first."""
+    found = select(outbox.c.created_at, outbox.c.channel, outbox.c.state, outbox.c.value)
+    found = found.where(outbox.c.created_at >= since, outbox.c.created_at <= until).order_by(outbox.c.id)
+    named = incident_id.encode()
+    rows = ((at, channel, state, value) for at, channel, state, value in connection.execute(found) if named in value)
+    read = ((at, channel, state, msgspec.json.decode(value, type=Message)) for at, channel, state, value in rows)
+    return [one for one in read if one[3].incident.id == incident_id]
+
+
 def slots_named(connection: Connection, name: str) -> Slot | None:
     """The last slot of a schedule that did not end well, else its last one; None where no slot of that name is known."""
     if not inspect(connection).has_table("slots"):

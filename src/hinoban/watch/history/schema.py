@@ -86,9 +86,11 @@ incidents = Table(
     Column("log_wanted", Integer, nullable=False),  # how often we shall still try to fetch the log's tail; 0: kept, or nothing to fetch
     Column("changed", Text),  # in what the definition differs from the last good run's: JSON, empty where in nothing; None: not looked at
     Column("log", Text),  # the last lines of the failed task's log, a JSON list
+    Column("lead", String),  # the incident that speaks for it
 )
 Index("incidents_by_state", incidents.c.state, incidents.c.opened_at)
 Index("incidents_by_family", incidents.c.family, incidents.c.opened_at)
+Index("incidents_by_lead", incidents.c.lead, sqlite_where=incidents.c.lead.is_not(None), postgresql_where=incidents.c.lead.is_not(None))
 
 retries = Table(
     "retries",

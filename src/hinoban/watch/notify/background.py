@@ -11,6 +11,8 @@ from hinoban.base.clock import HOURS, MINUTES
 from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, local_day_time, local_time
 from hinoban.watch.explain.exits import moment_of
+from hinoban.watch.group_row import Shown
+from hinoban.watch.model import Incident
 
 _LONGEST_LINE = 200
 _LINE_IS_NEW = 15 * MINUTES
@@ -23,6 +25,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     stopped_at: float | None = None
     exit_code: int | None = None
+
+
+class Together(msgspec.Struct, frozen=True, kw_only=True):
+    """With whom an incident is told. `shown` and `members`: of the one that speaks for them, how they stand, and the others."""
+
+    lead: str
+    total: int
+    scheduled: bool
+    shown: Shown | None = None
+    members: tuple[Incident, ...] = ()
 
 
 class Background(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +59,7 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     """Of an overdue task: `Last log line 25 h 49 m ago: "waiting for lock"`."""
     beside: str | None = None
     """Who ran beside an overdue task, a sentence."""
+    together: Together | None = None
 
 
 NOTHING = Background()

@@ -6,6 +6,10 @@ from hinoban.watch.explain.language import spoken
 from hinoban.watch.notify.wording import LABEL_WIDTH
 
 _JA = {
+    "Lost": "状況",
+    "Trying": "再試行中",
+    "Tasks": "対象",
+    "Together": "同じ原因",
     "Cause": "原因",
     "Said": "AWS の応答(原文)",
     "Hops": "経路",

@@ -7,8 +7,10 @@ import msgspec
 
 from hinoban.base.text import one_line
 from hinoban.base.units import iso
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.incidents import Change, starter_class
 from hinoban.watch.model import Incident
+from hinoban.watch.notify import grouped
 from hinoban.watch.notify.labels import padded
 from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
 from hinoban.watch.notify.wording import (
@@ -16,6 +18,7 @@ from hinoban.watch.notify.wording import (
     clock_time,
     definition_name,
     due_words,
+    escalated_words,
     not_retried,
     ran_of,
     schedule_words,
@@ -37,6 +40,7 @@ _CALLERS_ERRORS = (
 """What RunTask throws for a call that is wrong in itself (facts/ecs.md §3.3)."""
 
 UTC = ZoneInfo("UTC")
+Labels = tuple[tuple[str, str], ...]
 SCHEMA = 1
 """The version of the webhook's JSON; it grows when a field changes its meaning or goes, not when one is added."""
 
@@ -53,14 +57,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alert(incident: Incident, change: Change, zone: ZoneInfo = UTC) -> Message:
-    """The message that an incident `opened`, `changed`, was `resolved`, or healed before it had to be told (`quiet`)."""
+    """The message that an incident `opened`, `changed`, was `escalated` or `resolved`, or healed before it had to be told (`quiet`).
+
+    Of an incident that speaks for a group (groups.face_of): about the group.
+    """
+    title, labels = _words(incident, change, zone)
     return Message(
         incident=incident.id,
         change=change,
         at=incident.opened_at if change == "opened" else incident.resolved_at or incident.changed_at,
         severity=_severity(incident, change),
-        title=one_line(_quiet_title(incident) if change == "quiet" else _title(incident, change, zone)),
-        labels=() if change == "quiet" else _labels(incident, change),
+        title=one_line(title),
+        labels=tuple((label, one_line(text)) for label, text in labels if text),
     )
 
 
@@ -105,6 +113,7 @@ def webhook_payload(incident: Incident, change: Change, *, url: str | None = Non
         "opened_at": iso(incident.opened_at),
         "changed_at": iso(incident.changed_at),
         "resolved_at": None if incident.resolved_at is None else iso(incident.resolved_at),
+        "group": grouped.group_json(incident),
         "why": f"hinoban why {incident.id}",
         "url": url,
     }
@@ -122,6 +131,18 @@ def incident_row(incident: Incident) -> tuple[str, str, str, str, str]:
     )
 
 
+def _words(incident: Incident, change: Change, zone: ZoneInfo) -> tuple[str, Labels]:
+    if change == "quiet":
+        return _quiet_title(incident), ()
+    title, labels = _title(incident, change, zone), _labels(incident, change)
+    if incident.group is not None and incident.group.shown is not None:
+        shown = incident.group.shown
+        state = state_of(incident) if incident.state in QUIET else ""
+        title = SEPARATOR.join(part for part in (grouped.title(shown, incident, change, zone), state, incident.id) if part)
+        labels = grouped.labels(shown, change, labels, zone)
+    return f"{escalated_words(incident)} · {title}" if change == "escalated" else title, labels
+
+
 def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
     finding = incident.finding
     parts = [
@@ -130,7 +151,7 @@ def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
         f"task {short_task(finding.task_arn)}" if finding.task_arn else "",
         (ran_of(finding.facts) or "") if finding.detector == "overdue" and change in ("opened", "changed") else "",
         verdict_of(incident),
-        state_of(incident) if change == "resolved" or incident.state == "acknowledged" else "",
+        state_of(incident) if change == "resolved" or incident.state in QUIET else "",
         incident.id,
     ]
     return SEPARATOR.join(part for part in parts if part)
@@ -143,30 +164,19 @@ def _quiet_title(incident: Incident) -> str:
     return f"{what} {verdict_of(incident)} ({short_cause(incident.finding.explanation.code)}{counted}) {incident.id}"
 
 
-def _labels(incident: Incident, change: Change) -> tuple[tuple[str, str], ...]:
+def _labels(incident: Incident, change: Change) -> Labels:
     explanation, done = incident.finding.explanation, " ".join(incident.done)
     owner = str(incident.finding.facts.get("owner") or "")
     if change == "resolved":
         # An overdue task's end has words of its own; of all others the words were told when they failed.
         said = SEPARATOR.join(explanation.said) if incident.finding.detector == "overdue" else ""
-        labels = [
-            ("Said", said),
-            ("Owner", owner),
-            ("Done", done or "Nothing: it ended without Hinoban's doing."),
-            ("Next", next_step(incident)),
-        ]
-    else:
-        then = next_step(incident)
-        if incident.finding.detector == "overdue" or (not done and len(incident.attempts) < 2):
-            then = f"{then}      {not_retried(incident.finding)}".rstrip()
-        labels = [
-            ("Cause", explanation.cause),
-            ("Said", SEPARATOR.join(explanation.said)),
-            ("Owner", owner),
-            ("Done", done),
-            ("Next", then),
-        ]
-    return tuple((label, one_line(text)) for label, text in labels if text)
+        done = done or "Nothing: it ended without Hinoban's doing."
+        return ("Said", said), ("Owner", owner), ("Done", done), ("Next", next_step(incident))
+    then = next_step(incident)
+    if incident.finding.detector == "overdue" or (not done and len(incident.attempts) < 2):
+        then = f"{then}      {not_retried(incident.finding)}".rstrip()
+    said = SEPARATOR.join(explanation.said)
+    return ("Cause", explanation.cause), ("Said", said), ("Owner", owner), ("Done", done), ("Next", then)
 
 
 def _severity(incident: Incident, change: Change) -> Severity:

@@ -36,7 +36,8 @@ class MuteReports:
                 mute = self._mutes.get(name) or Mute(match={}, until=now, name=name)
                 if mute.until > now:
                     continue
-                hidden, still = self._ledger.hidden(connection, name), self._ledger.open_incidents(connection).keys()
+                hidden = self._ledger.hidden(connection, name)
+                still = {one.lead or one.id for one in self._ledger.open_incidents(connection).values()}
                 finding = mute_report(mute, hidden, still, self._zone)
                 if finding is not None and self._ledger.incident(connection, incident_id(finding.subject)) is None:
                     self._ledger.put(connection, noticed(opened(finding, now, held_until=None), now), now)

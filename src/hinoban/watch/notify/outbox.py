@@ -100,7 +100,7 @@ class Outbox:
         """Whether the failed task's log is being fetched: it is waited for a moment, so that the first message has it."""
         if not self._shows_log(message) or self._clock.now() >= created_at + _LOG_WAIT:
             return False
-        wanted = select(incidents.c.log_wanted).where(incidents.c.id == message.incident.id, incidents.c.log.is_(None))
+        wanted = select(incidents.c.log_wanted).where(incidents.c.id == _log_of(message), incidents.c.log.is_(None))
         with self._engine.connect() as connection:
             return bool(connection.execute(wanted).scalar())
 
@@ -108,7 +108,7 @@ class Outbox:
         if not self._shows_log(message):
             return message
         with self._engine.connect() as connection:
-            lines = queries.incident_log(connection, message.incident.id) or []
+            lines = queries.incident_log(connection, _log_of(message)) or []
         return msgspec.structs.replace(message, log=log_tail(lines, self._log_tail))
 
     def _shows_log(self, message: Message) -> bool:
@@ -144,3 +144,9 @@ class Outbox:
     def _write(self, row_id: int, **values: object) -> None:
         with self._engine.begin() as connection:
             connection.execute(update(outbox).where(outbox.c.id == row_id).values(**values))
+
+
+def _log_of(message: Message) -> str:
+    """Whose log goes with it: of a group, that of the incident whose words it takes."""
+    group = message.incident.group
+    return group.shown.face if group is not None and group.shown is not None else message.incident.id

@@ -10,9 +10,11 @@ from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
+from hinoban.watch.explain.language import spoken
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
-from hinoban.watch.notify.background import NOTHING, Background, caller_words, from_a_session
+from hinoban.watch.notify.background import NOTHING, Background, Together, caller_words, from_a_session
+from hinoban.watch.notify.grouped import counts, noun
 from hinoban.watch.notify.labels import label_width, padded
 from hinoban.watch.notify.wording import (
     SEPARATOR,
@@ -34,13 +36,14 @@ MAX_LINES = 12
 _SHOWS_HOPS = NOT_STARTED | {"missed_run", "schedule_changed", "dead_schedule", "delivery_failed"}
 """Where the run was lost is the question; of a run that was there, the task itself tells."""
 UNKNOWN = "unknown"
+Labels = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Line 1 in its parts, and the labels in the order they are printed; a label may have several lines under `--full`."""
 
     title: tuple[str, ...]
-    labels: tuple[tuple[str, tuple[str, ...]], ...]
+    labels: Labels
 
 
 def why_text(
@@ -58,6 +61,8 @@ def why_text(
     At most 12 lines unless `full`: a long timeline keeps its first and its last lines. `background` is what the history adds.
     """
     report = _report(incident, task, launch, zone, log_tail, background, full)
+    if not full:
+        report = msgspec.structs.replace(report, labels=_members_cut(report.labels))
     lines = [one_line(SEPARATOR.join(report.title))]
     for label, texts in report.labels:
         lines.append(padded(label) + texts[0])
@@ -65,7 +70,9 @@ def why_text(
     attempts: list[str] = []
     if incident is not None:
         said = SEPARATOR.join(incident.finding.explanation.said)
-        attempts = [one_line(line) for line in table([attempt_columns(one, said, background, zone) for one in incident.attempts])]
+        # Of one that speaks for many, the many are the question.
+        shown = incident.attempts if full or background.together is None or len(incident.attempts) > 1 else ()
+        attempts = [one_line(line) for line in table([attempt_columns(one, said, background, zone) for one in shown])]
     return lines + (attempts if full else _shorten(attempts, MAX_LINES - len(lines)))
 
 
@@ -85,6 +92,8 @@ def why_json(
     if incident is not None:
         answer |= {"incident": incident.id, "state": incident.state, "verdict": incident.verdict}
         callers = [background.caller if one.number == 1 else None for one in incident.attempts]
+        if background.together is not None:
+            answer |= {"lead": background.together.lead, "members": [one.id for one in background.together.members]}
         answer["attempts"] = [attempt_json(one) | {"caller": caller} for one, caller in zip(incident.attempts, callers, strict=True)]
     return answer | {"caller": background.caller}
 
@@ -141,6 +150,7 @@ def _report(
         ("Usual", (usual if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
         ("Next", (_next_line(incident, background, zone),)),
+        ("Together", _members(background)),
     ]
     return Report(title=_title(incident, zone, background), labels=_kept(labels))
 
@@ -160,9 +170,46 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
         (ran_of(finding.facts, background.as_of) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
         verdict_of(incident),
         state_of(incident),
-        incident.id,
+        incident.id if background.together is None else _whole(background.together),
     ]
     return tuple(part for part in parts if part)
+
+
+def _whole(together: Together) -> str:
+    """`inc-7h3m (3 tasks, one cause)`: the one that speaks for them all."""
+    total = together.total
+    if spoken() == "ja":
+        return f"{together.lead} (同じ原因の{'バッチ' if together.scheduled else 'タスク'}{total}件)"
+    return f"{together.lead} ({total} {noun(together.scheduled, total)}, one cause)"
+
+
+def _members(background: Background) -> tuple[str, ...]:
+    """Those that the incident speaks for, a line each."""
+    together = background.together
+    if together is None or together.shown is None:
+        return ()
+    rows = [
+        (
+            one.id,
+            definition_name(one.finding.family, one.finding.revision),
+            f"task {short_task(one.finding.task_arn)}" if one.finding.task_arn else "",
+            verdict_of(one),
+            state_of(one),
+        )
+        for one in together.members
+    ]
+    return counts(together.shown) + ".", *table(rows)
+
+
+def _members_cut(labels: Labels) -> Labels:
+    """With as many members as twelve lines have room for."""
+    *others, (label, lines) = labels if labels else [("", ())]
+    if label != "Together":
+        return labels
+    room = max(2, MAX_LINES - 1 - len(others))
+    if len(lines) > room:
+        lines = (*lines[: room - 1], f"... {len(lines) - room + 1} more (--full)")
+    return (*others, (label, lines))
 
 
 def _next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:
@@ -233,7 +280,7 @@ def _log(log_tail: Sequence[str] | None, task_arn: str | None, full: bool) -> tu
     return (f"{lines[-1]}      ({kept})",)
 
 
-def _kept(labels: Sequence[tuple[str, Sequence[str]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _kept(labels: Sequence[tuple[str, Sequence[str]]]) -> Labels:
     return tuple((label, tuple(one_line(text) for text in texts)) for label, texts in labels if texts and texts[0])
 
 

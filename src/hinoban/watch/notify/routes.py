@@ -39,14 +39,15 @@ class Dispatch:
 
     def decide(self, incident: Incident, change: Change, now: float) -> Decision:
         """Who is told of this change. Nobody is left with news that never ends: who was told is told the end, mute or not."""
-        view = view_of(incident, change, level_of(incident, change, self._config.severity))
-        told = self._routes.channels_of(view, incident.told_to)
+        level = level_of(incident, change, self._config.severity)
+        view = view_of(incident, change, level)
+        told, route = self._routes.channels_of(view, incident.told_to), self._routes.named_by(view)
         if change == "resolved" and any(name != CONSOLE for name in incident.told_to):
-            return Decision(told)
+            return Decision(told, level=level, route=route)
         mute = self._mutes.muted(view, now)
         if mute is None:
-            return Decision(told)
-        return Decision(tuple(name for name in told if name == CONSOLE), mute.name)
+            return Decision(told, level=level, route=route)
+        return Decision(tuple(name for name in told if name == CONSOLE), mute.name, level, route)
 
 
 class Routes:
@@ -67,10 +68,14 @@ class Routes:
         level, change = view["hinoban"]["severity"], view["hinoban"]["change"]
         if change == "resolved" and told_to:
             return tuple(name for name in self._levels if name in told_to or name == CONSOLE)
+        chosen = {name for name in self.named_by(view) if level in self._levels.get(name, ())} | set(told_to) | {CONSOLE}
+        return tuple(name for name in self._levels if name in chosen)
+
+    def named_by(self, view: View) -> tuple[str, ...]:
+        """The channels of every route that matches, of all where none does: whose matter it is, however loud."""
         matching = [channels for matches, channels in self._routes if matches(view)]
         wanted = {name for channels in matching for name in channels} if matching else set(self._levels)
-        chosen = {name for name in wanted if level in self._levels.get(name, ())} | set(told_to) | {CONSOLE}
-        return tuple(name for name in self._levels if name in chosen)
+        return tuple(name for name in self._levels if name in wanted)
 
 
 class Mutes:
@@ -139,7 +144,7 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
     still = [one for one in latest if one in open_ids]
     titles = [alert(one.incident, one.change, zone).title for one in latest.values()]
     more = f"and {len(titles) - _TITLES_MOST} more" if len(titles) > _TITLES_MOST else ""
-    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(len(latest), 'incident')}"
+    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(sum(map(_size, latest.values())), 'incident')}"
     cause += f"; {len(still)} still open." if still else "; none is open any more."
     return Finding(
         detector="mute_ended",
@@ -159,6 +164,11 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
             retryable=False,
         ),
     )
+
+
+def _size(message: Message) -> int:
+    group = message.incident.group
+    return group.shown.total if group is not None and group.shown is not None else 1
 
 
 def _count(number: int, noun: str) -> str:

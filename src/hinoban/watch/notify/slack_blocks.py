@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hinoban.base.text import one_line
 from hinoban.watch.history.ledger import Message
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.labels import label_words
 from hinoban.watch.notify.message import alert
@@ -37,7 +38,8 @@ def current(incident: Incident, zone: ZoneInfo, *, log: Sequence[str] = (), link
     """What the first message of an incident is made to say later: its state now, with the cause that it was opened for."""
     over = incident.state == "resolved"
     now = Message(incident, "resolved" if over else "changed", tuple(log))
-    title = alert(incident, "resolved", zone).title
+    # Of one that is told alone the state stands at the end of its title; of a group, that it is over, is another title.
+    title = alert(incident, now.change if incident.group is not None and incident.group.shown is not None else "resolved", zone).title
     return _payload(f"{icon_of(now)} *{fit(title, TITLE_MOST)}*", title, alert(incident, "changed", zone).labels, now, links, "")
 
 
@@ -45,7 +47,7 @@ def reply(message: Message, zone: ZoneInfo, *, repeat: str = "") -> dict[str, An
     """What a later change says in the thread: the title, and what was done; the rest stands in the first message, which is updated."""
     told = alert(message.incident, message.change, zone)
     said = dict(told.labels)
-    shown = ("Done",) if message.change == "resolved" else ("Cause", "Done", "Next")
+    shown = ("Done",) if message.change == "resolved" else ("Lost", "Trying", "Cause", "Done", "Next")
     icon = ":white_check_mark:" if message.change == "resolved" else icon_of(message)
     lines = [
         f"{icon} {fit(told.title, TITLE_MOST)}",
@@ -60,8 +62,8 @@ def icon_of(message: Message) -> str:
         return ":large_green_circle:"
     if message.change == "quiet":
         return ":white_check_mark:"
-    if message.incident.state == "acknowledged":
-        return ":eyes:"
+    if message.incident.state in QUIET:
+        return ":eyes:" if message.incident.state == "acknowledged" else ":zzz:"
     severity = alert(message.incident, message.change).severity
     return {"critical": ":red_circle:", "warning": ":large_orange_circle:"}.get(severity, ":information_source:")
 

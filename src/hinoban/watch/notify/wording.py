@@ -1,10 +1,13 @@
 """Small words of messages: how a verdict, a moment or an attempt is written. Wording only; what is said is decided in `message`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hinoban.base.clock import HOURS
 from hinoban.base.units import format_duration, local_day_time, local_time
+from hinoban.watch.explain.language import spoken
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Attempt, Finding, Incident, attempt_of, task_id_of
 from hinoban.watch.notify.background import Background, caller_words, run_words
@@ -22,6 +25,19 @@ _SHORT = {
     "spot_interruption": "Spot capacity taken back",
 }
 
+_SHORT_JA = {
+    "no_capacity": "Fargate の空き不足",
+    "quota_reached": "Fargate のクォータ到達",
+    "throttled": "AWS による呼び出し制限",
+    "request_limit": "AWS による呼び出し制限",
+    "server_error": "AWS 内部の障害",
+    "provisioning_limit": "空き待ちタスクの上限",
+    "spot_interruption": "Spot の中断",
+    "missed_run": "起動なし",
+    "no_evidence": "起動の記録なし",
+    "image_missing": "イメージなし",
+}
+
 _NOT_RETRIED = {
     "out_of_memory": "Not retried: same input, same limit.",
     "failed_exit": "Not retried: no on_exit policy.",
@@ -31,7 +47,8 @@ _NOT_RETRIED = {
 
 def short_cause(code: str) -> str:
     """A catalogue code in a few words, for one-line messages."""
-    return _SHORT.get(code, code.replace("_", " "))
+    words = _SHORT_JA if spoken() == "ja" else _SHORT
+    return words.get(code, code.replace("_", " "))
 
 
 def short_task(task_arn: str | None) -> str:
@@ -87,10 +104,19 @@ def schedule_words(finding: Finding) -> str:
 
 
 def state_of(incident: Incident) -> str:
-    """`RESOLVED`, `acknowledged by s.tanaka`; empty where the verdict says it."""
+    """`RESOLVED`, `acknowledged by s.tanaka`, `snoozed by s.tanaka`; empty where the verdict says it."""
     if incident.state == "resolved":
         return "RESOLVED" if incident.verdict == incident.finding.verdict else ""
-    return f"acknowledged by {incident.acknowledged_by or 'unknown'}" if incident.state == "acknowledged" else ""
+    return f"{incident.state} by {incident.acknowledged_by or 'unknown'}" if incident.state in QUIET else ""
+
+
+def escalated_words(incident: Incident) -> str:
+    """`ESCALATED after 15 min, nobody has acknowledged`."""
+    after = incident.escalated[-1].after if incident.escalated else 0.0
+    minutes = after / 60
+    if spoken() == "ja":
+        return f"エスカレーション({minutes:g} 分経過、未確認)"
+    return f"ESCALATED after {f'{minutes:g} min' if after < 2 * HOURS else format_duration(after)}, nobody has acknowledged"
 
 
 def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
@@ -148,7 +174,7 @@ def attempt_columns(attempt: Attempt, said: str, background: Background, zone: Z
     return local_time(at, zone), str(attempt.number), starter_of(attempt, background.caller), outcome, note
 
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -118,7 +118,7 @@ async def test_a_mute_tells_at_its_end_what_it_hid_once(tmp_path: Path) -> None:
     mute = Mute(match={"hinoban": {"cluster": ["batch"]}}, until=AT + 60, name="move")
     config = WatchConfig(notify=msgspec.structs.replace(CONFIG, mutes=(mute,)))
     engine, ledger = open_file(tmp_path / "watch.db"), Ledger(ALL)
-    ledger.decide = Dispatch(config.notify, ALL).decide
+    ledger.telling.decide = Dispatch(config.notify, ALL).decide
     other = incident(subject="task:2", family="point-expire")
     with engine.begin() as connection:
         ledger.put(connection, Step(SCHEDULED, "opened"), AT)
@@ -141,10 +141,10 @@ async def test_a_mute_tells_at_its_end_what_it_hid_once(tmp_path: Path) -> None:
 async def test_a_mute_that_the_file_has_no_more_reports_too(tmp_path: Path) -> None:
     mute = Mute(match={}, until=AT + 9_999, name="gone")
     engine, ledger = open_file(tmp_path / "watch.db"), Ledger(ALL)
-    ledger.decide = Dispatch(msgspec.structs.replace(CONFIG, mutes=(mute,)), ALL).decide
+    ledger.telling.decide = Dispatch(msgspec.structs.replace(CONFIG, mutes=(mute,)), ALL).decide
     with engine.begin() as connection:
         ledger.put(connection, Step(SCHEDULED, "opened"), AT)
-    ledger.decide = Dispatch(CONFIG, ALL).decide
+    ledger.telling.decide = Dispatch(CONFIG, ALL).decide
     await MuteReports(engine.begin, ledger, WatchConfig(notify=CONFIG)).step(AT + 20)
     with engine.connect() as connection:
         assert ("slack", "mute_ended") in [one[:2] for one in rows(connection)]

@@ -10,6 +10,7 @@ from hinoban.base.clock import MINUTES
 from hinoban.base.units import iso
 from hinoban.watch.config import Link, PagerDuty
 from hinoban.watch.history.ledger import Message
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.http import client, post, refusal, without
 from hinoban.watch.notify.links import links_of
@@ -24,7 +25,7 @@ _DETAILS = ("verdict", "cause", "said", "done", "next", "detector", "code", "tas
 
 
 class PagerDutyChannel:
-    """Opened and changed trigger, acknowledged acknowledges, resolved resolves; what healed unseen (`quiet`) is nobody's page."""
+    """Opened, changed and escalated trigger, acknowledged and snoozed acknowledge, resolved resolves; what healed unseen (`quiet`) is nobody's page."""
 
     def __init__(
         self, config: PagerDuty, *, tz: str = "UTC", links: tuple[Link, ...] = (), transport: httpx.AsyncBaseTransport | None = None
@@ -61,7 +62,7 @@ def events(message: Message, routing_key: str, zone: ZoneInfo, links: tuple[tupl
         return []
     if change == "resolved":
         return [named | {"event_action": "resolve"}]
-    if incident.state == "acknowledged":
+    if incident.state in QUIET:
         return [named | {"event_action": "acknowledge"}]
     trigger: dict[str, Any] = named | {"event_action": "trigger", "client": "Hinoban", "payload": _payload(message, zone)}
     if links:

@@ -13,6 +13,7 @@ import msgspec
 from hinoban.base.clock import SECONDS
 from hinoban.watch.config import Level, Link, Slack
 from hinoban.watch.history.ledger import Message
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.http import client, post, refusal, seconds, shortened, without
 from hinoban.watch.notify.channels.keep import REPEAT, Keep, once
@@ -152,4 +153,4 @@ class SlackChannel:
 
 def _bad_news(message: Message) -> bool:
     """Whether somebody should look now: not of an end, nor once somebody has it."""
-    return message.change in ("opened", "changed") and message.incident.state != "acknowledged"
+    return message.change in ("opened", "changed", "escalated") and message.incident.state not in QUIET

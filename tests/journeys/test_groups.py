@@ -1,0 +1,348 @@
+"""Many failures of one cause are told as one: who hears of what, how it grows, who puts it off, whom it escalates to, how it ends."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from hinoban.base.errors import HinobanError
+from hinoban.watch.answers import Answers
+from hinoban.watch.config import Escalation, Mute, NotifyConfig, PagerDuty, Route, Slack, WatchConfig
+from hinoban.watch.notify.channels import Channel, MemoryKeep, PagerDutyChannel, SlackChannel
+from tests.unit.watch.ledgers import DUE, add_rule, fired, groups_hold, incidents, launch, missed, until
+from tests.unit.watch.samples import task_event, task_id
+from tests.unit.watch.worlds import World
+
+SLACK = Slack(token="xoxb-1", channel="#batch", mention="<!here>")
+TEAM_A = Slack(name="team-a", token="xoxb-2", channel="#team-a")
+PAGER = PagerDuty(routing_key="0123456789abcdef" * 2)
+BOSS = PagerDuty(name="boss", routing_key="fedcba9876543210" * 2, levels=())
+LOST = ("nightly-billing", "point-expire")
+HEALED = tuple(f"batch-{number:02}" for number in range(21))
+
+
+class Story:
+    """A watch that tells two Slack channels and two PagerDuty services. What they keep outlives a crash."""
+
+    def __init__(self, folder: Path, *, tz: str = "UTC", lang: Any = "en", **notify: Any) -> None:
+        self.slack: list[tuple[str, str, dict[str, Any]]] = []
+        self.pages: list[tuple[str, str, str]] = []
+        config = NotifyConfig(slack=(SLACK, TEAM_A), pagerduty=(PAGER, BOSS), **notify)
+        channels: list[Channel] = [self._bot(SLACK, tz), self._bot(TEAM_A, tz), self._pager(PAGER, tz), self._pager(BOSS, tz)]
+        self.world = World(folder, WatchConfig(tz=tz, lang=lang, notify=config), channels)
+
+    def _bot(self, config: Slack, tz: str) -> SlackChannel:
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.slack.append((config.name, request.url.path.rpartition("/")[2], msgspec.json.decode(request.content)))
+            return httpx.Response(200, json={"ok": True, "channel": "C1", "ts": f"{len(self.slack)}.0"})
+
+        return SlackChannel(config, MemoryKeep(), tz=tz, transport=httpx.MockTransport(answer))
+
+    def _pager(self, config: PagerDuty, tz: str) -> PagerDutyChannel:
+        def answer(request: httpx.Request) -> httpx.Response:
+            event = msgspec.json.decode(request.content)
+            self.pages.append((config.name, event["event_action"], event.get("payload", {}).get("summary", "")))
+            return httpx.Response(202)
+
+        return PagerDutyChannel(config, tz=tz, transport=httpx.MockTransport(answer))
+
+    def posted(self, channel: str = "slack") -> list[str]:
+        """First lines of what was posted, the rewritten first messages left out."""
+        return [body["text"].splitlines()[0] for name, method, body in self.slack if name == channel and method == "chat.postMessage"]
+
+    def rewritten(self) -> str:
+        """What the first message says now."""
+        return [body["text"].splitlines()[0] for _, method, body in self.slack if method == "chat.update"][-1]
+
+    async def fails(self, family: str = "report", started_by: str | None = "events-rule/report", exit_code: int = 3) -> None:
+        self.world.aws.finish(self.world.aws.start(family, started_by), exit_code)
+        await self.world.turns(1)
+
+    def lead(self) -> str:
+        [found] = self.world.watch.incidents(leads=True)["incidents"]
+        return str(found["id"])
+
+
+async def test_two_batches_did_not_run_and_21_recovered(tmp_path: Path) -> None:
+    story = Story(tmp_path, tz="Asia/Tokyo", routes=(Route(match={}, channels=("slack", "pagerduty")),))
+    world = story.world
+    for name in (*HEALED, *LOST):
+        add_rule(world, name)
+    await until(world, DUE - 1, step=60)
+    await until(world, DUE)
+    world.aws.no_room = {*HEALED, *LOST}
+    for number, name in enumerate((*HEALED, *LOST)):
+        world.aws.emit(fired(name, DUE), launch(name, DUE, 500 + number, tasks=0, refused=1))
+    # Held back while retries may heal it; then the first is told, and the others with it.
+    await until(world, DUE + 190, step=5)
+    assert len(story.posted()) <= 4
+    assert "batches being retried (no Fargate capacity, due 01:00 JST)" in story.rewritten()
+    assert story.pages == [], "all of it may yet be healed"
+    lead = story.lead()
+    world.aws.no_room = set(LOST)
+    for _ in range(150):
+        await world.clock.advance(5)
+        for arn in [arn for _, arn in world.aws.launched if "stopped" not in world.aws.tasks[arn]]:
+            world.aws.finish(arn)
+        await world.watch.turn()
+    world.crash()
+    await until(world, DUE + 1500, step=5)
+    title = "2 batches did not run, 21 recovered by retry (no Fargate capacity, due 01:00 JST)"
+    assert story.posted()[-1] == f":red_circle: {title} · {lead}"
+    assert next((name, action) for name, action, _ in story.pages) == ("pagerduty", "trigger")
+    assert len(story.posted()) <= 8, "of 23 runs, each retried several times"
+    assert story.rewritten() == f"{title} · {lead}"
+    body = next(body for _, method, body in reversed(story.slack) if method == "chat.update")
+    lines = body["text"].splitlines()
+    assert lines[1].startswith("Lost: ") and all(f"{name}:7" in lines[1] for name in LOST) and "6 attempts each, gave up 01:" in lines[1]
+    assert lines[2].startswith("Said: RunTask failures[0]: Capacity is unavailable at this time.")
+    assert lines[3].startswith("Cause: ") and lines[4].startswith("Next: ")
+    # Both are run by hand: told once, in the thread; the first message turns green.
+    pages = len(story.pages)
+    for name in LOST:
+        world.aws.finish(world.aws.start(name, "s.tanaka"))
+    await world.turns(60, step=5)
+    assert story.posted()[-1].startswith(":white_check_mark: Recovered: both ran at 01:")
+    assert "(23 in all, one cause)" in story.posted()[-1]
+    assert story.slack[-1][2]["thread_ts"] and not story.slack[-1][2]["reply_broadcast"]
+    assert [action for _, action, _ in story.pages[pages:]] == ["resolve"]
+    groups_hold(world)
+
+
+async def test_a_hundred_schedules_lost_in_one_outage_are_one_message(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    names = [f"close-{number:03}" for number in range(100)]
+    for name in names:
+        add_rule(story.world, name)
+    await until(story.world, DUE + 1, step=120)
+    story.world.aws.emit(*(missed(name, DUE, DUE, 1) for name in names))
+    await story.world.turns(120, step=10)
+    [line] = story.posted()
+    assert line.startswith((":red_circle: *100 batches did not run", "100 batches did not run"))
+    assert "<!here>" in story.slack[0][2]["blocks"][0]["text"]["text"], "as loud as the loudest of them"
+    assert len(story.world.watch.incidents(limit=1000)["incidents"]) == 100
+    assert len(story.world.watch.incidents(leads=True)["incidents"][0]["members"]) == 99
+
+
+async def test_two_teams_with_one_cause_hear_of_their_own(tmp_path: Path) -> None:
+    team_a = Route(match={"hinoban": {"family": [{"prefix": "a-"}]}}, channels=("team-a",))
+    others = Route(match={"hinoban": {"family": [{"anything-but": {"prefix": "a-"}}]}}, channels=("slack",))
+    story = Story(tmp_path, routes=(team_a, others))
+    for number, family in enumerate(("a-one", "b-one", "a-two", "b-two")):
+        story.world.aws.refused_launch(number, family, startedBy="alice")
+    await story.world.turns(2)
+    assert ["2 tasks did not start" in one for one in story.posted()] == [True]
+    assert ["2 tasks did not start" in one for one in story.posted("team-a")] == [True]
+    told = " ".join(str(body) for name, _, body in story.slack if name == "team-a")
+    assert "a-one" in told and "a-two" in told and "b-" not in told.replace("sub-", "")
+
+
+async def test_a_wall_that_goes_on_is_told_ever_more_rarely(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    for _ in range(300):
+        await story.fails()
+        await story.world.turns(5, step=5)
+    # 30 s, 1, 2, 4, 8, 15 min: of half an hour's 300 failures a handful of messages, and the last of them knows all but the latest.
+    assert len(story.posted()) == 6
+    await story.world.turns(900, step=30)
+    assert len(story.posted()) == 7 and "300 batches EXIT 3" in story.posted()[-1]
+    await story.world.turns(3600, step=60)
+    assert len(story.posted()) == 7, "nothing new, nothing told"
+    groups_hold(story.world)
+
+
+async def test_what_fails_later_is_told_by_itself_again(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    await story.fails()
+    await story.world.turns(601, step=60)
+    await story.fails()
+    assert len(story.posted()) == 2
+    assert len(story.world.watch.incidents(leads=True)["incidents"]) == 2
+
+
+async def test_a_member_that_wakes_people_breaks_the_silence_at_once(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack", "pagerduty")),))
+    await story.fails(started_by="alice")
+    assert (len(story.posted()), story.pages) == (1, [])
+    await story.fails(started_by="events-rule/report")
+    assert [(name, action) for name, action, _ in story.pages] == [("pagerduty", "trigger")]
+    assert len(story.posted()) == 2
+
+
+async def test_what_is_taken_on_for_a_group_holds_for_all_of_it(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack", "pagerduty")),))
+    await story.fails()
+    await story.fails()
+    story.world.watch.ack(story.lead(), None, "s.tanaka")
+    await story.world.turns(1)
+    assert [action for _, action, _ in story.pages] == ["trigger", "acknowledge"]
+    await story.fails()
+    await story.world.turns(600, step=30)
+    assert {one.state for one in incidents(story.world).values()} == {"acknowledged"}, "also the one that came later"
+    assert len(story.posted()) == 2
+    story.world.watch.resolve(story.lead(), "s.tanaka")
+    await story.world.turns(1)
+    assert {one.state for one in incidents(story.world).values()} == {"resolved"}
+    assert [action for _, action, _ in story.pages] == ["trigger", "acknowledge", "resolve"]
+    assert "0 of 3 ran, 3 ended without a run" in story.posted()[-1]
+    # It was not over after all: one act ended them, one act begins them again.
+    story.world.watch.reopen(story.lead(), "s.tanaka")
+    await story.world.turns(1)
+    assert {one.state for one in incidents(story.world).values()} == {"open"}
+    assert "3 batches EXIT 3" in story.posted()[-1]
+    groups_hold(story.world)
+
+
+async def test_a_snooze_ends_by_itself_over_a_restart(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    await story.fails()
+    story.world.watch.snooze(story.lead(), story.world.clock.now() + 7200, "s.tanaka")
+    await story.world.turns(1)
+    assert "snoozed by s.tanaka" in story.posted()[-1]
+    told = len(story.posted())
+    await story.world.turns(3600, step=300)
+    story.world.crash()
+    await story.world.turns(3300, step=300)
+    assert (len(story.posted()), story.world.watch.incidents()["incidents"][0]["state"]) == (told, "snoozed")
+    await story.world.turns(600, step=60)
+    assert len(story.posted()) == told + 1 and "EXIT 3" in story.posted()[-1]
+    assert story.world.watch.incidents()["incidents"][0]["state"] == "open"
+
+
+async def test_what_is_over_before_its_snooze_ends_is_told_as_over(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    await story.fails()
+    story.world.watch.snooze(story.lead(), story.world.clock.now() + 7200, "s.tanaka")
+    await story.fails(exit_code=0)
+    await story.world.turns(10_000, step=600)
+    assert "RESOLVED" in story.posted()[-1]
+    assert len(story.posted()) == 3  # opened, snoozed, resolved
+
+
+async def test_what_nobody_takes_is_told_to_further_people_step_by_step(tmp_path: Path) -> None:
+    steps = (Escalation(after=900, channels=("pagerduty",)), Escalation(after=1800, channels=("boss",)))
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),), escalations=steps)
+    await story.fails()
+    await story.fails()
+    await story.world.turns(800, step=60)
+    assert story.pages == []
+    story.world.crash()
+    await story.world.turns(180, step=60)
+    [(name, action, summary)] = story.pages
+    assert (name, action) == ("pagerduty", "trigger")
+    assert summary == f"ESCALATED after 15 min, nobody has acknowledged · 2 batches EXIT 3 (report:7) · {story.lead()}"
+    await story.world.turns(1200, step=60)
+    assert [name for name, _, _ in story.pages] == ["pagerduty", "boss"], "each step once"
+    await story.fails(exit_code=0)
+    assert [(name, action) for name, action, _ in story.pages[2:]] == [("pagerduty", "resolve"), ("boss", "resolve")]
+
+
+@pytest.mark.parametrize("act", ["ack", "snooze", "resolve"])
+async def test_what_somebody_has_does_not_escalate(tmp_path: Path, act: str) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),), escalations=(Escalation(after=900, channels=("boss",)),))
+    await story.fails()
+    watch = story.world.watch
+    if act == "ack":
+        watch.ack(story.lead(), None, "me")
+    elif act == "snooze":
+        watch.snooze(story.lead(), story.world.clock.now() + 3600, "me")
+    else:
+        watch.resolve(story.lead(), "me")
+    await story.world.turns(3500, step=100)
+    assert story.pages == []
+    if act == "snooze":
+        await story.world.turns(1200, step=100)
+        assert [name for name, _, _ in story.pages] == ["boss"], "15 minutes after it was told again"
+
+
+async def test_a_ticket_does_not_escalate(tmp_path: Path) -> None:
+    story = Story(tmp_path, escalations=(Escalation(after=60, channels=("boss",)),))
+    await story.fails(started_by="alice")
+    await story.world.turns(300, step=30)
+    assert story.pages == []
+
+
+async def test_why_names_the_one_that_speaks_for_all_and_lists_them(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    for _ in range(15):
+        story.world.aws.finish(story.world.aws.start("report", None), 3)
+    await story.world.turns(2)
+    lead = story.lead()
+    listed = story.world.watch.incidents(leads=True)["incidents"][0]
+    short, full = story.world.watch.why(lead), story.world.watch.why(lead, full=True)
+    assert short["lines"][0].endswith(f"{lead} (15 tasks, one cause)")
+    assert len(short["lines"]) == 12 and short["lines"][-1].strip() == "... 9 more (--full)"
+    assert all(any(member in line for line in full["lines"]) for member in listed["members"])
+    member = story.world.watch.why(listed["members"][0])
+    assert member["lines"][0].endswith(f"{lead} (15 tasks, one cause)") and member["lead"] == lead
+
+
+async def test_three_tasks_of_a_service_without_their_image_are_one_matter(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    said = "CannotPullContainerError: failed to resolve ref registry.test/web-api:v1.8.3: registry.test/web-api:v1.8.3: not found"
+    at = story.world.clock.now()
+    for number in (41, 42, 43):
+        failed = task_event(number, "STOPPED", at=at, family="web-api", started_by="ecs-svc/1", code="TaskFailedToStart", reason=said)
+        story.world.aws.emit(failed)
+    await story.world.turns(60, step=10)
+    [line] = story.posted()
+    assert "3 tasks did not start (web-api:7, image missing)" in line
+    told = story.world.watch.why(task_id(42)[:8])["lines"][0]
+    assert "CANNOT PULL" in told and told.endswith(f"{story.lead()} (3 tasks, one cause)")
+
+
+async def test_reopening_what_is_open_is_refused(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    await story.fails()
+    with pytest.raises(HinobanError, match="is open already"):
+        story.world.watch.reopen(story.lead(), "me")
+
+
+async def test_a_mute_hides_a_group_and_counts_all_of_it(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    now = story.world.clock.now()
+    mute = Mute(name="move", match={"hinoban": {"family": ["report"]}}, until=now + 300)
+    notify = msgspec.structs.replace(story.world.config.notify, mutes=(mute,))
+    story.world.config = msgspec.structs.replace(story.world.config, notify=notify)
+    story.world.crash()
+    await story.fails()
+    await story.fails()
+    await story.world.turns(200, step=20)
+    assert (story.posted(), story.pages) == ([], [])
+    await story.world.turns(100, step=20)
+    assert "MUTE ENDED" in story.posted()[-1]
+    assert "hid 2 messages of 2 incidents; 1 still open." in story.slack[-1][2]["text"]
+    # What fails from now on is told, in a group of its own.
+    await story.fails()
+    assert "EXIT 3" in story.posted()[-1]
+    assert len(story.world.watch.incidents(leads=True)["incidents"]) == 3
+
+
+async def test_the_post_mortem_of_a_member_is_its_groups_and_needs_no_daemon(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack",)),))
+    for _ in range(3):
+        await story.fails()
+    await story.world.turns(60, step=10)
+    await story.fails(exit_code=0)
+    lead = story.lead()
+    [one] = story.world.watch.incidents(leads=True)["incidents"]
+    written = Answers.readonly(story.world.path).postmortem(one["members"][0], "ja")
+    assert (written["id"], written["lang"]) == (lead, "ja")
+    text = written["markdown"]
+    assert text == story.world.watch.postmortem(lead, "ja")["markdown"]
+    assert text.startswith(f"# 復旧: 3件とも 15:01 UTC までに実行 · {lead}")
+    assert text.count("slack: 発生 (送信済み)") == 1 and text.count("slack: 復旧 (送信済み)") == 1
+    assert "## 恒久対応" in text and "バッチ3件は後の実行で復旧" in text
+
+
+async def test_in_japanese(tmp_path: Path) -> None:
+    story = Story(tmp_path, tz="Asia/Tokyo", lang="ja", routes=(Route(match={}, channels=("slack",)),))
+    for number, family in enumerate(("one", "two", "three", "four")):
+        story.world.aws.refused_launch(number, family, startedBy="alice")
+    await story.world.turns(2)
+    first = story.slack[0][2]["text"].splitlines()
+    assert first[0].startswith("タスク4件が未起動 (Fargate の空き不足) · inc-")
+    assert first[1] == "状況: four · one · three ほか1件"
+    assert first[2].startswith("AWS の応答(原文): ") and first[3].startswith("原因: ") and first[4].startswith("次の一手: ")
