@@ -150,6 +150,23 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The one message a day: `at` is HH:MM in the zone of messages, `channels` who gets it."""
+
+    at: str = "09:30"
+    channels: tuple[str, ...] = ()
+
+
+class DeadMan(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is pinged while the watch is well, and raises an alarm when the pings stay away. `every` is seconds."""
+
+    url: str
+    every: float = 1 * MINUTES
+
+    def __repr__(self) -> str:
+        return f"DeadMan(every={self.every!r})"  # the URL is the secret
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told. `severity` says otherwise than the table of notify/levels.py for the detectors it names."""
 
@@ -166,6 +183,8 @@ class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     severity: dict[str, Level] = {}
     log_tail: LogTail = "masked"
     dead_after: float = 3 * DAYS
+    daily: DailyReport | None = None
+    dead_man: DeadMan | None = None
 
 
 Lang = Literal["en", "ja"]

@@ -18,9 +18,11 @@ from hinoban.watch.allow import NOTHING
 from hinoban.watch.answers import Answers, one_incident
 from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import WatchConfig
+from hinoban.watch.dead_man import DeadMansPing
 from hinoban.watch.definitions import DefinitionKeeper
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.notify.channels import Channel
+from hinoban.watch.notify.daily import DailyReports
 from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
@@ -31,6 +33,7 @@ from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
+from hinoban.watch.wellness import Steps, Wellness
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,10 @@ class Watch:
         self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
         self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
+        self._stepping = Steps(clock)
+        self.wellness = Wellness(engine, clock, names, behind=self.behind, steps=self._stepping)
+        self.dead_man = DeadMansPing(config.notify.dead_man, clock, self.wellness.unwell)
+        self.daily = DailyReports(self.pipeline.transaction, self.pipeline.ledger, config, behind=self.behind)
         self.answers = Answers(engine, tz=config.tz, lang=config.lang)
         self.outbox = Outbox(
             engine,
@@ -92,12 +99,15 @@ class Watch:
             "retries": self.retries.step,
             "stops": self.stopper.step,
             "mutes": self.mutes.step,
+            "daily": self.daily.step,
             "outbox": self.outbox.step,
+            "wellness": self.wellness.step,
+            "dead man": self.dead_man.step,
             "logs": self.logs.step,
             "definitions": self.definitions.step,
             "schedules": self.schedules.step,
         }
-        self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
+        self._loops = [Loop(name, self._waking(name, step), self._clock) for name, step in steps.items()]
         group = Group(failed.append)
         reading = [Loop(one.source.name, one.step, self._clock) for one in self.readings]
         running = [group.start(loop.run(), loop.name) for loop in (*reading, *self._loops)]
@@ -107,6 +117,7 @@ class Watch:
                 raise failed[0]
         finally:
             await group.close()
+            await self.dead_man.close()
             for channel in self._channels:
                 await channel.close()
 
@@ -126,7 +137,10 @@ class Watch:
             self.logs.step,
             self.definitions.step,
             self.mutes.step,
+            self.daily.step,
             self.outbox.step,
+            self.wellness.step,
+            self.dead_man.step,
         ):
             await step(self._clock.now())
 
@@ -214,15 +228,17 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources}
+        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources, "dead_man": self.dead_man.status()}
 
     async def _timed(self, now: float) -> float | None:
         return self.pipeline.step(now)
 
-    def _waking(self, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
+    def _waking(self, name: str, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
         async def stepped(now: float) -> float | None:
             before = self.pipeline.ledger.changes
+            self._stepping.began(name)
             due = await step(now)
+            self._stepping.ended(name)
             if self.pipeline.ledger.changes != before:
                 self._wake()
             return due

@@ -3,12 +3,13 @@
 Everything runs inside the caller's transaction; after a failed one call `forget`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries
 from hinoban.watch.incidents import Change, Step
 from hinoban.watch.model import Incident, Launch
@@ -43,6 +44,12 @@ class Message(msgspec.Struct, frozen=True):
 
 
 _message = msgspec.json.Decoder(Message).decode
+_daily = msgspec.json.Decoder(Daily).decode
+
+
+def told_of(value: bytes) -> Message | Daily:
+    """What an outbox row tells: a report names its kind first, an incident's message has none."""
+    return _daily(value) if value.startswith(b'{"kind":') else _message(value)
 
 
 def mute_place(name: str) -> str:
@@ -148,15 +155,13 @@ class Ledger:
         places = [(name, "queued") for name in told]
         if decision.mute is not None:
             places.append((mute_place(decision.mute), "muted"))
-        first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
-        value = _encode(Message(incident, change))
-        rows = [
-            {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
-            for place, (name, state) in enumerate(places)
-        ]
-        if rows:
-            connection.execute(insert(outbox), rows)
+        _post(connection, places, _encode(Message(incident, change)), now)
         return incident
+
+    def report(self, connection: Connection, daily: Daily, channels: Collection[str], now: float) -> None:
+        """Queue a report for those of `channels` that there are."""
+        self.changes += 1
+        _post(connection, [(name, "queued") for name in self._channels if name in channels], _encode(daily), now)
 
     def mutes(self, connection: Connection) -> list[str]:
         """The names of the mutes that have hidden something and not yet reported it."""
@@ -206,3 +211,14 @@ class Ledger:
         values = msgspec.structs.asdict(cursor)
         if not connection.execute(update(cursors).where(cursors.c.source == source).values(**values)).rowcount:
             connection.execute(insert(cursors).values(source=source, **values))
+
+
+def _post(connection: Connection, places: Sequence[tuple[str, str]], value: bytes, now: float) -> None:
+    """A row of the outbox for each (channel, state)."""
+    first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
+    rows = [
+        {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
+        for place, (name, state) in enumerate(places)
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)

@@ -147,7 +147,7 @@ outbox = Table(
     Column("channel", String, nullable=False),
     Column("state", String, nullable=False),  # queued, sent, dead
     Column("created_at", Float, nullable=False),
-    Column("due_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),  # when it may be tried; of one that was sent or given up: when it was
     Column("attempts", Integer, nullable=False),
     Column("claimed_by", String),
     Column("claimed_until", Float),
