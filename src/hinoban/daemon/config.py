@@ -73,6 +73,7 @@ class _Watch(_Strict, frozen=True):
     hold: str = "3m"
     hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
+    metrics_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
 
 
 class _CloudTrail(_Strict, frozen=True):
@@ -199,6 +200,7 @@ def _watch(file: _File) -> WatchConfig:
         hold=duration("watch.hold", file.watch.hold),
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
+        metrics_port=file.watch.metrics_port,
         tz=tz,
         lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
         notify=notify_config(file.notify, file.route, file.mute, file.severity, smtp, tz),

@@ -17,6 +17,7 @@ from hinoban.base.clock import SystemClock
 from hinoban.base.ids import SystemIds
 from hinoban.base.supervise import Group
 from hinoban.daemon.memory import collect_seldom
+from hinoban.daemon.metrics_port import metrics_server
 from hinoban.daemon.serving import Server
 from hinoban.daemon.watch_child import WatchSettings
 from hinoban.watch.allow import EVERYTHING
@@ -76,6 +77,8 @@ async def _watch(settings: WatchSettings) -> None:
             ws="none",
         )
     )
+    if (metrics := metrics_server(config.metrics_port, watch)) is not None:
+        work.start(metrics, "metrics")
     running = {
         work.start(server.serve(), "http"),
         work.start(watch.run(), "watch"),

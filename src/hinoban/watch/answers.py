@@ -17,11 +17,13 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
 from hinoban.watch.history.search import find, search_of
 from hinoban.watch.incidents import incident_id
+from hinoban.watch.measure import known_channels, measures
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.notify.message import incident_row, why_json, why_text
 from hinoban.watch.notify.report import attempt_json, next_step
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.status_words import offline_lines
 
 
 class Answers:
@@ -89,10 +91,16 @@ class Answers:
         with self._engine.connect() as connection:
             return answers_schedules.schedules(connection, now, since, following, name=name, region=region, tz=self._tz)
 
-    def status(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """Counts of what is remembered and of what is to be done."""
         with self._engine.connect() as connection:
             return queries.counts(connection)
+
+    def status(self, now: float) -> dict[str, Any]:
+        """What a state folder says without a watch."""
+        with self._engine.connect() as connection:
+            found = {**queries.counts(connection), **measures(connection, known_channels(connection), now)}
+        return found | {"lines": offline_lines(found, self._zone, now)}
 
     def _find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
         name = name.strip()

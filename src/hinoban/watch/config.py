@@ -205,3 +205,5 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     tz: str = "UTC"
     lang: Lang = "en"
     log_lines: int = 20
+    metrics_port: int | None = None
+    """Where Prometheus may read the measures without a signature, on 127.0.0.1; None: nowhere."""

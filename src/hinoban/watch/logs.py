@@ -13,8 +13,12 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange, task_id_of
 from hinoban.watch.normalise import observation
+from hinoban.watch.schedules.asking import DENIED
+from hinoban.watch.schedules.model import Problem
 
 AGAIN = 2 * SECONDS
+_RIGHT = "logs:GetLogEvents"
+_PROBLEMS_MOST = 100
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +29,8 @@ class LogKeeper:
         self._engine = engine
         self._client = client
         self._lines = lines
+        self.problems: dict[str, Problem] = {}
+        """By family: whose log could not be read the last time it was asked for."""
 
     async def step(self, now: float) -> float | None:
         """Fetch what is wanted; when to try again."""
@@ -44,11 +50,25 @@ class LogKeeper:
                 values, kept = values | {"log": msgspec.json.encode(lines).decode()}, bool(lines)
                 if kept:
                     values["log_wanted"] = 0
-        except (AwsError, EndpointUnreachable) as error:
+            self.problems.pop(incident.finding.family, None)
+        except AwsError as error:
+            log.info("the log of %s: %s", incident.id, error)
+            self._unread(incident, error)
+        except EndpointUnreachable as error:
             log.info("the log of %s: %s", incident.id, error)
         with self._engine.begin() as connection:
             connection.execute(update(incidents).where(incidents.c.id == incident.id, incidents.c.log_wanted > 0).values(**values))
         return kept
+
+    def _unread(self, incident: Incident, error: AwsError) -> None:
+        finding, denied = incident.finding, error.code in DENIED
+        problem = Problem(
+            region=finding.region, right=_RIGHT, code=error.code, message=error.message, subject=finding.family, denied=denied
+        )
+        self.problems.pop(finding.family, None)
+        self.problems[finding.family] = problem
+        while len(self.problems) > _PROBLEMS_MOST:
+            del self.problems[next(iter(self.problems))]
 
     async def _tail_of(self, incident: Incident) -> list[str] | None:
         arn = incident.finding.task_arn

@@ -13,6 +13,7 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
+from hinoban.watch.delays import Delays
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries
@@ -69,6 +70,7 @@ class Pipeline:
         self._history = History()
         self.ledger = Ledger(channels)
         self.deadlines = Deadlines()
+        self.delays = Delays()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self._matters = self._no_matters()
         self._services = Services(self.ledger, self._open)
@@ -111,6 +113,8 @@ class Pipeline:
             if batch.listed is not None:
                 self._close_lost(connection, batch.listed)
             self.ledger.put_cursor(connection, source, batch.cursor)
+        if not batch.silent:
+            self.delays.note(source, [one.change for one in fresh], now)
         return len(fresh)
 
     def step(self, now: float) -> float | None:

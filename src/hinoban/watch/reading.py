@@ -106,4 +106,5 @@ class Reading:
             "lag": max(0, cursor.newest - cursor.seq) if cursor else None,
             "polled_at": iso(cursor.polled_at) if cursor else None,
             "behind": self.behind(),
+            "delay": self._pipeline.delays.of(self.source.name, self._clock.now()),
         }

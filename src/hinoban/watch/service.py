@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -21,6 +22,7 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.dead_man import DeadMansPing
 from hinoban.watch.definitions import DefinitionKeeper
 from hinoban.watch.logs import LogKeeper
+from hinoban.watch.measure import measures, sight_json, signs
 from hinoban.watch.notify.channels import Channel
 from hinoban.watch.notify.daily import DailyReports
 from hinoban.watch.notify.mute_reports import MuteReports
@@ -33,6 +35,7 @@ from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.schedule_reader import ScheduleReader
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sources.source import Source
+from hinoban.watch.status_words import status_lines
 from hinoban.watch.wellness import Steps, Wellness
 
 log = logging.getLogger(__name__)
@@ -59,8 +62,10 @@ class Watch:
         allow: frozenset[str] = NOTHING,
     ) -> None:
         self._engine = engine
+        self._config = config
         self._clock = clock
         self._channels = channels
+        self._allow = allow
         names = [channel.name for channel in channels]
         self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
         self.pipeline.ledger.decide = Dispatch(config.notify, names).decide
@@ -228,7 +233,27 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        return {**self.answers.status(), **sources[0], "behind": self.behind(), "sources": sources, "dead_man": self.dead_man.status()}
+        found = {**self.answers.counts(), **sources[0], "behind": self.behind(), "sources": sources, **self._measures()}
+        return found | {"lines": status_lines(found, ZoneInfo(self._config.tz), self._clock.now())}
+
+    def measures(self) -> dict[str, Any]:
+        """Of the status what is cheap, however much is remembered: for who asks every few seconds."""
+        return {"sources": [one.status() for one in self.readings], **self._measures()}
+
+    def _measures(self) -> dict[str, Any]:
+        now = self._clock.now()
+        problems = [*self.schedules.problems, *self.logs.problems.values()]
+        problems += [found for one in self.readings for found in one.source.problems.values()]
+        with self._engine.connect() as connection:
+            found = measures(connection, [channel.name for channel in self._channels], now)
+            known = signs(connection, problems, self.behind(), frozenset(self.pipeline.delays.arrived), now)
+        return {
+            **found,
+            **sight_json(known, self.schedules.not_watched),
+            "allow": sorted(self._allow),
+            "unwell": self.wellness.unwell(),
+            "dead_man": self.dead_man.status(),
+        }
 
     async def _timed(self, now: float) -> float | None:
         return self.pipeline.step(now)

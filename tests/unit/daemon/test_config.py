@@ -24,12 +24,13 @@ def refused(content: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_the_example_says_the_defaults() -> None:
-    """What the example sets is what holds without a file, but for [smtp], [severity] and the lists ([[image]], [[policy]], channels ...)."""
+    """What the example sets is what holds without a file, but for [smtp], [severity], [notify.daily], [notify.dead_man] and the lists
+    ([[image]], [[policy]], channels ...)."""
     defaults, example = config.load(None), config.load(EXAMPLE)
     assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images, smtp=example.engine.smtp)
     assert defaults.engine.smtp is None
     lists = dict.fromkeys(("webhooks", "slack", "pagerduty", "sns", "email", "apprise", "links", "routes", "mutes"), ())
-    notify = msgspec.structs.replace(example.watch.notify, severity={}, **lists)
+    notify = msgspec.structs.replace(example.watch.notify, severity={}, daily=None, dead_man=None, **lists)
     assert defaults.watch == msgspec.structs.replace(example.watch, policies=(), notify=notify)
 
 

@@ -9,6 +9,7 @@ from hinoban.base.ids import SeededIds
 from hinoban.watch.history.database import open_file
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.notify.channels import Console
+from hinoban.watch.schedules.model import Problem
 from hinoban.watch.service import Watch
 from hinoban.watch.sources.source import Batch
 from tests.unit.watch.samples import NO_ROOM, life, run_task
@@ -20,6 +21,7 @@ class Given:
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
+        self.problems: dict[str, Problem] = {}
         self.queue: list[tuple[list[bytes], bool]] = []
         self.asked_from: list[int] = []
         self.forgotten = 0

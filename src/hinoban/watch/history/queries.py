@@ -211,18 +211,19 @@ def logs_wanted(connection: Connection) -> list[Incident]:
 
 def counts(connection: Connection) -> dict[str, Any]:
     """How much is remembered and how much is to be done."""
-
-    def by_state(table: Any) -> dict[str, int]:
-        found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
-        return {row[0]: row[1] for row in found}
-
     return {
         "tasks": connection.execute(select(func.count()).select_from(tasks)).scalar() or 0,
         "tasks_open": connection.execute(select(func.count()).select_from(tasks).where(tasks.c.open)).scalar() or 0,
-        "incidents": by_state(incidents),
-        "outbox": by_state(outbox),
-        "retries": by_state(retries),
+        "incidents": by_state(connection, incidents),
+        "outbox": by_state(connection, outbox),
+        "retries": by_state(connection, retries),
     }
+
+
+def by_state(connection: Connection, table: Any) -> dict[str, int]:
+    """How many rows of a table are in each state."""
+    found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+    return {row[0]: row[1] for row in found}
 
 
 def messages(connection: Connection, limit: int = 100) -> list[Message]:

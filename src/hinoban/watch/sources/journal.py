@@ -1,6 +1,6 @@
 """The engine's feed as a source: long-polls `/_hinoban/v1/feed`, and backfills by List and Describe where the feed lost the thread."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from hinoban.aws.client import ApiError, Client
@@ -8,6 +8,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import described
+from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.source import Batch, batch_of_lines
 
 WAIT = 20 * SECONDS
@@ -19,6 +20,7 @@ class Journal:
     """Reads one engine's feed. A feed with another id is read from its beginning; where that is gone (410), what was missed is backfilled."""
 
     name = "journal"
+    problems: Mapping[str, Problem] = {}
 
     def __init__(self, client: Client, clock: Clock, *, wait: float = WAIT, limit: int = LIMIT) -> None:
         self._client = client

@@ -1,11 +1,12 @@
 """The contract of everything that brings events. docs/checklists/source.md says how to add one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.schedules.model import Problem
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -37,6 +38,11 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """The cursor's key; it holds account and region where the source is of one."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """What cannot be read now, by the right that it needs; the rest is."""
         ...
 
     async def poll(self, cursor: Cursor | None) -> Batch:

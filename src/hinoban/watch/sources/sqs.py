@@ -17,6 +17,7 @@ from hinoban.base.clock import SECONDS, Clock
 from hinoban.watch.history.aside import Aside
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import Envelope
+from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.source import Batch
 
 WAIT = 20 * SECONDS
@@ -58,6 +59,8 @@ class Poison(ValueError):
 
 class Sqs:
     """One queue. `aside` keeps what cannot be read; it must have written when it returns."""
+
+    problems: Mapping[str, Problem] = {}
 
     def __init__(
         self,
