@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import aws, daemon, env, history, incidents, logs, rules, run, schedules, status, tasks, why
+from hinoban.cli import aws, daemon, env, history, incidents, logs, policy, rules, run, schedules, status, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(schedules.app, name="schedules")
 app.command("rules")(rules.rules)
 app.command("history")(history.history)
+app.add_typer(policy.app, name="policy")
 app.command("status")(status.status)
 app.command("stop")(tasks.stop)
 app.add_typer(aws.app, name="aws")

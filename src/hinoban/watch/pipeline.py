@@ -101,7 +101,7 @@ class Pipeline:
 
     def take(self, source: str, batch: Batch, now: float) -> int:
         """Remember a batch and do what follows from it; how many observations were new."""
-        items = observations(batch.events)
+        items = [*observations(batch.events), *batch.observed]
         with self.transaction() as connection:
             fresh = self._history.take(connection, items)
             for one in fresh:
