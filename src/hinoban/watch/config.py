@@ -38,6 +38,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryRule | None = None
     catch_up: CatchUp | None = None
     overlap: OnOverlap | None = None
+    keep: float | None = None
+    """How long a task that ended is remembered, seconds; instead of `[watch.keep] tasks`."""
 
 
 Level = Literal["page", "ticket", "digest"]
@@ -191,6 +193,18 @@ Lang = Literal["en", "ja"]
 """The language of what people read; AWS's own words, commands and keys are never translated."""
 
 
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """How long what is over is remembered, seconds from its end. Incidents stay for good, and whatever is open."""
+
+    tasks: float = 1825 * DAYS
+    events: float = 90 * DAYS
+    """A task's whole timeline; afterwards its last event is left."""
+    launches: float = 400 * DAYS
+    slots: float = 92 * DAYS
+    """Those that ended well; lost ones stay, as their incidents do."""
+    messages: float = 30 * DAYS
+
+
 class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the watch is told; the defaults are those of config.example.toml."""
 
@@ -205,5 +219,6 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     tz: str = "UTC"
     lang: Lang = "en"
     log_lines: int = 20
+    keep: Keep = Keep()
     metrics_port: int | None = None
     """Where Prometheus may read the measures without a signature, on 127.0.0.1; None: nowhere."""

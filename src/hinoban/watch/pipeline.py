@@ -151,14 +151,14 @@ class Pipeline:
     def trim(self, now: float) -> None:
         """Forget what nobody needs any more. See Book.trim."""
         with self.transaction() as connection:
-            self.timetable.book.trim(connection, now)
+            self.timetable.book.trim(connection, now, self._config.keep.slots)
 
     def _fill(self, fresh: Fresh, now: float) -> None:
         """What ended before a source was attached: the history gets its verdict, and nothing follows."""
         change = fresh.change
         if fresh.newest and isinstance(change, TaskChange) and change.finished:
             finding = next(iter(self._detect.findings(change, now)), None)
-            self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+            self._judge(change, finding)
 
     def _follow(self, connection: Connection, fresh: Fresh, now: float) -> None:
         change = fresh.change
@@ -202,8 +202,7 @@ class Pipeline:
             return
         self.deadlines.drop(name)
         self._services.feed(connection, change, now)
-        code = finding.facts.get("exit_code") if finding is not None else None
-        self._history.judge(change, finding.verdict if finding else None, code)
+        self._judge(change, finding)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
@@ -215,6 +214,11 @@ class Pipeline:
             for incident in self.ledger.open_of_family(connection, change.family):
                 if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
                     self.ledger.put(connection, incidents.healed(incident, change, now), now)
+
+    def _judge(self, change: TaskChange, finding: Finding | None) -> None:
+        self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+        if (keep := self._policies.keep(change)) is not None:
+            self._history.expire(change, change.at + keep)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
         """Write an incident; one about a scheduled run with its hops as they stand now."""

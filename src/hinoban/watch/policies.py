@@ -65,6 +65,16 @@ class Policies:
                 found = policy.catch_up
         return found or "none"
 
+    def keep(self, change: TaskChange) -> float | None:
+        """How long this task, which has ended, is remembered; None where no policy speaks of it."""
+        found = None
+        if any(policy.keep is not None for _, policy in self._policies):
+            seen = task_view(change)
+            for matches, policy in self._policies:
+                if policy.keep is not None and matches(seen):
+                    found = policy.keep
+        return found
+
     def overlap(self, change: TaskChange) -> OnOverlap | None:
         """What is done when this task runs beside another of its family; None where no policy speaks of it."""
         seen, found = task_view(change) if self._policies else None, None

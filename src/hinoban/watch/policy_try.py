@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, select
 
-from hinoban.base.units import format_duration, iso, parse_iso
+from hinoban.base.units import iso, parse_iso
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history import queries
 from hinoban.watch.history.schema import retries
@@ -72,14 +72,14 @@ async def policy_try(engine: Engine, config: WatchConfig, since: float, now: flo
         "not_replayed": left_out,
         "limits": list(LIMITS),
     }
-    return found | {"lines": lines(found, since)}
+    return found | {"lines": lines(found)}
 
 
-def lines(found: dict[str, Any], since: float) -> list[str]:
+def lines(found: dict[str, Any]) -> list[str]:
     """The comparison for people: sums, then each incident that would have been another."""
     then, other, replayed = found["then"], found["with"], found["replayed"]
     said = [
-        f"{format_duration(since)} until {day_time_of(found)}: {replayed['tasks']} tasks, {replayed['launches']} launches, "
+        f"From {_day_time(found, 'since')} to {_day_time(found, 'until')}: {replayed['tasks']} tasks, {replayed['launches']} launches, "
         f"{replayed['slots']} due runs replayed",
         f"{'':<14}{'THEN':>8}{'WITH IT':>10}",
     ]
@@ -101,9 +101,8 @@ def lines(found: dict[str, Any], since: float) -> list[str]:
     return [*said, "", "Nothing was changed, told or called.", *found["limits"]]
 
 
-def day_time_of(found: dict[str, Any]) -> str:
-    """The end of the replayed time, in the zone of messages."""
-    return day_time(parse_iso(found["until"]), ZoneInfo(found["tz"]))
+def _day_time(found: dict[str, Any], name: str) -> str:
+    return day_time(parse_iso(found[name]), ZoneInfo(found["tz"]))
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:

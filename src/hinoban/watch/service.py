@@ -21,6 +21,7 @@ from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.dead_man import DeadMansPing
 from hinoban.watch.definitions import DefinitionKeeper
+from hinoban.watch.history.retention import Retention
 from hinoban.watch.logs import LogKeeper
 from hinoban.watch.measure import measures, sight_json, signs
 from hinoban.watch.notify.channels import Channel
@@ -85,7 +86,9 @@ class Watch:
             complain=complain,
             log_tail=config.notify.log_tail,
             lang=config.lang,
+            keep=config.keep.messages,
         )
+        self.retention = Retention(self.pipeline.transaction, config.keep)
         self.retries = RetryRunner(self.pipeline, client, clock, behind=self.behind, gap_at=self._gap_at, allow=allow)
         self.stopper = Stopper(self.pipeline, client, clock, behind=self.behind, allow=allow)
         self.logs = LogKeeper(engine, client, config.log_lines)
@@ -110,6 +113,7 @@ class Watch:
             "dead man": self.dead_man.step,
             "logs": self.logs.step,
             "definitions": self.definitions.step,
+            "retention": self.retention.step,
             "schedules": self.schedules.step,
         }
         self._loops = [Loop(name, self._waking(name, step), self._clock) for name, step in steps.items()]
@@ -141,6 +145,7 @@ class Watch:
             self.stopper.step,
             self.logs.step,
             self.definitions.step,
+            self.retention.step,
             self.mutes.step,
             self.daily.step,
             self.outbox.step,

@@ -14,7 +14,7 @@ def test_a_folder_is_replayed_without_a_daemon(desk: Desk, tmp_path: Path) -> No
     file.write_text('[watch]\ntz = "Asia/Tokyo"\n[[policy]]\nmax_runtime = "2h"\n')
     result = desk.run("policy", "try", str(file), "--since", "7d", "--state", str(tmp_path))
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0].startswith("7 d until Fri 27 Nov 00:00 JST: 0 tasks")
+    assert result.stdout.splitlines()[0].startswith("From Fri 20 Nov 00:00 JST to Fri 27 Nov 00:00 JST: 0 tasks")
     found = msgspec.json.decode(desk.run("policy", "try", str(file), "--state", str(tmp_path), "-o", "json").stdout)
     assert found["replayed"] == {"tasks": 0, "launches": 0, "slots": 0} and "lines" not in found
     assert desk.targets == [], "no daemon was asked"

@@ -8,7 +8,7 @@ from sqlalchemy.pool import StaticPool
 
 from hinoban.base.errors import HinobanError
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision of migrations/versions; a test holds it true."""
 
 

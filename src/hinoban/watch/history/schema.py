@@ -50,6 +50,14 @@ task_events = Table(
     Column("raw", LargeBinary, nullable=False),
 )
 
+task_expiries = Table(
+    "task_expiries",
+    metadata,
+    Column("task_key", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),  # when the task is to be forgotten, where a policy says so
+)
+Index("task_expiries_by_at", task_expiries.c.at)
+
 launches = Table(
     "launches",
     metadata,

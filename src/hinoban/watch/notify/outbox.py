@@ -1,7 +1,7 @@
 """Carries the outbox's rows to their channels: in order for each channel, tried again with growing delays, never lost over a restart.
 
 A row is claimed before it is sent; a claim that ran out is anyone's, so that a crash loses nothing (and may send twice: the delivery id
-is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for 30 days.
+is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for a while.
 """
 
 import logging
@@ -24,7 +24,7 @@ _FIRST_DELAY, _LONGEST_DELAY = 2 * SECONDS, 5 * MINUTES
 _CLAIM = 60 * SECONDS
 _LOG_WAIT, _LOG_STEP = 0.5 * SECONDS, 0.1 * SECONDS
 _WITH_LOG = ("failed_exit", "out_of_memory")
-_KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
+KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
 log = logging.getLogger(__name__)
 
 
@@ -42,6 +42,7 @@ class Outbox:
         complain: Callable[[str], None],
         log_tail: LogTail = "off",
         lang: Lang = "en",
+        keep: float = KEPT,
     ) -> None:
         self._engine = engine
         self._channels = {channel.name: channel for channel in channels}
@@ -51,6 +52,7 @@ class Outbox:
         self._complain = complain
         self._log_tail = log_tail
         self._lang = lang
+        self._keep = keep
         self._next_sweep = 0.0
 
     def take_over(self) -> None:
@@ -70,7 +72,7 @@ class Outbox:
     def _sweep(self, now: float) -> None:
         """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's."""
         newest = select(func.max(outbox.c.id)).scalar_subquery()
-        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - _KEPT, outbox.c.id < newest)
+        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - self._keep, outbox.c.id < newest)
         with self._engine.begin() as connection:
             connection.execute(old)
 
