@@ -39,21 +39,21 @@ class Story:
 
     async def runs(self, slot: float, number: int, exit_code: int = 0) -> None:
         """The run of a slot, from its rule to its exit."""
-        await until(self.world, slot + 1, 285)
+        await until(self.world, slot + 1, 230)
         ended = task("close", number, "STOPPED", slot, at=slot + 60, exit_code=exit_code)
         self.world.aws.emit(fired("close", slot), launch("close", slot, number), task("close", number, "RUNNING", slot), ended)
-        await until(self.world, slot + 10 * MINUTES, 285)
+        await until(self.world, slot + 10 * MINUTES, 230)
 
 
 async def test_a_quiet_day_is_one_message_and_a_bad_one_too(tmp_path: Path) -> None:
     story = Story(tmp_path)
     await story.runs(DUE, 1)
-    await until(story.world, REPORT - 1, 285)
+    await until(story.world, REPORT - 1, 230)
     assert story.posts == []
-    await until(story.world, REPORT + 10 * MINUTES, 285)
+    await until(story.world, REPORT + 10 * MINUTES, 230)
     assert story.reports() == ["Since Fri 27 Nov 00:00 JST: 1 of 1 due runs happened: 1 at once. 0 failed. Watch well 10 h."]
     await story.runs(DUE + DAYS, 2, exit_code=3)
-    await until(story.world, REPORT + DAYS + 10 * MINUTES, 285)
+    await until(story.world, REPORT + DAYS + 10 * MINUTES, 230)
     assert len(story.reports()) == 2
     assert story.reports()[1] == "1 of 1 due runs happened: 1 at once. 1 failed: close. Watch well 24 h."
     assert "Open: close EXIT 3" in story.posts[-1]["text"]
@@ -63,19 +63,19 @@ async def test_killed_around_its_moment_it_is_told_once(tmp_path: Path) -> None:
     story = Story(tmp_path)
     await story.runs(DUE, 1)
     for moment in (REPORT - 2, REPORT, REPORT + 2, REPORT + 60, REPORT + HOURS):
-        await until(story.world, moment, 285)
+        await until(story.world, moment, 230)
         story.world.crash()
-    await until(story.world, REPORT + 3 * HOURS, 285)
+    await until(story.world, REPORT + 3 * HOURS, 230)
     assert len(story.reports()) == 1
 
 
 async def test_a_report_that_was_slept_through_is_told_late_and_says_so(tmp_path: Path) -> None:
     story = Story(tmp_path)
     await story.runs(DUE, 1)
-    await until(story.world, REPORT - 2 * HOURS, 285)
+    await until(story.world, REPORT - 2 * HOURS, 230)
     await story.world.clock.advance(5 * HOURS)
     story.world.crash()
-    await until(story.world, REPORT + 4 * HOURS, 285)
+    await until(story.world, REPORT + 4 * HOURS, 230)
     (told,) = story.reports()
     assert told.endswith("Watch well 8 h of 10 h: not running 07:30–09:30.")
 
@@ -83,13 +83,13 @@ async def test_a_report_that_was_slept_through_is_told_late_and_says_so(tmp_path
 async def test_a_report_of_yesterday_is_no_news_but_its_runs_are_told_the_next_time(tmp_path: Path) -> None:
     story = Story(tmp_path)
     await story.runs(DUE, 1)
-    await until(story.world, REPORT - 2 * HOURS, 285)
+    await until(story.world, REPORT - 2 * HOURS, 230)
     await story.world.clock.advance(15 * HOURS)
     story.world.crash()
     story.world.aws.emit(missed("close", DUE + DAYS, DUE + DAYS, 1))
-    await until(story.world, REPORT + DAYS - 1, 285)
+    await until(story.world, REPORT + DAYS - 1, 230)
     assert story.reports() == []
-    await until(story.world, REPORT + DAYS + 10 * MINUTES, 285)
+    await until(story.world, REPORT + DAYS + 10 * MINUTES, 230)
     (told,) = story.reports()
     assert told.startswith(
         "Since Fri 27 Nov 00:00 JST: 1 of 2 due runs happened: 1 at once. 1 lost: close. 0 failed. Watch well 18 h of 34 h"

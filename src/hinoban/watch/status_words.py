@@ -79,7 +79,8 @@ def _channels(channels: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: float)
 
 
 def _holds(status: Mapping[str, Any]) -> list[str]:
-    words = [f"{status['tasks']} tasks, {status['tasks_open']} of them not over"]
+    tasks = "1 task" if status["tasks"] == 1 else f"{status['tasks']} tasks"
+    words = [f"{tasks}, {status['tasks_open']} of them not over"]
     states = [f"{status['incidents'][state]} {state}" for state in ("open", "acknowledged") if status["incidents"].get(state)]
     words.append(f"incidents: {', '.join(states)}" if states else "no open incident")
     waiting = [f"{status['retries'][state]} {state}" for state in ("waiting", "launching") if status["retries"].get(state)]

@@ -46,8 +46,19 @@ async def test_it_stays_silent_while_something_is_wrong_and_says_why() -> None:
     status = receiver.ping.status()
     assert status is not None and status["words"] == "withheld (the feed has been silent for 90 s), last 1 m ago"
     receiver.why = None
+    await receiver.clock.advance(AGAIN)
     await receiver.ping.step(receiver.clock.now())
     assert len(receiver.pings) == 2
+
+
+async def test_a_loop_that_is_woken_often_pings_no_more_often() -> None:
+    receiver = Receiver()
+    began = receiver.clock.now()
+    for _ in range(120):
+        assert await receiver.ping.step(receiver.clock.now()) is not None
+        await receiver.clock.advance(1)
+    assert [len(receiver.pings), receiver.clock.now() - began] == [2, 120.0]
+    assert await receiver.ping.step(began - 3600) == began - 3600 + 60, "the clock was set back"
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "HTTP 404"), (301, "HTTP 301"), (None, "ConnectError")])

@@ -85,11 +85,15 @@ class DailyReports:
         self._severity = config.notify.severity
         self._zone = ZoneInfo(config.tz)
         self._behind = behind
+        self._asleep: tuple[float, float] | None = None
+        """From when to when there is nothing to look for; a clock that was set back is before it."""
 
     async def step(self, now: float) -> float | None:
         """Queue the report that is due; when the next one is. None: reports are off."""
         if self._config is None:
             return None
+        if self._asleep is not None and self._asleep[0] <= now < self._asleep[1]:
+            return self._asleep[1]
         at = self._config.at
         with self._transaction() as connection:
             text = mark(connection, _OWNER, _KEY)
@@ -106,7 +110,8 @@ class DailyReports:
                 self._queue(connection, day.isoformat(), moment, min(since, moment), now)
                 last = Last(day.isoformat(), moment)
                 _put(connection, last)
-        return next_due(last, now, at, self._zone)
+        self._asleep = now, next_due(last, now, at, self._zone)
+        return self._asleep[1]
 
     def _queue(self, connection: Connection, day: str, moment: float, since: float, now: float) -> None:
         assert self._config is not None
