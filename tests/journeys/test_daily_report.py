@@ -51,7 +51,7 @@ async def test_a_quiet_day_is_one_message_and_a_bad_one_too(tmp_path: Path) -> N
     await until(story.world, REPORT - 1, 230)
     assert story.posts == []
     await until(story.world, REPORT + 10 * MINUTES, 230)
-    assert story.reports() == ["Since Fri 27 Nov 00:00 JST: 1 of 1 due runs happened: 1 at once. 0 failed. Watch well 10 h."]
+    assert story.reports() == ["Since Fri 27 Nov 00:00 JST: 1 of 1 due runs happened: 1 at once. 0 failed. Watch well 9 h 30 m."]
     await story.runs(DUE + DAYS, 2, exit_code=3)
     await until(story.world, REPORT + DAYS + 10 * MINUTES, 230)
     assert len(story.reports()) == 2
@@ -77,7 +77,7 @@ async def test_a_report_that_was_slept_through_is_told_late_and_says_so(tmp_path
     story.world.crash()
     await until(story.world, REPORT + 4 * HOURS, 230)
     (told,) = story.reports()
-    assert told.endswith("Watch well 8 h of 10 h: not running 07:30–09:30.")
+    assert told.endswith("Watch well 7 h 30 m of 9 h 30 m: not running 07:29–09:30.")
 
 
 async def test_a_report_of_yesterday_is_no_news_but_its_runs_are_told_the_next_time(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_report_of_yesterday_is_no_news_but_its_runs_are_told_the_next_t
     await until(story.world, REPORT + DAYS + 10 * MINUTES, 230)
     (told,) = story.reports()
     assert told.startswith(
-        "Since Fri 27 Nov 00:00 JST: 1 of 2 due runs happened: 1 at once. 1 lost: close. 0 failed. Watch well 18 h of 34 h"
+        "Since Fri 27 Nov 00:00 JST: 1 of 2 due runs happened: 1 at once. 1 lost: close. 0 failed. Watch well 18 h 30 m of 33 h 30 m"
     )
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hinoban.base.clock import DAYS, HOURS
+from hinoban.base.clock import DAYS, HOURS, MINUTES
 from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain.language import spoken
@@ -140,10 +140,15 @@ def _seconds(spans: Sequence[Unwell]) -> float:
 
 
 def _hours(seconds: float) -> str:
-    unit = " 時間" if spoken() == "ja" else " h"
+    """`24 h`, `7 h 29 m`, `40 m`, `5 d`."""
+    ja = spoken() == "ja"
     if seconds >= 3 * DAYS:
-        return f"{round(seconds / DAYS)} 日間" if spoken() == "ja" else f"{round(seconds / DAYS)} d"
-    return f"{round(seconds / HOURS)}{unit}" if seconds >= HOURS else format_duration(seconds)
+        return f"{round(seconds / DAYS)} 日間" if ja else f"{round(seconds / DAYS)} d"
+    hours, minutes = divmod(round(seconds / MINUTES), 60)
+    said = [f"{hours} 時間" if ja else f"{hours} h"] if hours else []
+    if minutes or not hours:
+        said.append(f"{minutes} 分" if ja else f"{minutes} m")
+    return " ".join(said)
 
 
 def _span(one: Unwell, daily: Daily, zone: ZoneInfo) -> str:
