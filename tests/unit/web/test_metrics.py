@@ -1,12 +1,17 @@
 """The measures as Prometheus reads them: names, labels, escapes; and who may read them without a signature."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from hinoban.watch.sight import NEEDS
+from hinoban.web import engine_api, watch_api
 from hinoban.web.metrics import MEDIA_TYPE, exposition, serving
+from tests.unit.watch.worlds import World
+
+ANY: Any = None
 
 STATUS: dict[str, Any] = {
     "sources": [
@@ -65,3 +70,22 @@ async def test_without_a_signature_there_is_this_page_and_no_other() -> None:
         assert (await client.post("/metrics")).status_code == 405
         rebound = await client.get("/metrics", headers={"host": "evil.example"})
         assert (rebound.status_code, "hinoban_" in rebound.text) == (403, False)
+
+
+async def test_the_signed_path_answers_the_same_through_the_engine(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.turns(5)
+    watch = httpx.ASGITransport(app=watch_api.create(world.watch, world.clock))
+
+    async def forward(method: str, path: str, query: str, body: bytes) -> tuple[int, bytes]:
+        async with httpx.AsyncClient(transport=watch, base_url="http://watch") as client:
+            answer = await client.request(method, path, content=body)
+        return answer.status_code, answer.content
+
+    front: Any = engine_api.create(ANY, LookupError, ANY, ANY, ANY, ANY, ANY, forward)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=front), base_url="http://127.0.0.1") as client:
+        answer = await client.get("/_hinoban/v1/metrics")
+        status = await client.get("/_hinoban/v1/status")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, MEDIA_TYPE)
+    assert "hinoban_watch_well 1" in answer.text.splitlines()
+    assert status.headers["content-type"] == "application/json" and status.json()["lines"]
