@@ -290,7 +290,7 @@ async def test_three_tasks_of_a_service_without_their_image_are_one_matter(tmp_p
     [line] = story.posted()
     assert "3 tasks did not start (web-api:7, image missing)" in line
     told = story.world.watch.why(task_id(42)[:8])["lines"][0]
-    assert "CANNOT PULL" in told and told.endswith(f"{story.lead()} (3 tasks, one cause)")
+    assert "NOT STARTED" in told and told.endswith(f"{story.lead()} (3 tasks, one cause)")
 
 
 async def test_reopening_what_is_open_is_refused(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ async def test_what_is_tried_again_is_what_the_page_says(status: int, again: boo
 
 
 def test_the_numbers_of_the_page() -> None:
-    assert (outbox._FIRST_DELAY, outbox._LONGEST_DELAY, outbox._KEPT) == (2.0, 5 * MINUTES, 30 * DAYS)
+    assert (outbox._FIRST_DELAY, outbox._LONGEST_DELAY, outbox.KEPT) == (2.0, 5 * MINUTES, 30 * DAYS)
     assert (webhook.TIMEOUT, NotifyConfig().dead_after) == (10.0, 3 * DAYS)
     for words in ("2 s, 4 s, 8 s", "at most 5 minutes apart", "within 10 seconds", "3 days after", "30 days"):
         assert words in PAGE

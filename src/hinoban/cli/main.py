@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hinoban.cli import aws, daemon, env, history, incidents, logs, orphans, retry, rules, run, schedules, tasks, why
+from hinoban.cli import aws, daemon, env, history, incidents, logs, orphans, policy, retry, rules, run, schedules, status, tasks, why
 from hinoban.cli.shell import system_shell
 
 app = typer.Typer(
@@ -46,6 +46,8 @@ app.add_typer(schedules.app, name="schedules")
 app.command("rules")(rules.rules)
 app.command("history")(history.history)
 app.command("orphans")(orphans.orphans)
+app.add_typer(policy.app, name="policy")
+app.command("status")(status.status)
 app.command("stop")(tasks.stop)
 app.add_typer(aws.app, name="aws")
 app.command("demo")(daemon.demo)

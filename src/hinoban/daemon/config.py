@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
+from hinoban.base.clock import DAYS
 from hinoban.base.errors import ConfigError
 from hinoban.daemon.config_aws import Account, AwsConfig, AwsTable, Region, aws_config
 from hinoban.daemon.config_notify import EscalateTable, MuteTable, Notify, RouteTable, Smtp, listed, notify_config
@@ -22,8 +23,9 @@ from hinoban.daemon.policy_fields import POLICY
 from hinoban.engine.ecs.decide.capacity import Room, parse_room
 from hinoban.engine.neighbours.mail import SmtpSettings
 from hinoban.engine.runtime.images import ImageRule
-from hinoban.watch.config import CatchUp, Lang, OnOverlap, Policy, Right, WatchConfig
+from hinoban.watch.config import CatchUp, Keep, Lang, OnOverlap, Policy, Right, WatchConfig
 
+_MESSAGES_LEAST = 4 * DAYS
 RUNTIMES = ("auto", "docker", "process", "fake")
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
@@ -61,6 +63,15 @@ class _Policy(_Strict, frozen=True):
     overlap: str | None = None
     allow: list[str] = []
     on_crash_loop: CrashLoopTable | None = None
+    keep: str | None = None
+
+
+class _Keep(_Strict, frozen=True):
+    tasks: str = "1825d"
+    events: str = "90d"
+    launches: str = "400d"
+    slots: str = "92d"
+    messages: str = "30d"
 
 
 class _Watch(_Strict, frozen=True):
@@ -74,6 +85,8 @@ class _Watch(_Strict, frozen=True):
     hold_refusals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 2
     log_lines: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 20
     retry_budget: BudgetTable = BudgetTable()
+    keep: _Keep = _Keep()
+    metrics_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
 
 
 class _CloudTrail(_Strict, frozen=True):
@@ -207,10 +220,21 @@ def _watch(file: _File) -> WatchConfig:
         hold_refusals=file.watch.hold_refusals,
         log_lines=file.watch.log_lines,
         retry_budget=budget("watch.retry_budget", file.watch.retry_budget),
+        keep=_keep(file.watch.keep),
+        metrics_port=file.watch.metrics_port,
         tz=tz,
         lang=cast(Lang, choice("watch.lang", file.watch.lang, get_args(Lang))),
         notify=notify_config(file.notify, file.route, file.mute, file.escalate, file.severity, smtp, tz),
     )
+
+
+def _keep(given: _Keep) -> Keep:
+    keep = Keep(**{name: duration(f"watch.keep.{name}", text) for name, text in msgspec.structs.asdict(given).items()})
+    if keep.events > keep.tasks:
+        raise ConfigError("watch.keep.events", "is longer than watch.keep.tasks, to which they belong", "Make it shorter.")
+    if keep.messages < _MESSAGES_LEAST:
+        raise ConfigError("watch.keep.messages", "is shorter than 4d: a message may wait for 3 days", "Make it longer.")
+    return keep
 
 
 def _policy(index: int, policy: _Policy) -> Policy:
@@ -233,6 +257,7 @@ def _policy(index: int, policy: _Policy) -> Policy:
         overlap=cast(OnOverlap | None, _one_of(policy.overlap, f"{path}.overlap", get_args(OnOverlap))),
         allow=tuple(cast(Right, choice(f"{path}.allow", one, get_args(Right))) for one in policy.allow),
         on_crash_loop=None if policy.on_crash_loop is None else crash_loop(f"{path}.on_crash_loop", policy.on_crash_loop),
+        keep=None if policy.keep is None else duration(f"{path}.keep", policy.keep),
     )
 
 

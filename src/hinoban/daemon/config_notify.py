@@ -10,6 +10,7 @@ import msgspec
 
 from hinoban.aws import arns
 from hinoban.base.errors import ConfigError
+from hinoban.daemon.config_report import DailyTable, DeadManTable, daily_of, dead_man_of
 from hinoban.daemon.config_values import choice, duration, pattern
 from hinoban.daemon.policy_fields import ENVELOPE
 from hinoban.watch.config import (
@@ -104,6 +105,8 @@ class Notify(_Strict, frozen=True):
     email: list[_Email] = []
     apprise: list[_Apprise] = []
     link: list[_Link] = []
+    daily: DailyTable | None = None
+    dead_man: DeadManTable | None = None
 
 
 class RouteTable(_Strict, frozen=True):
@@ -172,6 +175,7 @@ def notify_config(
         links=tuple(_link(f"notify.link[{index}]", one) for index, one in enumerate(given.link)),
         severity={_detector(name): _level(f"severity.{name}", level) for name, level in severity.items()},
         log_tail=cast(LogTail, choice("notify.log_tail", given.log_tail, get_args(LogTail))),
+        dead_man=None if given.dead_man is None else dead_man_of(given.dead_man),
     )
     known = ("console", *_channels(given))
     return msgspec.structs.replace(
@@ -179,6 +183,7 @@ def notify_config(
         routes=tuple(_route(f"route[{index}]", one, known) for index, one in enumerate(routes)),
         mutes=_mutes(mutes, tz),
         escalations=tuple(_escalation(f"escalate[{index}]", one, known) for index, one in enumerate(escalations)),
+        daily=daily_of(given.daily, made),
     )
 
 

@@ -57,7 +57,7 @@ class Offline:
             case ["orphans"]:
                 return answers.orphans()
             case ["status"]:
-                return answers.status()
+                return answers.status(self._clock.now())
         raise HinobanError(f"{path} needs a running daemon", "a state folder alone cannot answer it", "Start it: hinoban up")
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> Result:

@@ -92,7 +92,7 @@ async def _watch(config: Config, directory: StateDirectory) -> None:
     print(greeting(found, config, directory), flush=True)
     try:
         directory.watch_socket.unlink(missing_ok=True)
-        await keep(watch, str(directory.watch_socket), clock, beside)
+        await keep(watch, str(directory.watch_socket), clock, config.watch.metrics_port, beside)
     finally:
         directory.withdraw()
         await found.clients.default.close()

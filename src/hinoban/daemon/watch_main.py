@@ -61,7 +61,7 @@ async def _watch(settings: WatchSettings) -> None:
         allow=EVERYTHING,  # of our own engine
     )
     try:
-        await keep(watch, settings.socket, clock, {"standard input": _until_orphaned()})
+        await keep(watch, settings.socket, clock, config.metrics_port, {"standard input": _until_orphaned()})
     finally:
         await client.close()
 

@@ -19,10 +19,12 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.database import open_readonly
 from hinoban.watch.history.search import find, search_of
 from hinoban.watch.incidents import incident_id
+from hinoban.watch.measure import known_channels, measures
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.notify.message import why_json, why_text
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.status_words import offline_lines
 
 _WHOLE = 32  # digits of a task's id
 
@@ -108,10 +110,16 @@ class Answers:
             moment = now if now is not None else queries.as_of(connection) or 0.0
             return orphans.orphans(connection, moment) | {"tz": self._tz}
 
-    def status(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """Counts of what is remembered and of what is to be done."""
         with self._engine.connect() as connection:
             return queries.counts(connection)
+
+    def status(self, now: float) -> dict[str, Any]:
+        """What a state folder says without a watch."""
+        with self._engine.connect() as connection:
+            found = {**queries.counts(connection), **measures(connection, known_channels(connection), now)}
+        return found | {"lines": offline_lines(found, self._zone, now)}
 
     def find(self, connection: Connection, name: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
         """What a name means: its incident, task and launch, as far as there are any; HinobanError where it means nothing, or several."""

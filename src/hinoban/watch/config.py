@@ -83,6 +83,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     allow: tuple[Right, ...] = ()
     """What may be done about whom it matches, where the watch observes only."""
     on_crash_loop: OnCrashLoop | None = None
+    keep: float | None = None
+    """How long a task that ended is remembered, seconds; instead of `[watch.keep] tasks`."""
 
 
 Level = Literal["page", "ticket", "digest"]
@@ -209,6 +211,23 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.after:g}s to {', '.join(self.channels)}"
 
 
+class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The one message a day: `at` is HH:MM in the zone of messages, `channels` who gets it."""
+
+    at: str = "09:30"
+    channels: tuple[str, ...] = ()
+
+
+class DeadMan(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is pinged while the watch is well, and raises an alarm when the pings stay away. `every` is seconds."""
+
+    url: str
+    every: float = 1 * MINUTES
+
+    def __repr__(self) -> str:
+        return f"DeadMan(every={self.every!r})"  # the URL is the secret
+
+
 class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told. `severity` says otherwise than the table of notify/levels.py for the detectors it names."""
 
@@ -226,10 +245,24 @@ class NotifyConfig(msgspec.Struct, frozen=True, kw_only=True):
     severity: dict[str, Level] = {}
     log_tail: LogTail = "masked"
     dead_after: float = 3 * DAYS
+    daily: DailyReport | None = None
+    dead_man: DeadMan | None = None
 
 
 Lang = Literal["en", "ja"]
 """The language of what people read; AWS's own words, commands and keys are never translated."""
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """How long what is over is remembered, seconds from its end. Incidents stay for good, and whatever is open."""
+
+    tasks: float = 1825 * DAYS
+    events: float = 90 * DAYS
+    """A task's whole timeline; afterwards its last event is left."""
+    launches: float = 400 * DAYS
+    slots: float = 92 * DAYS
+    """Those that ended well; lost ones stay, as their incidents do."""
+    messages: float = 30 * DAYS
 
 
 class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,3 +286,6 @@ class WatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     tz: str = "UTC"
     lang: Lang = "en"
     log_lines: int = 20
+    keep: Keep = Keep()
+    metrics_port: int | None = None
+    """Where Prometheus may read the measures without a signature, on 127.0.0.1; None: nowhere."""

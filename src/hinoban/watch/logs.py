@@ -1,7 +1,6 @@
 """Fetches the tail of a failed task's log through GetLogEvents and keeps it with its incident, so that `why` can show it after all else is gone."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,26 +9,23 @@ from sqlalchemy import Engine, update
 from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import MINUTES, SECONDS
-from hinoban.base.errors import HinobanError
 from hinoban.watch.history import queries
 from hinoban.watch.history.queries import LastLine
 from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange, task_id_of
 from hinoban.watch.normalise import observation
 from hinoban.watch.places import Clients
+from hinoban.watch.schedules.asking import DENIED
+from hinoban.watch.schedules.model import Problem
 
 AGAIN = 2 * SECONDS
-Tried = Callable[[str, str, str, HinobanError | AwsError | None], None]
-"""(account, region, right, error): how a read went that needs this right."""
 LOOK_AGAIN = 1 * MINUTES
 LAST_LINE_AGAIN = 10 * MINUTES
 """How old the last line of an overdue task may be when somebody asks why it hangs."""
 _OVERDUE_MOST = 20
+_RIGHT = "logs:GetLogEvents"
+_PROBLEMS_MOST = 100
 log = logging.getLogger(__name__)
-
-
-def nobody(account: str, region: str, right: str, error: HinobanError | AwsError | None) -> None:
-    """Where nobody asks how reads went."""
 
 
 class LogKeeper:
@@ -38,13 +34,14 @@ class LogKeeper:
     Of an overdue task the last line is read again and again: it tells since when it does nothing.
     """
 
-    def __init__(self, engine: Engine, clients: Clients, lines: int, *, tried: Tried = nobody) -> None:
+    def __init__(self, engine: Engine, clients: Clients, lines: int) -> None:
         self._engine = engine
         self._clients = clients
-        self._tried = tried
         self._lines = lines
         self._look_at = 0.0
         self._read_at: dict[str, float] = {}
+        self.problems: dict[str, Problem] = {}
+        """By family: whose log could not be read the last time it was asked for."""
 
     async def step(self, now: float) -> float | None:
         """Fetch what is wanted; when to try again."""
@@ -67,9 +64,12 @@ class LogKeeper:
                 values, kept = values | {"log": msgspec.json.encode(lines).decode()}, bool(lines)
                 if kept:
                     values["log_wanted"] = 0
-        except (AwsError, EndpointUnreachable) as error:
+            self.problems.pop(incident.finding.family, None)
+        except AwsError as error:
             log.info("the log of %s: %s", incident.id, error)
-            self._tried(incident.finding.account, incident.finding.region, "logs:GetLogEvents", error)
+            self._unread(incident, error)
+        except EndpointUnreachable as error:
+            log.info("the log of %s: %s", incident.id, error)
         with self._engine.begin() as connection:
             connection.execute(update(incidents).where(incidents.c.id == incident.id, incidents.c.log_wanted > 0).values(**values))
         return kept
@@ -93,13 +93,21 @@ class LogKeeper:
                 this = (incidents.c.id == incident.id) & (incidents.c.verdict == incident.verdict)
                 connection.execute(update(incidents).where(this).values(log=msgspec.json.encode(last).decode()))
 
+    def _unread(self, incident: Incident, error: AwsError) -> None:
+        finding, denied = incident.finding, error.code in DENIED
+        problem = Problem(
+            region=finding.region, right=_RIGHT, code=error.code, message=error.message, subject=finding.family, denied=denied
+        )
+        self.problems.pop(finding.family, None)
+        self.problems[finding.family] = problem
+        while len(self.problems) > _PROBLEMS_MOST:
+            del self.problems[next(iter(self.problems))]
+
     async def _tail_of(self, incident: Incident) -> list[str] | None:
         if (change := self._change_of(incident)) is None:
             return None
         client = self._clients.at(change.account, change.region)
-        lines = await tail(client, change, self._lines, container=incident.finding.facts.get("container"))
-        self._tried(change.account, change.region, "logs:GetLogEvents", None)
-        return lines
+        return await tail(client, change, self._lines, container=incident.finding.facts.get("container"))
 
     def _change_of(self, incident: Incident) -> TaskChange | None:
         arn = incident.finding.task_arn

@@ -12,6 +12,7 @@ from hinoban.base.ids import Ids
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, name_of, task_name
+from hinoban.watch.delays import Delays
 from hinoban.watch.detect import silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.ends import ended_well, standing
@@ -69,6 +70,7 @@ class Pipeline:
         self._policies = Policies(config)
         self._history = History()
         self.ledger = Ledger(channels)
+        self.delays = Delays()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self.limits = self._no_limits()
         self._matters = self._no_matters()
@@ -125,7 +127,7 @@ class Pipeline:
 
     def take(self, source: str, batch: Batch, now: float) -> int:
         """Remember a batch and do what follows from it; how many observations were new."""
-        items = observations(batch.events)
+        items = [*observations(batch.events), *batch.observed]
         with self.transaction() as connection:
             fresh = self._history.take(connection, items)
             for one in fresh:
@@ -137,6 +139,8 @@ class Pipeline:
             if batch.listed is not None:
                 self._close_lost(connection, batch.listed, now)
             self.ledger.put_cursor(connection, source, batch.cursor)
+        if not batch.silent:
+            self.delays.note(source, [one.change for one in fresh], now)
         return len(fresh)
 
     def step(self, now: float, *, sure: Callable[[str, str], bool] = ANYWHERE.holds) -> float | None:
@@ -190,7 +194,7 @@ class Pipeline:
     def trim(self, now: float) -> None:
         """Forget what nobody needs any more. See Book.trim."""
         with self.transaction() as connection:
-            self.timetable.book.trim(connection, now)
+            self.timetable.book.trim(connection, now, self._config.keep.slots)
 
     def _fill(self, fresh: Fresh, now: float) -> None:
         """What ended before a source was attached: the history gets its verdict, and nothing follows."""
@@ -200,7 +204,7 @@ class Pipeline:
             self.deadlines.drop(task_name(change))
             self._matters.live.ended(change)
             finding = next(iter(self._detect.findings(change, now)), None)
-            self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+            self._judge(change, finding)
         elif fresh.newest and isinstance(change, TaskChange):
             self.limits.watch(change, now)
 
@@ -247,8 +251,7 @@ class Pipeline:
             return
         self.limits.let_go(connection, change.task_arn)
         self._services.feed(connection, change, now)
-        code = finding.facts.get("exit_code") if finding is not None else None
-        self._history.judge(change, finding.verdict if finding else None, code)
+        self._judge(change, finding)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
@@ -263,6 +266,11 @@ class Pipeline:
             for incident in self.ledger.open_of_family(connection, change.family):
                 if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
                     self.ledger.put(connection, incidents.healed(incident, change, now), now)
+
+    def _judge(self, change: TaskChange, finding: Finding | None) -> None:
+        self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+        if (keep := self._policies.keep(change)) is not None:
+            self._history.expire(change, change.at + keep)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
         """Write an incident; one about a scheduled run with its hops as they stand now."""

@@ -42,6 +42,7 @@ class Policies:
         self._index: PatternIndex[int] = PatternIndex()
         for number, policy in enumerate(config.policies):
             self._index.add(number, compile_pattern(policy.match, f"policy[{number}].match"))
+        self._forgets = any(policy.keep is not None for policy in config.policies)
         self._speaks_of_time = any(map(_speaks_of_time, config.policies))
 
     def matching(self, view: Any) -> list[Policy]:
@@ -97,6 +98,13 @@ class Policies:
         found: CatchUp = "none"
         for policy in self._of_launch(launch):
             found = policy.catch_up or found
+        return found
+
+    def keep(self, change: TaskChange) -> float | None:
+        """How long this task, which has ended, is remembered; None where no policy speaks of it."""
+        found: float | None = None
+        for policy in self._of_task(change) if self._forgets else ():
+            found = policy.keep or found
         return found
 
     def allowed(self, view: dict[str, Any]) -> frozenset[Right]:

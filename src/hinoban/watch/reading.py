@@ -124,4 +124,5 @@ class Reading:
             "account": self.source.of.account,
             "region": self.source.of.region,
             "problems": [one.words for one in self.source.problems.values()],
+            "delay": self._pipeline.delays.of(self.source.name, self._clock.now()),
         }

@@ -5,12 +5,11 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from hinoban.aws.errors import AwsError
 from hinoban.base.clock import Clock
-from hinoban.base.errors import HinobanError
 from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
 from hinoban.watch import detect
@@ -19,15 +18,19 @@ from hinoban.watch.allow import NOTHING
 from hinoban.watch.answers import Answers
 from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import Lang, WatchConfig
+from hinoban.watch.dead_man import DeadMansPing
 from hinoban.watch.definitions import DefinitionKeeper
+from hinoban.watch.history.retention import Retention
 from hinoban.watch.logs import LogKeeper
+from hinoban.watch.measure import measures, sight_json, signs
 from hinoban.watch.notify.channels import Channel
+from hinoban.watch.notify.daily import DailyReports
 from hinoban.watch.notify.escalation import Escalator
 from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
-from hinoban.watch.places import Clients, Place
+from hinoban.watch.places import ANYWHERE, Clients
 from hinoban.watch.policies import Policies
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
@@ -39,7 +42,9 @@ from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sight import Sight
 from hinoban.watch.sources.source import Source
+from hinoban.watch.status_words import status_lines
 from hinoban.watch.tags import TagReader
+from hinoban.watch.wellness import Steps, Wellness
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +72,10 @@ class Watch:
         inventories: Sequence[tuple[Inventory, Sequence[str]]] = (),
     ) -> None:
         self._engine = engine
+        self._config = config
         self._clock = clock
         self._channels = channels
+        self._allow = allow
         names = [channel.name for channel in channels]
         self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
         self.pipeline.ledger.telling.decide = Dispatch(config.notify, names).decide
@@ -76,6 +83,10 @@ class Watch:
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
         self.escalator = Escalator(self.pipeline.transaction, self.pipeline.ledger, config.notify.escalations)
         self.acts = Acts(self.pipeline, clock)
+        self._stepping = Steps(clock)
+        self.wellness = Wellness(engine, clock, names, behind=self.late, steps=self._stepping)
+        self.dead_man = DeadMansPing(config.notify.dead_man, clock, self.wellness.unwell)
+        self.daily = DailyReports(self.pipeline.transaction, self.pipeline.ledger, config, behind=self.late)
         self.answers = Answers(engine, tz=config.tz, lang=config.lang)
         self.outbox = Outbox(
             engine,
@@ -86,7 +97,9 @@ class Watch:
             complain=complain,
             log_tail=config.notify.log_tail,
             lang=config.lang,
+            keep=config.keep.messages,
         )
+        self.retention = Retention(self.pipeline.transaction, config.keep)
         rights = Rights(allow, Policies(config))
         self.retries = RetryRunner(
             self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, rights=rights, budget=config.retry_budget
@@ -94,7 +107,7 @@ class Watch:
         self.services = ServiceFixer(self.pipeline, clients, clock, config.tz, behind=self.behind, rights=rights)
         self.tags = TagReader(self.pipeline, engine, clients, clock)
         self.stopper = Stopper(self.pipeline, clients, clock, behind=self.behind, read_again=self.tags.read_again, rights=rights)
-        self.logs = LogKeeper(engine, clients, config.log_lines, tried=self._tried)
+        self.logs = LogKeeper(engine, clients, config.log_lines)
         self.definitions = DefinitionKeeper(engine, clients)
         self.by_hand = ByHand(self.pipeline, clients, clock, ids, config.tz, rights=rights)
         self.retry_by_hand = RetryByHand(self.pipeline, clients, clock, self.answers, self.by_hand, rights=rights)
@@ -104,7 +117,7 @@ class Watch:
             ScheduleReader(self.pipeline, inventory, regions, clock, more=not inventories) for inventory, regions in inventories or own
         ]
         self.slots = SlotClock(self.pipeline, clock, unproven=self.unproven)
-        self._sights: dict[tuple[str, str], Sight] = {}
+        self._log_sight = Sight("logs", ANYWHERE, self.pipeline, clock)
         self._loops: list[Loop] = []
 
     async def run(self) -> None:
@@ -120,13 +133,17 @@ class Watch:
             "services": self.services.step,
             "mutes": self.mutes.step,
             "escalations": self.escalator.step,
+            "daily": self.daily.step,
             "outbox": self.outbox.step,
-            "logs": self.logs.step,
+            "wellness": self.wellness.step,
+            "dead man": self.dead_man.step,
+            "logs": self._read_logs,
             "definitions": self.definitions.step,
+            "retention": self.retention.step,
             "slots": self.slots.step,
             **{one.name: one.step for one in self.schedules},
         }
-        self._loops = [Loop(name, self._waking(step), self._clock) for name, step in steps.items()]
+        self._loops = [Loop(name, self._waking(name, step), self._clock) for name, step in steps.items()]
         group = Group(failed.append)
         reading = [Loop(one.source.name, one.step, self._clock) for one in self.readings]
         running = [group.start(loop.run(), loop.name) for loop in (*reading, *self._loops)]
@@ -136,6 +153,7 @@ class Watch:
                 raise failed[0]
         finally:
             await group.close()
+            await self.dead_man.close()
             for channel in self._channels:
                 await channel.close()
 
@@ -155,11 +173,15 @@ class Watch:
             self.retries.step,
             self.stopper.step,
             self.services.step,
-            self.logs.step,
+            self._read_logs,
             self.definitions.step,
+            self.retention.step,
             self.mutes.step,
             self.escalator.step,
+            self.daily.step,
             self.outbox.step,
+            self.wellness.step,
+            self.dead_man.step,
         ):
             await step(self._clock.now())
 
@@ -171,6 +193,14 @@ class Watch:
         """Why what was not seen there may yet have happened; None where it did not."""
         return self._any(Reading.unproven, self._of(account, region))
 
+    def _not_watched(self) -> dict[str, int]:
+        """Scheduled targets that are no ECS tasks, of all accounts."""
+        return dict(sum((Counter(one.not_watched) for one in self.schedules), Counter[str]()))
+
+    def late(self) -> str | None:
+        """Why any source is behind; None where none is."""
+        return self._any(Reading.behind, self.readings)
+
     def _of(self, account: str, region: str) -> list[Reading]:
         return [one for one in self.readings if one.source.of.holds(account, region)]
 
@@ -179,13 +209,6 @@ class Watch:
             if (why := ask(one)) is not None:
                 return why if len(self.readings) == 1 else f"{one.source.name}: {why}"
         return None
-
-    def _tried(self, account: str, region: str, right: str, error: HinobanError | AwsError | None) -> None:
-        """How a read went that no source made."""
-        if (account, region) not in self._sights:
-            place = Place(account, region)
-            self._sights[account, region] = Sight(f"{account}/{region}", place, self.pipeline, self._clock)
-        self._sights[account, region].tried(right, error)
 
     def _gap_at(self, account: str, region: str) -> float | None:
         """When a source of that account's region last lost the thread."""
@@ -219,10 +242,7 @@ class Watch:
     def schedules_since(self, since: float, following: int, name: str | None = None, region: str | None = None) -> dict[str, Any]:
         """See answers_schedules.schedules; and how many scheduled targets are no ECS tasks, and what could not be read."""
         found = self.answers.schedules(self._clock.now(), since, following, name, region)
-        not_watched: Counter[str] = Counter()
-        for one in self.schedules:
-            not_watched.update(one.not_watched)
-        return found | {"not_watched": dict(not_watched), "problems": [one.words for some in self.schedules for one in some.problems]}
+        return found | {"not_watched": self._not_watched(), "problems": [one.words for some in self.schedules for one in some.problems]}
 
     async def run_schedule(self, name: str, slot: float | None, by: str) -> dict[str, Any]:
         """See ByHand.run."""
@@ -265,16 +285,43 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Where the sources stand, how far they are behind, what is remembered and what is to be done."""
         sources = [one.status() for one in self.readings]
-        behind, denied = self._any(Reading.behind, self.readings), self.pipeline.limits.denied()
-        return {**self.answers.status(), **sources[0], "behind": behind, "sources": sources, "tags_denied": denied}
+        counts = {"tags_denied": self.pipeline.limits.denied(), **self.answers.counts()}
+        found = {**counts, **sources[0], "behind": self.late(), "sources": sources, **self._measures()}
+        return found | {"lines": status_lines(found, ZoneInfo(self._config.tz), self._clock.now())}
+
+    def measures(self) -> dict[str, Any]:
+        """Of the status what is cheap, however much is remembered: for who asks every few seconds."""
+        return {"sources": [one.status() for one in self.readings], **self._measures()}
+
+    def _measures(self) -> dict[str, Any]:
+        now = self._clock.now()
+        problems = [found for one in self.schedules for found in one.problems] + list(self.logs.problems.values())
+        problems += [found for one in self.readings for found in one.source.problems.values()]
+        with self._engine.connect() as connection:
+            found = measures(connection, [channel.name for channel in self._channels], now)
+            known = signs(connection, problems, self.late(), frozenset(self.pipeline.delays.arrived), now)
+        return {
+            **found,
+            **sight_json(known, self._not_watched()),
+            "allow": sorted(self._allow),
+            "unwell": self.wellness.unwell(),
+            "dead_man": self.dead_man.status(),
+        }
+
+    async def _read_logs(self, now: float) -> float | None:
+        due = await self.logs.step(now)
+        self._log_sight.problems({one.right: one for one in self.logs.problems.values()})
+        return due
 
     async def _timed(self, now: float) -> float | None:
         return self.pipeline.step(now, sure=lambda account, region: self.behind(account, region) is None)
 
-    def _waking(self, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
+    def _waking(self, name: str, step: Callable[[float], Awaitable[float | None]]) -> Callable[[float], Awaitable[float | None]]:
         async def stepped(now: float) -> float | None:
             before = self._changes()
+            self._stepping.began(name)
             due = await step(now)
+            self._stepping.ended(name)
             if self._changes() != before:
                 self._wake()
             return due

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hinoban.web.answers import PREFIX, application, body, route, whole
+from hinoban.web.metrics import MEDIA_TYPE
 
 _MOST_LINES = 10_000
 _LONGEST_WAIT = 60
@@ -38,7 +39,7 @@ class FaultTable(Protocol):
 
 
 Forward = Callable[[str, str, str, bytes], Awaitable[tuple[int, bytes]]]
-"""(method, path, query, body) -> (status, JSON), from the watch."""
+"""(method, path, query, body) -> (status, JSON; of `metrics` text), from the watch."""
 
 
 def create(
@@ -106,7 +107,8 @@ def create(
 
     async def to_watch(request: Request) -> Response:
         status, answer = await forward(request.method, request.url.path, request.url.query, await request.body())
-        return Response(answer, status_code=status, media_type="application/json")
+        text = status == 200 and request.url.path == f"{PREFIX}/metrics"
+        return Response(answer, status_code=status, media_type=MEDIA_TYPE if text else "application/json")
 
     return application(
         [

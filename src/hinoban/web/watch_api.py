@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast, get_args
 
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from hinoban.base.clock import Clock
@@ -12,6 +13,7 @@ from hinoban.base.units import parse_duration, parse_iso
 from hinoban.watch.config import Lang
 from hinoban.watch.model import IncidentState
 from hinoban.web.answers import PREFIX, BadRequest, application, body, one_of, route, whole
+from hinoban.web.metrics import MEDIA_TYPE, exposition
 
 _MOST_ROWS = 10_000
 _MOST_SLOTS = 1_000
@@ -51,6 +53,8 @@ class WatchQueries(Protocol):
     def catch_up(self, name: str, since: float, until: float, by: str) -> dict[str, Any]: ...
 
     def status(self) -> dict[str, Any]: ...
+
+    def measures(self) -> dict[str, Any]: ...
 
 
 def create(watch: WatchQueries, clock: Clock) -> Starlette:
@@ -116,6 +120,9 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
     async def status(request: Request) -> Any:
         return watch.status()
 
+    async def get_metrics(request: Request) -> Any:
+        return Response(exposition(watch.measures()), media_type=MEDIA_TYPE)
+
     return application(
         [
             Route(f"{PREFIX}/incidents", route(incidents)),
@@ -133,6 +140,7 @@ def create(watch: WatchQueries, clock: Clock) -> Starlette:
             Route(f"{PREFIX}/schedules/run", route(run_schedule, status=404), methods=["POST"]),
             Route(f"{PREFIX}/schedules/catch-up", route(catch_up, status=404), methods=["POST"]),
             Route(f"{PREFIX}/status", route(status)),
+            Route(f"{PREFIX}/metrics", route(get_metrics)),
         ]
     )
 

@@ -12,11 +12,12 @@ import pytest
 from hinoban.base.clock import DAYS, HOURS, FakeClock
 from hinoban.base.ids import SeededIds
 from hinoban.watch.config import Webhook
+from hinoban.watch.history.daily import Daily, Runs
 from hinoban.watch.history.database import open_file
 from hinoban.watch.history.ledger import Ledger, Message
 from hinoban.watch.incidents import Step, opened, resolved
 from hinoban.watch.model import Explanation, Finding
-from hinoban.watch.notify.channels import CHANNELS, DeliveryFailed, WebhookChannel
+from hinoban.watch.notify.channels import CHANNELS, DeliveryFailed, PagerDutyChannel, WebhookChannel
 from hinoban.watch.notify.outbox import Outbox
 from tests.contract.channels.stand_ins import SECRET, STAND_INS, Answer, StandIn
 
@@ -37,6 +38,8 @@ FINDING = Finding(
 )
 INCIDENT = opened(FINDING, FINDING.at, held_until=None).incident
 MESSAGE = Message(INCIDENT, "opened")
+RUNS = Runs(due=118, at_once=95, by_retry=21, by_hand=2, by_hand_incidents=("inc-4k2p",))
+DAILY = Daily(id="daily-2026-11-28", day="2026-11-28", at=FINDING.at, since=FINDING.at - DAYS, until=FINDING.at, runs=RUNS)
 RESOLVED = Message(resolved(INCIDENT, INCIDENT.verdict, "A later run ended well.", FINDING.at + 60).incident, "resolved")
 
 every = pytest.mark.parametrize("make", STAND_INS.values(), ids=STAND_INS)
@@ -67,6 +70,35 @@ async def test_it_delivers_an_incidents_whole_life(make: Callable[[], StandIn]) 
     assert len(stand.got) == 2
     assert all(INCIDENT.id in one.text and not one.marked for one in stand.got)
     await stand.channel.close()
+    await stand.channel.close()
+
+
+@every
+async def test_it_takes_the_daily_report_once(make: Callable[[], StandIn]) -> None:
+    """All tell it but the pager, which has nobody to wake for it."""
+    stand = make()
+    await stand.channel.report(DAILY, "dlv-1")
+    if stand.remembers:
+        await stand.channel.report(DAILY, "dlv-1")
+    if isinstance(stand.channel, PagerDutyChannel):
+        assert stand.got == []
+    else:
+        assert "118 of 118 due runs happened" in stand.got[0].text and not stand.got[0].marked
+        assert len(stand.got) == 1 or len({one.key for one in stand.got} - {None}) == 1
+    await stand.channel.close()
+
+
+@every
+async def test_a_report_that_did_not_arrive_is_tried_again(make: Callable[[], StandIn]) -> None:
+    stand = make()
+    if isinstance(stand.channel, PagerDutyChannel):
+        return
+    stand.answers = ["down"]
+    with pytest.raises(DeliveryFailed) as failure:
+        await stand.channel.report(DAILY, "dlv-1")
+    assert not failure.value.permanent and SECRET not in str(failure.value)
+    await stand.channel.report(DAILY, "dlv-1")
+    assert [one.marked for one in stand.got] == [False]
     await stand.channel.close()
 
 

@@ -24,12 +24,13 @@ def refused(content: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_the_example_says_the_defaults() -> None:
-    """What the example sets is what holds without a file, but for [smtp], [severity] and the lists ([[image]], [[policy]], channels ...)."""
+    """What the example sets is what holds without a file, but for [smtp], [severity], [notify.daily], [notify.dead_man] and the lists
+    ([[image]], [[policy]], channels ...)."""
     defaults, example = config.load(None), config.load(EXAMPLE)
     assert example.engine == msgspec.structs.replace(defaults.engine, images=example.engine.images, smtp=example.engine.smtp)
     assert defaults.engine.smtp is None
     lists = dict.fromkeys(("webhooks", "slack", "pagerduty", "sns", "email", "apprise", "links", "routes", "mutes", "escalations"), ())
-    notify = msgspec.structs.replace(example.watch.notify, severity={}, **lists)
+    notify = msgspec.structs.replace(example.watch.notify, severity={}, daily=None, dead_man=None, **lists)
     assert defaults.watch == msgspec.structs.replace(example.watch, policies=(), notify=notify)
 
 
@@ -220,3 +221,16 @@ def test_the_mail_servers_password_is_never_printed() -> None:
 def test_what_is_done_about_missed_runs_and_overlaps_is_the_policys() -> None:
     policies = config.parse({"policy": [{}, {"catch_up": "all", "overlap": "stop_older"}]}).watch.policies
     assert [(policy.catch_up, policy.overlap) for policy in policies] == [(None, None), ("all", "stop_older")]
+
+
+def test_how_long_things_are_kept_is_checked() -> None:
+    keep = config.parse({"watch": {"keep": {"tasks": "30d", "events": "7d"}}, "policy": [{"keep": "2d"}]}).watch
+    assert (keep.keep.tasks, keep.keep.events, keep.policies[0].keep) == (30 * 86400.0, 7 * 86400.0, 2 * 86400.0)
+    for table, path in (
+        ({"tasks": "30d"}, "watch.keep.events"),
+        ({"messages": "1d"}, "watch.keep.messages"),
+        ({"tasks": "5y"}, "watch.keep.tasks"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            config.parse({"watch": {"keep": table}})
+        assert caught.value.what == path

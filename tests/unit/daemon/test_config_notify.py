@@ -68,6 +68,15 @@ def notify(**tables: Any) -> dict[str, Any]:
             "escalate[0].match.hinoban.famly",
             "the escalation would never",
         ),
+        (notify(daily={"at": "9:30"}), "notify.daily.at", "is no time of day"),
+        (notify(daily={"at": "24:00"}), "notify.daily.at", "is no time of day"),
+        (notify(daily={"channels": ["slack"]}), "notify.daily.channels[0]", "must be one of console"),
+        (notify(pagerduty=[{"routing_key": "0" * 32}], daily={"channels": ["pagerduty"]}), "notify.daily.channels[0]", "wakes people"),
+        (notify(daily={"att": "09:30"}), "notify.daily.att", "is not a key"),
+        (notify(dead_man={"url": "http://hc.test/x"}), "notify.dead_man.url", "is http, and not of this machine"),
+        (notify(dead_man={"url": "hc.test"}), "notify.dead_man.url", "is not an https URL"),
+        (notify(dead_man={"url": "https://[::1"}), "notify.dead_man.url", "is no URL"),
+        (notify(dead_man={"url": "https://hc.test/x", "every": "1s"}), "notify.dead_man.every", "is shorter than 10s"),
         ({"severity": {"overdu": "page"}}, "severity", "must be one of"),
         ({"severity": {"overdue": "loud"}}, "severity.overdue", "must be one of page, ticket, digest"),
     ],
@@ -98,3 +107,30 @@ def test_what_is_printed_of_a_configuration_holds_no_secret() -> None:
     shown = repr(config.parse(content | {"smtp": {**SMTP, "user": "h", "password": SECRET}}))
     assert SECRET not in shown
     assert "0123456789abcdef" not in shown
+
+
+HOOK = {"url": "https://a.test", "secret": "x" * 16}
+
+
+@pytest.mark.parametrize(
+    ("content", "channels"),
+    [
+        ({}, None),
+        (notify(webhook=[HOOK]), None),
+        (notify(slack=BOT), ("console", "slack")),
+        (notify(slack=BOT, console=False), ("slack",)),
+        (notify(slack=BOT, daily={"at": "off"}), None),
+        (notify(daily={}), ("console",)),
+        (notify(slack=BOT, webhook=[HOOK], daily={"channels": ["webhook", "slack"]}), ("webhook", "slack")),
+    ],
+)
+def test_who_gets_the_daily_report(content: dict[str, Any], channels: tuple[str, ...] | None) -> None:
+    """Unasked, people who read something besides the console."""
+    daily = config.parse(content).watch.notify.daily
+    assert (daily.channels if daily is not None else None) == channels
+
+
+def test_a_ping_goes_to_https_or_to_this_machine() -> None:
+    for url in ("https://hc-ping.com/x", "http://127.0.0.1:8000/ping/x"):
+        dead_man = config.parse(notify(dead_man={"url": url, "every": "90s"})).watch.notify.dead_man
+        assert dead_man is not None and (dead_man.url, dead_man.every) == (url, 90.0)

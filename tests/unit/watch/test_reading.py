@@ -22,6 +22,7 @@ class Given:
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
+        self.problems: dict[str, Problem] = {}
         self.queue: list[tuple[list[bytes], bool]] = []
         self.asked_from: list[int] = []
         self.forgotten = 0

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hinoban.base.supervise import Group
@@ -59,3 +60,35 @@ async def test_status_says_how_far_behind_it_is(tmp_path: Path) -> None:
     assert (status["cursor"], status["lag"], status["behind"], status["tasks_open"]) == (1, 0, None, 1)
     await world.clock.advance(60)
     assert "silent" in world.watch.status()["behind"]
+
+
+async def test_status_tells_delays_channels_and_a_log_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, allow=frozenset())
+    denied = {"__type": "AccessDeniedException", "message": "not yours"}
+    monkeypatch.setattr(world.aws, "GetLogEvents", lambda params: httpx.Response(400, json=denied))
+    arn = world.aws.start("job", None)
+    await world.turns()
+    world.aws.finish(arn, 3)
+    await world.turns(20)
+    status = world.watch.status()
+    assert status["sources"][0]["delay"]["events"]["count"] == 2
+    assert (status["channels"][0]["channel"], status["channels"][0]["sent"]) == ("console", 1)
+    assert status["open"] == {"failed_exit": 1}
+    lines = "\n".join(status["lines"])
+    assert "OBSERVE ONLY" in lines and "console ok" in lines and "exits" in lines
+    assert "log lines of job: logs:GetLogEvents of job denied in ap-northeast-1 → hinoban aws policy --observe" in lines
+    monkeypatch.undo()
+    world.aws.log = ["boom"]
+    world.aws.finish(world.aws.start("job", None), 3)
+    await world.turns(5)
+    assert "BLIND" not in "\n".join(world.watch.status()["lines"])
+
+
+async def test_what_it_would_have_done_is_counted(tmp_path: Path) -> None:
+    world = World(tmp_path, allow=frozenset())
+    world.aws.refused_launch(1)
+    await world.turns(600, step=5)
+    assert world.watch.status()["would_have"] == {"retried": 1, "stopped": 0}
+    assert world.watch.status()["lines"][-1] == "would have retried 1 (last 24 h)"
+    measured = world.watch.measures()
+    assert measured["retries"] == {"not allowed": 1} and "tasks" not in measured

@@ -18,7 +18,7 @@ from hinoban.watch.schedules.model import Schedule
 from hinoban.watch.schedules.slot import Slot
 
 KEEP_GOOD = 92 * DAYS
-"""How long slots that ended well are kept; the lost ones stay, as their incidents do."""
+"""How long slots that ended well are kept, unless the configuration says otherwise; the lost ones stay, as their incidents do."""
 
 
 KEEP_CAUSES = 400 * DAYS
@@ -244,13 +244,13 @@ class Book:
         found = select(notes.c.value).where(notes.c.subject.in_(list(subjects)), notes.c.at >= since)
         return [_doing(value) for value in connection.execute(found.order_by(notes.c.at.desc()).limit(100)).scalars()]
 
-    def trim(self, connection: Connection, now: float) -> None:
+    def trim(self, connection: Connection, now: float, keep: float = KEEP_GOOD) -> None:
         """Forget slots that ended well long ago, schedules that are gone, and what was said and done then.
 
         Who deregistered a definition or deleted a cluster is kept for as long as a dead schedule asks for it.
         """
         self.flush(connection)
-        connection.execute(delete(slots).where(slots.c.at < now - KEEP_GOOD, slots.c.state.in_(("done", "recovered"))))
+        connection.execute(delete(slots).where(slots.c.at < now - keep, slots.c.state.in_(("done", "recovered"))))
         connection.execute(delete(schedules).where(schedules.c.gone_at < now - KEEP_GOOD))
         connection.execute(delete(notes).where(notes.c.at < now - KEEP_CAUSES))
         for_long = notes.c.subject.like("definition/%") | notes.c.subject.like("cluster/%")

@@ -8,7 +8,7 @@ from sqlalchemy.pool import StaticPool
 
 from hinoban.base.errors import HinobanError
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision of migrations/versions; a test holds it true."""
 
 

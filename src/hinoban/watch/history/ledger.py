@@ -10,9 +10,10 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from hinoban.watch.group_row import Escalated
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.incident_rows import LOG_TRIES, IncidentRows
 from hinoban.watch.history.schema import cursors, launches, outbox, retries
-from hinoban.watch.history.telling import Decision, Message, Telling, mute_place
+from hinoban.watch.history.telling import Decision, Message, Telling, mute_place, post
 from hinoban.watch.incidents import Step
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.retry_row import Retry
@@ -34,6 +35,12 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 _message = msgspec.json.Decoder(Message).decode
+_daily = msgspec.json.Decoder(Daily).decode
+
+
+def told_of(value: bytes) -> Message | Daily:
+    """What an outbox row tells: a report names its kind first, an incident's message has none."""
+    return _daily(value) if value.startswith(b'{"kind":') else _message(value)
 
 
 class Ledger:
@@ -92,6 +99,11 @@ class Ledger:
     def members(self, connection: Connection, lead_id: str) -> list[Incident]:
         """Those that this incident speaks for."""
         return self.rows.members(connection, lead_id)
+
+    def report(self, connection: Connection, daily: Daily, channels: Collection[str], now: float) -> None:
+        """Queue a report for those of `channels` that there are."""
+        self.changes += 1
+        post(connection, [(name, "queued") for name in self.telling.channels if name in channels], _encode(daily), now)
 
     def mutes(self, connection: Connection) -> list[str]:
         """The names of the mutes that have hidden something and not yet reported it."""

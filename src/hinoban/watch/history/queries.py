@@ -8,10 +8,11 @@ from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect
 
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
-from hinoban.watch.history.ledger import Message
+from hinoban.watch.history.ledger import Message, told_of
 from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, slots, stops, task_events, tasks
 from hinoban.watch.model import Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
+from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules.slot import Slot
 
 _CHUNK = 500
@@ -190,6 +191,24 @@ def changes_of_schedules(connection: Connection, since: float) -> list[Incident]
     return [one for one in rows if one.finding.detector == "schedule_changed"]
 
 
+def incidents_not_resolved(connection: Connection) -> list[Incident]:
+    """Every incident that is open or acknowledged."""
+    found = select(incidents.c.value).where(incidents.c.state.in_(("open", "acknowledged")))
+    return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def incidents_opened(connection: Connection, since: float, until: float) -> list[Incident]:
+    """Those opened in (since, until], whatever became of them, the earliest first."""
+    every = incidents.c.state.in_(("open", "acknowledged", "resolved"))  # so that the index on state and moment serves
+    found = select(incidents.c.value).where(every, incidents.c.opened_at > since, incidents.c.opened_at <= until)
+    return [_incident(value) for value in connection.execute(found.order_by(incidents.c.opened_at)).scalars()]
+
+
+def retry(value: bytes) -> Retry:
+    """A row of retries."""
+    return msgspec.json.decode(value, type=Retry)
+
+
 def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Incident]:
     """Incidents whose id begins with `prefix` (`inc-4k`)."""
     found = select(incidents.c.value).where(incidents.c.id >= prefix, incidents.c.id < prefix + "~").order_by(incidents.c.id).limit(limit)
@@ -313,21 +332,22 @@ def logs_wanted(connection: Connection) -> list[Incident]:
 
 def counts(connection: Connection) -> dict[str, Any]:
     """How much is remembered and how much is to be done."""
-
-    def by_state(table: Any) -> dict[str, int]:
-        found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
-        return {row[0]: row[1] for row in found}
-
     return {
         "tasks": connection.execute(select(func.count()).select_from(tasks)).scalar() or 0,
         "tasks_open": connection.execute(select(func.count()).select_from(tasks).where(tasks.c.open)).scalar() or 0,
-        "incidents": by_state(incidents),
-        "outbox": by_state(outbox),
-        "retries": by_state(retries),
+        "incidents": by_state(connection, incidents),
+        "outbox": by_state(connection, outbox),
+        "retries": by_state(connection, retries),
     }
 
 
+def by_state(connection: Connection, table: Any) -> dict[str, int]:
+    """How many rows of a table are in each state."""
+    found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
+    return {row[0]: row[1] for row in found}
+
+
 def messages(connection: Connection, limit: int = 100) -> list[Message]:
-    """The latest messages, newest first."""
+    """The latest messages about incidents, newest first."""
     found = select(outbox.c.value).order_by(desc(outbox.c.id)).limit(limit)
-    return [msgspec.json.decode(value, type=Message) for value in connection.execute(found).scalars()]
+    return [told for value in connection.execute(found).scalars() if isinstance(told := told_of(value), Message)]

@@ -50,6 +50,14 @@ task_events = Table(
     Column("raw", LargeBinary, nullable=False),
 )
 
+task_expiries = Table(
+    "task_expiries",
+    metadata,
+    Column("task_key", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),  # when the task is to be forgotten, where a policy says so
+)
+Index("task_expiries_by_at", task_expiries.c.at)
+
 launches = Table(
     "launches",
     metadata,
@@ -149,7 +157,7 @@ outbox = Table(
     Column("channel", String, nullable=False),
     Column("state", String, nullable=False),  # queued, sent, dead
     Column("created_at", Float, nullable=False),
-    Column("due_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),  # when it may be tried; of one that was sent or given up: when it was
     Column("attempts", Integer, nullable=False),
     Column("claimed_by", String),
     Column("claimed_until", Float),

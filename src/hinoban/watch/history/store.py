@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
-from hinoban.watch.history.schema import launches, stops, task_events, tasks
+from hinoban.watch.history.schema import launches, stops, task_events, task_expiries, tasks
 from hinoban.watch.model import Launch, News, Older, ServiceNews, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 
@@ -93,6 +93,7 @@ class History:
         self._launches: list[Launch] = []
         self._stops: dict[str, Stop] = {}
         self._restored_ended: list[_Name] = []
+        self._expiries: dict[int, float] = {}
 
     def forget(self) -> None:
         """Drop what memory holds; the next batch reads it again."""
@@ -102,6 +103,7 @@ class History:
         self._touched.clear()
         self._launches.clear()
         self._stops.clear()
+        self._expiries.clear()
 
     def take(
         self, connection: Connection, items: Sequence[tuple[bytes, TaskChange | Launch | Stop | News | ServiceNews | Older]]
@@ -160,6 +162,11 @@ class History:
             task.exit_code = exit_code
             self._touched[_name(change)] = task
 
+    def expire(self, change: TaskChange, at: float) -> None:
+        """Write when a task of this batch is to be forgotten; retention.py does it."""
+        if (task := self._known.get(_name(change))) is not None:
+            self._expiries[task.key] = at
+
     def newest(self, change: TaskChange) -> TaskChange:
         """The newest known change of the same task (of one that this batch touched)."""
         task = self._known.get(_name(change))
@@ -201,6 +208,10 @@ class History:
         if self._stops:
             connection.execute(delete(stops).where(stops.c.id.in_(list(self._stops))))
             connection.execute(insert(stops), [_stop_row(one) for one in self._stops.values()])
+        if self._expiries:
+            connection.execute(delete(task_expiries).where(task_expiries.c.task_key.in_(list(self._expiries))))
+            connection.execute(insert(task_expiries), [{"task_key": key, "at": at} for key, at in self._expiries.items()])
+            self._expiries.clear()
         for name in self._restored_ended:
             self._known.pop(name, None)
         self._restored_ended.clear()

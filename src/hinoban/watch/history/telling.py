@@ -55,8 +55,8 @@ class Telling:
 
     def __init__(self, rows: IncidentRows, channels: Sequence[str]) -> None:
         self._rows = rows
-        self._channels = tuple(channels)
-        self.decide: Callable[[Incident, Change, float], Decision] = lambda incident, change, now: Decision(self._channels)
+        self.channels = tuple(channels)
+        self.decide: Callable[[Incident, Change, float], Decision] = lambda incident, change, now: Decision(self.channels)
         self.forget()
 
     def forget(self) -> None:
@@ -127,7 +127,7 @@ class Telling:
         lead = msgspec.structs.replace(incident, escalated=(*incident.escalated, step))
         told = self._shown(connection, msgspec.structs.replace(lead, changed_at=now), now)
         decision = self.decide(told, "escalated", now)
-        further = tuple(name for name in self._channels if name in channels)
+        further = tuple(name for name in self.channels if name in channels)
         hidden = () if decision.mute is None else tuple(name for name in further if name in decision.channels)
         told, _ = self._queue(connection, told, "escalated", Decision(hidden if decision.mute else further, decision.mute), now)
         self._write_lead(connection, incident, msgspec.structs.replace(lead, told_to=told.told_to, told=lead.told + 1))
@@ -249,20 +249,12 @@ class Telling:
         self, connection: Connection, incident: Incident, change: Change, decision: Decision, now: float
     ) -> tuple[Incident, list[int]]:
         """Queue what is told, and for the mute what it hides; the incident with who has been told of it, and the rows."""
-        told = [name for name in self._channels if name in decision.channels]
+        told = [name for name in self.channels if name in decision.channels]
         incident = msgspec.structs.replace(incident, told_to=tuple(dict.fromkeys((*incident.told_to, *told))))
         places = [(name, "queued") for name in told]
         if decision.mute is not None:
             places.append((mute_place(decision.mute), "muted"))
-        first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
-        value = _encode(Message(incident, change))
-        rows = [
-            {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
-            for place, (name, state) in enumerate(places)
-        ]
-        if rows:
-            connection.execute(insert(outbox), rows)
-        return incident, [first + place for place in range(len(rows))]
+        return incident, post(connection, places, _encode(Message(incident, change)), now)
 
     def _rewrite(self, connection: Connection, rows: Sequence[int], message: Message) -> None:
         connection.execute(update(outbox).where(outbox.c.id.in_(rows), outbox.c.attempts == 0).values(value=_encode(message)))
@@ -305,3 +297,15 @@ def _at_level(incident: Incident, level: Level, now: float) -> Incident:
     if incident.level == level and incident.level_since is not None:
         return incident
     return msgspec.structs.replace(incident, level=level, level_since=now, escalated=())
+
+
+def post(connection: Connection, places: Sequence[tuple[str, str]], value: bytes, now: float) -> list[int]:
+    """A row of the outbox for each (channel, state); their ids."""
+    first = (connection.execute(select(func.max(outbox.c.id))).scalar() or 0) + 1
+    rows = [
+        {"id": first + place, "channel": name, "state": state, "created_at": now, "due_at": now, "attempts": 0, "value": value}
+        for place, (name, state) in enumerate(places)
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)
+    return [first + place for place in range(len(rows))]

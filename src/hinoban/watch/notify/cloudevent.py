@@ -6,6 +6,7 @@ from typing import Any
 from hinoban.watch.incidents import Change
 
 TYPE = "dev.hinoban.incident."
+DAILY = "dev.hinoban.report.daily"
 
 
 def cloud_event(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,6 +20,20 @@ def cloud_event(payload: Mapping[str, Any]) -> dict[str, Any]:
         "type": TYPE + change,
         "subject": payload["incident"],
         "time": payload["opened_at"] if change == "opened" else resolved or payload["changed_at"],
+        "datacontenttype": "application/json",
+        "data": dict(payload),
+    }
+
+
+def daily_event(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The daily report. It is about every account that is watched, so its source names none."""
+    return {
+        "specversion": "1.0",
+        "id": payload["id"],
+        "source": "/hinoban",
+        "type": DAILY,
+        "subject": payload["day"],
+        "time": payload["until"],
         "datacontenttype": "application/json",
         "data": dict(payload),
     }

@@ -25,6 +25,9 @@ _JA = {
     "Where": "場所",
     "When": "日時",
     "More": "詳細",
+    "Open": "未解決",
+    "Digest": "参考",
+    "Muted": "通知の保留",
 }
 _WIDTH_JA = 18
 

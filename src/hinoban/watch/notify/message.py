@@ -1,5 +1,6 @@
 """What is told about an incident: an alert, its text on the console and its JSON for a webhook. Pure; channels only carry it."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -74,9 +75,14 @@ def alert(incident: Incident, change: Change, zone: ZoneInfo = UTC) -> Message:
 
 def console_lines(message: Message, zone: ZoneInfo) -> list[str]:
     """The message as one block: the time with its zone, the title, the labels under it."""
-    time = clock_time(message.at, zone)
+    return titled_lines(message.at, message.title, message.labels, zone)
+
+
+def titled_lines(at: float, title: str, labels: Sequence[tuple[str, str]], zone: ZoneInfo) -> list[str]:
+    """A title behind its time, its labels under it."""
+    time = clock_time(at, zone)
     indent = " " * (len(time) + 1)
-    return [f"{time} {message.title}", *(f"{indent}{padded(label)}{text}" for label, text in message.labels)]
+    return [f"{time} {title}", *(f"{indent}{padded(label)}{text}" for label, text in labels)]
 
 
 def webhook_payload(incident: Incident, change: Change, *, url: str | None = None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Carries the outbox's rows to their channels: in order for each channel, tried again with growing delays, never lost over a restart.
 
 A row is claimed before it is sent; a claim that ran out is anyone's, so that a crash loses nothing (and may send twice: the delivery id
-is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for 30 days.
+is the same). A refused or too old message is dead, and the console says so. What is sent or dead is kept for a while.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from hinoban.base.ids import Ids, derived_id
 from hinoban.watch.config import Lang, LogTail
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.history import queries
-from hinoban.watch.history.ledger import Message
+from hinoban.watch.history.daily import Daily
+from hinoban.watch.history.ledger import Message, told_of
 from hinoban.watch.history.schema import incidents, outbox
 from hinoban.watch.notify.channels.channel import Channel, DeliveryFailed
 from hinoban.watch.notify.masking import log_tail
@@ -25,8 +26,7 @@ _FIRST_DELAY, _LONGEST_DELAY = 2 * SECONDS, 5 * MINUTES
 _CLAIM = 60 * SECONDS
 _LOG_WAIT, _LOG_STEP = 0.5 * SECONDS, 0.1 * SECONDS
 _WITH_LOG = ("failed_exit", "out_of_memory")
-_KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
-_message = msgspec.json.Decoder(Message).decode
+KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +44,7 @@ class Outbox:
         complain: Callable[[str], None],
         log_tail: LogTail = "off",
         lang: Lang = "en",
+        keep: float = KEPT,
     ) -> None:
         self._engine = engine
         self._channels = {channel.name: channel for channel in channels}
@@ -53,6 +54,7 @@ class Outbox:
         self._complain = complain
         self._log_tail = log_tail
         self._lang = lang
+        self._keep = keep
         self._next_sweep = 0.0
 
     def take_over(self) -> None:
@@ -73,7 +75,7 @@ class Outbox:
     def _sweep(self, now: float) -> None:
         """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's."""
         newest = select(func.max(outbox.c.id)).scalar_subquery()
-        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - _KEPT, outbox.c.id < newest)
+        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - self._keep, outbox.c.id < newest)
         with self._engine.begin() as connection:
             connection.execute(old)
 
@@ -83,18 +85,26 @@ class Outbox:
             if row is None or isinstance(row, float):
                 return row
             row_id, attempts, created_at, value = row
-            message = _message(value)
-            if attempts == 0 and self._log_is_on_its_way(message, created_at):
+            told = told_of(value)
+            if isinstance(told, Message) and attempts == 0 and self._log_is_on_its_way(told, created_at):
                 self._write(row_id, claimed_by=None, claimed_until=None)
                 return self._clock.now() + _LOG_STEP
-            message = self._with_log(message)
             try:
                 with speaking(self._lang):
-                    await self._channels[name].send(message, derived_id("dlv", name, str(row_id), message.incident.id))
+                    await self._send(name, row_id, told)
             except DeliveryFailed as failure:
-                self._failed(name, row_id, attempts + 1, created_at, message, failure)
+                self._failed(name, row_id, attempts + 1, created_at, told, failure)
             else:
-                self._write(row_id, state="sent", attempts=attempts + 1, claimed_by=None, claimed_until=None, last_error=None)
+                # From now on `due_at` says when it arrived.
+                sent = {"state": "sent", "due_at": self._clock.now(), "attempts": attempts + 1, "last_error": None}
+                self._write(row_id, claimed_by=None, claimed_until=None, **sent)
+
+    async def _send(self, name: str, row_id: int, told: Message | Daily) -> None:
+        channel = self._channels[name]
+        if isinstance(told, Daily):
+            await channel.report(told, derived_id("dlv", name, str(row_id), told.id))
+        else:
+            await channel.send(self._with_log(told), derived_id("dlv", name, str(row_id), told.incident.id))
 
     def _log_is_on_its_way(self, message: Message, created_at: float) -> bool:
         """Whether the failed task's log is being fetched: it is waited for a moment, so that the first message has it."""
@@ -131,11 +141,13 @@ class Outbox:
                 return float(row["claimed_until"])
         return row["id"], row["attempts"], row["created_at"], row["value"]
 
-    def _failed(self, name: str, row_id: int, attempts: int, created_at: float, message: Message, failure: DeliveryFailed) -> None:
+    def _failed(self, name: str, row_id: int, attempts: int, created_at: float, told: Message | Daily, failure: DeliveryFailed) -> None:
         now = self._clock.now()
         if failure.permanent or now - created_at > self._dead_after:
-            self._write(row_id, state="dead", attempts=attempts, claimed_by=None, claimed_until=None, last_error=str(failure))
-            self._complain(f"{name} could not be told of {message.incident.id} ({message.change}): {failure}. Not tried again.")
+            ended = {"state": "dead", "due_at": now, "attempts": attempts, "last_error": str(failure)}
+            self._write(row_id, claimed_by=None, claimed_until=None, **ended)
+            about = told.id if isinstance(told, Daily) else f"{told.incident.id} ({told.change})"
+            self._complain(f"{name} could not be told of {about}: {failure}. Not tried again.")
             return
         wait = max(failure.retry_after or 0.0, min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempts - 1, 20)))
         log.warning("channel %s: %s; next try in %.0f s", name, failure, wait)

@@ -9,9 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.text import one_line
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.model import Incident
+from hinoban.watch.notify.daily_words import daily_labels, daily_title
 from hinoban.watch.notify.labels import label_words
 from hinoban.watch.notify.message import alert
 from hinoban.watch.notify.wording import SEPARATOR
@@ -56,6 +58,12 @@ def reply(message: Message, zone: ZoneInfo, *, repeat: str = "") -> dict[str, An
     return {"text": "\n".join(lines + ([f"_{repeat}_"] if repeat else []))}
 
 
+def daily_blocks(daily: Daily, zone: ZoneInfo, *, repeat: str = "") -> dict[str, Any]:
+    """The daily report: its line, and its labels below."""
+    title, labels = daily_title(daily, zone), daily_labels(daily, zone)
+    return _laid_out(fit(title, SECTION_MOST), title, labels, (), "", repeat)
+
+
 def icon_of(message: Message) -> str:
     """Red: lost or wrong. Orange: to be looked at. Green: over. The words say it too: a colour alone says nothing to some."""
     if message.change == "resolved":
@@ -85,15 +93,22 @@ def fit(text: str, most: int) -> str:
 
 
 def _payload(title: str, plain: str, labels: Sequence[tuple[str, str]], message: Message, links: Links, repeat: str) -> dict[str, Any]:
+    context = "" if message.change == "quiet" else _context(message.incident, links)
+    return _laid_out(title, plain, labels, message.log, context, repeat)
+
+
+def _laid_out(
+    title: str, plain: str, labels: Sequence[tuple[str, str]], lines_of_log: Sequence[str], context: str, repeat: str
+) -> dict[str, Any]:
     blocks = [_section(title)]
     lines = [_labelled(label, text) for label, text in labels]
     together = "\n".join(lines)
     # One section where it fits, as it reads better; else one a label, so that no label is lost.
     blocks += [_section(text) for text in ([together] if len(together) <= SECTION_MOST else lines) if text]
-    if log := _log(message.log):
+    if log := _log(lines_of_log):
         blocks.append(_section(log))
-    if message.change != "quiet":
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _context(message.incident, links)}]})
+    if context:
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     if repeat:
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"_{repeat}_"}]})
     # Escaped too: Slack reads this as mrkdwn where it shows no blocks.

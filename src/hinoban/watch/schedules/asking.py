@@ -12,7 +12,7 @@ from hinoban.watch.schedules.model import Problem
 AT_ONCE = 4
 _WAITS = (1 * SECONDS, 2 * SECONDS, 4 * SECONDS)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"})
 
 Item = TypeVar("Item")
 Pace = Callable[[], Awaitable[None]]
@@ -76,7 +76,7 @@ class Asker:
 
     def keep(self, service: str, operation: str, about: str, error: AwsError) -> None:
         """Keep the problem of a question about `about`."""
-        right, denied = f"{service}:{operation}", error.code in _DENIED
+        right, denied = f"{service}:{operation}", error.code in DENIED
         self._problems.append(
             Problem(region=self.region, right=right, code=error.code, message=error.message, subject=about, denied=denied)
         )

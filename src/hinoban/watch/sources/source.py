@@ -1,7 +1,7 @@
 """The contract of everything that brings events. docs/checklists/source.md says how to add one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,13 +27,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What a source brought: raw envelopes and the cursor behind them, to be stored in the same transaction.
 
     `listed` is set after a backfill: the ARNs of every task that AWS still knows (of those regions). `silent` marks what ended before a
-    source was attached for the first time: it fills the history, and nothing is told or done about it.
+    source was attached for the first time: it fills the history, and nothing is told or done about it. `observed` is what was an envelope
+    once, of a history that is replayed.
     """
 
     events: Sequence[bytes]
     cursor: Cursor
     listed: frozenset[str] | None = None
     silent: bool = False
+    observed: Sequence[tuple[bytes, Any]] = ()
 
 
 class _Detail(msgspec.Struct, frozen=True, rename="camel"):

@@ -62,6 +62,8 @@ class Poison(ValueError):
 class Sqs:
     """One queue. `aside` keeps what cannot be read; it must have written when it returns."""
 
+    problems: Mapping[str, Problem] = {}
+
     def __init__(
         self,
         client: Client,

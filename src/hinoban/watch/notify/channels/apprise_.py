@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from hinoban.base.clock import SECONDS
 from hinoban.watch.config import Apprise, Link
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.keep import REPEAT, Keep, Takers, once
 from hinoban.watch.notify.links import links_of
 from hinoban.watch.notify.message import alert
-from hinoban.watch.notify.plain import body, subject
+from hinoban.watch.notify.plain import body, daily_body, daily_subject, subject
 
 WITHIN = 30 * SECONDS
 TITLE_MOST = 250
@@ -49,18 +51,23 @@ class AppriseChannel:
         self._services = {str(number): service for number, service in enumerate(made, start=1)}
 
     async def send(self, message: Message, delivery_id: str) -> None:
-        await once(self._keep, self.name, delivery_id, partial(self._notify, message, delivery_id))
+        kind = "success" if message.change == "resolved" else _TYPES[alert(message.incident, message.change).severity]
+        text = partial(body, message, self._zone, links=links_of(message.incident, self._links))
+        told = partial(self._notify, subject(message, self._zone, TITLE_MOST), text, kind, delivery_id)
+        await once(self._keep, self.name, delivery_id, told)
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        title, text = daily_subject(daily, self._zone, TITLE_MOST), partial(daily_body, daily, self._zone)
+        await once(self._keep, self.name, delivery_id, partial(self._notify, title, text, "info", delivery_id))
 
     async def close(self) -> None:
         """Apprise opens a connection for each message."""
 
-    async def _notify(self, message: Message, delivery_id: str, repeat: bool) -> None:
-        links = links_of(message.incident, self._links)
-        severity = alert(message.incident, message.change).severity
+    async def _notify(self, title: str, text: Callable[..., str], kind: str, delivery_id: str, repeat: bool) -> None:
         said = {
-            "title": subject(message, self._zone, TITLE_MOST),
-            "body": body(message, self._zone, links=links, repeat=REPEAT if repeat else ""),
-            "notify_type": "success" if message.change == "resolved" else _TYPES[severity],
+            "title": title,
+            "body": text(repeat=REPEAT if repeat else ""),
+            "notify_type": kind,
             "body_format": "text",
         }
         failed, broken, late = [], [], False

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 
 
@@ -28,6 +29,10 @@ class Channel(Protocol):
 
     async def send(self, message: Message, delivery_id: str) -> None:
         """Deliver, or raise DeliveryFailed. The same delivery_id may come again where the first answer was lost."""
+        ...
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        """Deliver the daily report, as `send` does a message. A channel that only wakes people takes it and tells nobody."""
         ...
 
     async def close(self) -> None:

@@ -3,9 +3,11 @@
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.channels.channel import DeliveryFailed
-from hinoban.watch.notify.message import alert, console_lines
+from hinoban.watch.notify.daily_words import daily_labels, daily_title
+from hinoban.watch.notify.message import alert, console_lines, titled_lines
 
 
 class Console:
@@ -19,6 +21,9 @@ class Console:
 
     async def send(self, message: Message, delivery_id: str) -> None:
         self.say(*console_lines(alert(message.incident, message.change, self._zone), self._zone))
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        self.say(*titled_lines(daily.at, daily_title(daily, self._zone), daily_labels(daily, self._zone), self._zone))
 
     def say(self, *lines: str) -> None:
         """Print lines that are no message, e.g. that another channel gave up."""

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.watch.config import Email, Link
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.http import shortened, without
 from hinoban.watch.notify.channels.keep import REPEAT, Keep, Takers, once
 from hinoban.watch.notify.links import links_of
-from hinoban.watch.notify.plain import body, subject
+from hinoban.watch.notify.plain import body, daily_body, daily_subject, subject
 
 WITHIN = 15 * SECONDS
 SUBJECT_MOST = 200
@@ -52,14 +53,20 @@ class EmailChannel:
         self._send = send or send_through
 
     async def send(self, message: Message, delivery_id: str) -> None:
-        await once(self._keep, self.name, delivery_id, partial(self._mail, message, delivery_id))
+        links = links_of(message.incident, self._links)
+        title, text = subject(message, self._zone, SUBJECT_MOST), partial(body, message, self._zone, links=links)
+        await once(self._keep, self.name, delivery_id, partial(self._mail, title, text, message.incident.id, delivery_id))
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        title, text = daily_subject(daily, self._zone, SUBJECT_MOST), partial(daily_body, daily, self._zone)
+        await once(self._keep, self.name, delivery_id, partial(self._mail, title, text, daily.id, delivery_id))
 
     async def close(self) -> None:
         """Each mail has a connection of its own."""
 
-    async def _mail(self, message: Message, delivery_id: str, repeat: bool) -> None:
+    async def _mail(self, title: str, text: Callable[..., str], about: str, delivery_id: str, repeat: bool) -> None:
         to = self._takers.left(delivery_id, self._config.to)
-        mail = self._made(message, delivery_id, repeat)
+        mail = self._made(title, text(repeat=REPEAT if repeat else ""), about, delivery_id)
         try:
             refused = await asyncio.to_thread(partial(self._send, self._config, mail, to))
         except smtplib.SMTPRecipientsRefused as error:
@@ -71,18 +78,17 @@ class EmailChannel:
             said = ", ".join(f"{address}: {code} {_decoded(text)}" for address, (code, text) in refused.items())
             raise DeliveryFailed(f"the mail server refused {self._clean(said)}", permanent=all(code >= 500 for code, _ in refused.values()))
 
-    def _made(self, message: Message, delivery_id: str, repeat: bool) -> EmailMessage:
-        links = links_of(message.incident, self._links)
+    def _made(self, title: str, text: str, about: str, delivery_id: str) -> EmailMessage:
         mail = EmailMessage()
         mail["From"] = self._config.sender
         mail["To"] = ", ".join(self._config.to)
-        mail["Subject"] = subject(message, self._zone, SUBJECT_MOST)
+        mail["Subject"] = title
         mail["Date"] = formatdate(self._clock.now())
         mail["Message-ID"] = f"<{delivery_id}@hinoban>"
         # Mail programs show an incident's mails as one conversation.
-        mail["References"] = f"<{message.incident.id}@hinoban>"
+        mail["References"] = f"<{about}@hinoban>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(body(message, self._zone, links=links, repeat=REPEAT if repeat else ""))
+        mail.set_content(text)
         return mail
 
     def _failure(self, error: Exception) -> DeliveryFailed:

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import Engine, Table, insert, select, update
+from sqlalchemy import Engine, Table
 
+from hinoban.watch.history.marks import mark, put_mark
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 
 REPEAT = "Sent again: the answer to an earlier try was lost, so you may have it twice."
@@ -46,16 +47,12 @@ class StoredKeep:
         self._table = table
 
     def get(self, channel: str, key: str) -> str | None:
-        found = select(self._table.c.value).where(self._table.c.channel == channel, self._table.c.key == key)
         with self._engine.connect() as connection:
-            value: str | None = connection.execute(found).scalar()
-        return value
+            return mark(connection, channel, key, self._table)
 
     def put(self, channel: str, key: str, value: str) -> None:
-        here = (self._table.c.channel == channel) & (self._table.c.key == key)
         with self._engine.begin() as connection:
-            if not connection.execute(update(self._table).where(here).values(value=value)).rowcount:
-                connection.execute(insert(self._table).values(channel=channel, key=key, value=value))
+            put_mark(connection, channel, key, value, self._table)
 
 
 async def once(keep: Keep, channel: str, delivery_id: str, send: Callable[[bool], Awaitable[None]]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from hinoban.base.clock import MINUTES
 from hinoban.base.units import iso
 from hinoban.watch.config import Link, PagerDuty
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.notify.channels.channel import DeliveryFailed
@@ -39,6 +40,9 @@ class PagerDutyChannel:
     async def send(self, message: Message, delivery_id: str) -> None:
         for event in events(message, self._config.routing_key, self._zone, links_of(message.incident, self._links)):
             await self._enqueue(event)
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        """A report is nobody's page: it is taken and told to nobody. The configuration names no PagerDuty for it."""
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -12,6 +12,7 @@ import msgspec
 
 from hinoban.base.clock import SECONDS
 from hinoban.watch.config import Level, Link, Slack
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.notify.channels.channel import DeliveryFailed
@@ -19,7 +20,7 @@ from hinoban.watch.notify.channels.http import client, post, refusal, seconds, s
 from hinoban.watch.notify.channels.keep import REPEAT, Keep, once
 from hinoban.watch.notify.levels import level_of
 from hinoban.watch.notify.links import links_of
-from hinoban.watch.notify.slack_blocks import current, payload, reply
+from hinoban.watch.notify.slack_blocks import current, daily_blocks, payload, reply
 
 PAUSE = 30 * SECONDS
 """After a 429 without a Retry-After: Slack counts posts by the minute."""
@@ -70,11 +71,23 @@ class SlackChannel:
         tell = self._by_webhook if self._config.url is not None else self._by_bot
         await once(self._keep, self.name, delivery_id, partial(tell, message))
 
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        await once(self._keep, self.name, delivery_id, partial(self._report, daily))
+
+    async def _report(self, daily: Daily, repeat: bool) -> None:
+        said = daily_blocks(daily, self._zone, repeat=REPEAT if repeat else "")
+        if self._config.url is not None:
+            await self._hook_or_plain(said)
+        else:
+            await self._post_or_plain({"channel": self._config.channel} | said)
+
     async def close(self) -> None:
         await self._http.aclose()
 
     async def _by_webhook(self, message: Message, repeat: bool) -> None:
-        said = self._whole(message, repeat)
+        await self._hook_or_plain(self._whole(message, repeat))
+
+    async def _hook_or_plain(self, said: dict[str, Any]) -> None:
         try:
             await self._hook(said)
         except _Refused:

@@ -4,15 +4,18 @@ same at every try."""
 
 import hashlib
 import hmac
+from typing import Any
 
 import httpx
 import msgspec
 
 from hinoban.base.clock import Clock
 from hinoban.watch.config import Webhook
+from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.notify.channels.http import TIMEOUT, client, post, refusal
-from hinoban.watch.notify.cloudevent import cloud_event
+from hinoban.watch.notify.cloudevent import cloud_event, daily_event
+from hinoban.watch.notify.daily_words import daily_payload
 from hinoban.watch.notify.message import webhook_payload
 
 __all__ = ["TIMEOUT", "WebhookChannel", "signature"]
@@ -30,7 +33,14 @@ class WebhookChannel:
 
     async def send(self, message: Message, delivery_id: str) -> None:
         payload = webhook_payload(message.incident, message.change)
-        body = msgspec.json.encode(cloud_event(payload) if self._config.format == "cloudevents" else payload)
+        await self._deliver(cloud_event(payload) if self._config.format == "cloudevents" else payload, delivery_id)
+
+    async def report(self, daily: Daily, delivery_id: str) -> None:
+        payload = daily_payload(daily)
+        await self._deliver(daily_event(payload) if self._config.format == "cloudevents" else payload, delivery_id)
+
+    async def _deliver(self, payload: dict[str, Any], delivery_id: str) -> None:
+        body = msgspec.json.encode(payload)
         timestamp = str(int(self._clock.now()))
         headers = {
             "content-type": _TYPES[self._config.format],
