@@ -305,7 +305,9 @@ def check_incidents(told: Told, envelopes: list[dict[str, Any]], stopped: list[s
             starter = record["requestParameters"].get("startedBy") or ""
             if not starter.startswith(("hinoban/", "chronos-schedule/")):
                 assert incident_id(f"launch:{record['eventID']}") in told.incidents
-    slots = Counter(one["finding"]["family"] for one in told.incidents.values() if one["finding"]["family"].startswith(("slot-", "refused-")))
+    slots = Counter(
+        one["finding"]["family"] for one in told.incidents.values() if one["finding"]["family"].startswith(("slot-", "refused-"))
+    )
     assert max(slots.values()) == 1, slots
 
 

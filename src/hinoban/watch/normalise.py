@@ -67,7 +67,8 @@ _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]]:
-    """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
+    """What envelopes that came together tell, each with its bytes, in the order in which it happened: queues keep none. Within a second
+    they stay as they came, for CloudTrail knows whole seconds only. Of a task's events only the latest is read whole; the others stand
     behind everything else, as `Older`."""
     names = [_task_event(raw) for raw in events]
     latest: dict[tuple[str, str, str], int] = {}
@@ -85,8 +86,13 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Sto
             told.append((raw, seen))
         elif older is not None:
             # The latest cannot be read: its elders are read as if it had not come.
-            return [(raw, seen) for raw in events if (seen := observation(raw)) is not None]
+            return sorted([(raw, seen) for raw in events if (seen := observation(raw)) is not None], key=_second)
+    told.sort(key=_second)
     return told + behind
+
+
+def _second(told: tuple[bytes, Observation | Stop | News | ServiceNews | Older]) -> int:
+    return 0 if isinstance(told[1], Older) else int(told[1].at)
 
 
 def _task_event(raw: bytes) -> Older | None:

@@ -210,10 +210,14 @@ class Pipeline:
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
-            starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
             for incident in self.ledger.open_of_family(connection, change.family):
-                if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
-                    self.ledger.put(connection, incidents.healed(incident, change, now), now)
+                self._heal(connection, incident, change, ours, now)
+
+    def _heal(self, connection: Connection, incident: Incident, run: TaskChange, ours: Incident | None, now: float) -> None:
+        """Let a run that ended well stand for what failed, if it does. `ours`: the incident that it is a retry of."""
+        starter = ours.finding.started_by if ours is not None else run.detail.get("startedBy")
+        if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, run, starter):
+            self.ledger.put(connection, incidents.healed(incident, run, now), now)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
         """Write an incident; one about a scheduled run with its hops as they stand now."""
@@ -291,6 +295,12 @@ class Pipeline:
             self.ledger.put_retry(connection, retry)
             step = incidents.Step(incidents.attempted(step.incident, waiting(retry), now), step.tell)
         self._put(connection, step, slot, now)
+        # Events come in any order: what stands for it may have ended before we heard of it.
+        for run in queries.good_runs_since(connection, finding.family, finding.at) if finding.family else ():
+            named = attempt_of(run.detail.get("startedBy"))
+            known = self.ledger.open_incidents(connection).get(incident_id)
+            if known is not None:
+                self._heal(connection, known, run, self.ledger.incident(connection, named[0]) if named else None, now)
 
     def _first_retry(self, finding: Finding, launch: Launch | None, incident_id: str, now: float) -> tuple[Retry | None, str | None]:
         rule = self._policies.retry_rule(launch) if launch is not None else None
