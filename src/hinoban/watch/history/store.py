@@ -7,7 +7,7 @@ Runs inside the caller's transaction: `take` tells what is new, `judge` adds ver
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -20,7 +20,7 @@ from hinoban.watch.model import Launch, News, Older, ServiceNews, Stop, TaskChan
 from hinoban.watch.normalise import observation
 
 _CHUNK = 500
-_FOR_OTHERS = (*get_args(News), *get_args(ServiceNews))
+_OF_TASKS = (TaskChange, Older)
 _CACHE_BYTES = 32 * 1024 * 1024
 _DELETE_EVENTS = Bulk(delete(task_events).where(task_events.c.task_key == bindparam("done_key")), ["done_key"])
 _COLUMNS = [column.name for column in tasks.columns]
@@ -115,14 +115,14 @@ class History:
                 # Nothing follows from it: the task's own end does.
                 self._stops[change.event_id] = change
                 continue
-            if isinstance(change, _FOR_OTHERS):
-                fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
-                continue
             if isinstance(change, Launch):
                 if change.launch_id not in known_launches:
                     known_launches.add(change.launch_id)
                     self._launches.append(change)
                     fresh.append(Fresh(change, True))
+                continue
+            if not isinstance(change, _OF_TASKS):
+                fresh.append(Fresh(change, True))  # the book, and the memories, know what they have heard
                 continue
             name = _name(change)
             task = self._known.get(name)
