@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from hinoban.base.clock import HOURS
 from hinoban.base.ids import Ids
-from hinoban.watch import incidents
+from hinoban.watch import healing, incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Name, start_of, task_name
 from hinoban.watch.explain.language import speaking
@@ -210,14 +210,7 @@ class Pipeline:
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
-            for incident in self.ledger.open_of_family(connection, change.family):
-                self._heal(connection, incident, change, ours, now)
-
-    def _heal(self, connection: Connection, incident: Incident, run: TaskChange, ours: Incident | None, now: float) -> None:
-        """Let a run that ended well stand for what failed, if it does. `ours`: the incident that it is a retry of."""
-        starter = ours.finding.started_by if ours is not None else run.detail.get("startedBy")
-        if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, run, starter):
-            self.ledger.put(connection, incidents.healed(incident, run, now), now)
+            healing.by_run(self.ledger, connection, change, ours, now)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
         """Write an incident; one about a scheduled run with its hops as they stand now."""
@@ -295,12 +288,7 @@ class Pipeline:
             self.ledger.put_retry(connection, retry)
             step = incidents.Step(incidents.attempted(step.incident, waiting(retry), now), step.tell)
         self._put(connection, step, slot, now)
-        # Events come in any order: what stands for it may have ended before we heard of it.
-        for run in queries.good_runs_since(connection, finding.family, finding.at) if finding.family else ():
-            named = attempt_of(run.detail.get("startedBy"))
-            known = self.ledger.open_incidents(connection).get(incident_id)
-            if known is not None:
-                self._heal(connection, known, run, self.ledger.incident(connection, named[0]) if named else None, now)
+        healing.by_earlier_news(self.ledger, connection, finding, now)
 
     def _first_retry(self, finding: Finding, launch: Launch | None, incident_id: str, now: float) -> tuple[Retry | None, str | None]:
         rule = self._policies.retry_rule(launch) if launch is not None else None
