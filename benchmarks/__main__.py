@@ -14,6 +14,7 @@ MEASUREMENTS = (
     "describe",
     "docker_start",
     "history",
+    "remembered",
     "flat_cost",
     "neighbours",
     "put_events",

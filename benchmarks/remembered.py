@@ -81,7 +81,9 @@ def _copied(told: Path, path: Path, count: int) -> Path:
         found = source.execute("SELECT * FROM tasks ORDER BY key LIMIT 2000")
         names = [column[0] for column in found.description]
         rows = [dict(zip(names, row, strict=True)) for row in found]
-        indexes = target.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'tasks' AND sql IS NOT NULL").fetchall()
+        indexes = target.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'tasks' AND sql IS NOT NULL"
+        ).fetchall()
         target.execute("PRAGMA journal_mode = OFF")
         target.execute("PRAGMA synchronous = OFF")
         for name, _ in indexes:
@@ -128,7 +130,9 @@ def _why(path: Path, lives: list[Life]) -> Figure:
     engine = open_file(path)
     try:
         with engine.connect() as connection:
-            failed = connection.exec_driver_sql("SELECT arn FROM tasks WHERE verdict IS NOT NULL ORDER BY key DESC LIMIT 100").scalars().all()
+            failed = (
+                connection.exec_driver_sql("SELECT arn FROM tasks WHERE verdict IS NOT NULL ORDER BY key DESC LIMIT 100").scalars().all()
+            )
             keys = [dice.randrange(1, MANY + 1) for _ in range(ASKED)]
             ids = [connection.exec_driver_sql("SELECT id FROM tasks WHERE key = ?", (key,)).scalar_one() for key in keys]
         ids[::10] = [dice.choice(failed).rpartition("/")[2] for _ in ids[::10]]

@@ -41,3 +41,14 @@ async def terminate_within(tmp_path: Path) -> None:
     assert list(tmp_path.glob("hinoban-bench-*")) == []
     _gone, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
+
+
+@pytest.mark.slow
+def test_what_a_remembered_task_costs_is_measured() -> None:
+    # Too few tasks to judge a figure by: that each is there, and none failed.
+    small = {"HINOBAN_BENCH_TOLD": "300", "HINOBAN_BENCH_TASKS": "3000"}
+    command = [sys.executable, "-m", "benchmarks", "remembered"]
+    bench = subprocess.run(command, cwd=ROOT, env={**os.environ, **small}, capture_output=True, text=True, timeout=120)
+    assert "no result" not in bench.stdout, bench.stdout + bench.stderr
+    for name in ("a finished task in watch.db", "why by id, p99", "memory of the watch at 3,000 tasks"):
+        assert name in bench.stdout

@@ -36,7 +36,7 @@ SLOTS = 10  # schedules that are due amid the storm
 SLOT_COUNT = 2
 AHEAD = timedelta(seconds=25)
 STOPPED = 10
-PATIENCE = 120.0
+PATIENCE = 240.0  # for a machine that others use, too; with two cores of its own it takes a fraction of it
 
 FAILURES = (
     "exit=1",
@@ -247,10 +247,13 @@ async def test_nothing_is_missed_or_done_twice_in_a_storm(daemons: Make) -> None
             daemon = daemons("--runtime", "fake", "--capacity", "100000vcpu:400000GB", "--config", str(config))
             await daemon.start()
             storm = Storm(daemon, dice)
+            began = asyncio.get_running_loop().time()
             await storm.prepare()
             await storm.blow()
             stopped = await storm.stop_some()
+            blown = asyncio.get_running_loop().time()
             await storm.calm()
+            print(f"launched in {blown - began:.0f} s, calm {asyncio.get_running_loop().time() - blown:.0f} s later")
             _, envelopes = await daemon.feed()
             told = Told(daemon.state)
             await until(lambda: not any(map(is_alive, daemon.watches)), "the killed watches are gone")

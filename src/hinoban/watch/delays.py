@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from hinoban.base.clock import HOURS, MINUTES
-from hinoban.watch.model import Doing, Launch, ServiceNews, TaskChange
+from hinoban.watch.model import Doing, Launch, TaskChange
+from hinoban.watch.service_model import ServiceNews
 
 Kind = Literal["events", "cloudtrail"]
 KEPT = 1 * HOURS

@@ -76,6 +76,10 @@ class Memories:
             before = self._state(connection, place)
             self._keep(place, before, change(before))
 
+    def state(self, connection: Connection, name: str, key: str) -> Any:
+        """What a detector remembers of a key."""
+        return self._state(connection, (name, key))
+
     def next(self) -> float | None:
         """The earliest moment at which one is to be asked."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:

@@ -10,9 +10,10 @@ import msgspec
 
 from hinoban.base import units
 from hinoban.base.ids import derived_id
-from hinoban.watch.model import Launch, LaunchFailure, News, Observation, Older, ServiceNews, Stop, TaskChange
+from hinoban.watch.model import DeliveryNews, Doing, Launch, LaunchFailure, News, Observation, Older, SlotNews, Stop, TaskChange
 from hinoban.watch.normalise_news import DELIVERIES, SLOT, delivery_news, doing, slot_news
 from hinoban.watch.normalise_services import KINDS, service_news
+from hinoban.watch.service_model import ServiceNews
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
@@ -67,7 +68,8 @@ _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]]:
-    """What envelopes that came together tell, each with its bytes. Of a task's events only the latest is read whole; the others stand
+    """What envelopes that came together tell, each with its bytes, in the order in which it happened: queues keep none. Within a second,
+    which is all that CloudTrail knows, what brings about other things comes first. Of a task's events only the latest is read whole; the others stand
     behind everything else, as `Older`."""
     names = [_task_event(raw) for raw in events]
     latest: dict[tuple[str, str, str], int] = {}
@@ -85,8 +87,21 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Sto
             told.append((raw, seen))
         elif older is not None:
             # The latest cannot be read: its elders are read as if it had not come.
-            return [(raw, seen) for raw in events if (seen := observation(raw)) is not None]
+            return sorted([(raw, seen) for raw in events if (seen := observation(raw)) is not None], key=_happened)
+    told.sort(key=_happened)
     return told + behind
+
+
+_IN_A_SECOND: tuple[type, ...] = (Doing, SlotNews, Launch, Stop, TaskChange, DeliveryNews)
+"""What brings about what: a call its tasks, a slot its call. All others come last."""
+_RANKS = {kind: rank for rank, kind in enumerate(_IN_A_SECOND)}
+
+
+def _happened(told: tuple[bytes, Observation | Stop | News | ServiceNews | Older]) -> tuple[int, int, float, str]:
+    seen = told[1]
+    if isinstance(seen, Older):
+        return 0, 0, 0.0, ""
+    return int(seen.at), _RANKS.get(type(seen), len(_RANKS)), seen.at, seen.event_id
 
 
 def _task_event(raw: bytes) -> Older | None:

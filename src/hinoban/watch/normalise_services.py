@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from hinoban.base import units
-from hinoban.watch.model import DeploymentChange, ServiceAction, ServiceNews, ServiceReading
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceNews, ServiceReading
 
 ACTION = "ECS Service Action"
 DEPLOYMENT = "ECS Deployment State Change"

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from hinoban.base.ids import Ids
-from hinoban.watch import incidents
+from hinoban.watch import healing, incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, name_of, task_name
 from hinoban.watch.delays import Delays
@@ -24,19 +24,7 @@ from hinoban.watch.history.store import Fresh, History
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.matters import Matters
-from hinoban.watch.model import (
-    Doing,
-    Finding,
-    Incident,
-    Launch,
-    News,
-    Observation,
-    Older,
-    ServiceNews,
-    SlotNews,
-    TaskChange,
-    attempt_of,
-)
+from hinoban.watch.model import Doing, Finding, Incident, Launch, News, Observation, Older, SlotNews, TaskChange, attempt_of
 from hinoban.watch.normalise import observations
 from hinoban.watch.places import ANYWHERE
 from hinoban.watch.planning import Planning
@@ -45,6 +33,7 @@ from hinoban.watch.retry import exits
 from hinoban.watch.retry.recent import Recent
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.service_model import ServiceNews
 from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
 from hinoban.watch.task_tags import TaskTags, with_tags
@@ -262,10 +251,7 @@ class Pipeline:
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
-            starter = ours.finding.started_by if ours is not None else change.detail.get("startedBy")
-            for incident in self.ledger.open_of_family(connection, change.family):
-                if (ours is None or incident.id != ours.id) and incidents.healed_by(incident, change, starter):
-                    self.ledger.put(connection, incidents.healed(incident, change, now), now)
+            healing.by_run(self.ledger, connection, change, ours, now)
 
     def _judge(self, change: TaskChange, finding: Finding | None) -> None:
         self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
@@ -357,6 +343,7 @@ class Pipeline:
         if retry is not None:
             step = incidents.Step(self._planning.put(connection, step.incident, retry, now), step.tell)
         self._put(connection, step, slot, now)
+        healing.by_earlier_news(self.ledger, connection, finding, now)
 
     def after_refusal(
         self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float, *, off_spot: bool = False

@@ -18,8 +18,9 @@ from hinoban.watch.detect.services import Over, Told, over, service_arn_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.memories import Memories
-from hinoban.watch.model import Finding, Launch, Reaction, ServiceAction, ServiceNews, TaskChange, family_of, revision_of
+from hinoban.watch.model import Finding, Launch, Reaction, TaskChange, family_of, revision_of
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.service_model import ServiceAction, ServiceNews
 
 _NOTICED = ("too_short",)
 """Something to know and nothing to do: over as it is told."""
@@ -53,11 +54,20 @@ class Services:
         """What an event of a service, or a reading of it, begins and ends."""
         if (finding := service_finding(news)) is not None:
             self._found(connection, finding, now)
+            if isinstance(news, ServiceAction):
+                self._steady_since(connection, finding, news, now)
         if not isinstance(news, ServiceAction) or news.level == "INFO":
             for incident in self._ledger.open_of_family(connection, news.service):
                 if (end := over(incident.finding, news)) is not None:
                     self._ends(connection, end, now)
         self.feed(connection, news, now)
+
+    def _steady_since(self, connection: Connection, finding: Finding, news: ServiceAction, now: float) -> None:
+        """End what a steady state has ended already: its event may come before what it ends."""
+        steady_at = self.memories.state(connection, "not_steady", news.service_arn).steady_at
+        steady = msgspec.structs.replace(news, name="SERVICE_STEADY_STATE", level="INFO", at=steady_at)
+        if (end := over(finding, steady)) is not None:
+            self._ends(connection, end, now)
 
     def told_as_loop(self, connection: Connection, change: TaskChange) -> bool:
         """Whether this end is one of a crash loop that is told: one cause, one incident."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from hinoban.base.clock import SECONDS
 from hinoban.watch import incidents
 from hinoban.watch.deadlines import Deadlines, Name
 from hinoban.watch.detect.stuck import moved_on, stuck, stuck_at
@@ -17,6 +18,9 @@ from hinoban.watch.model import Incident, TaskChange
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.task_tags import TaskTags, with_tags
 from hinoban.watch.timetable import Timetable
+
+LATE_NEWS = 30 * SECONDS
+"""News may come long after it happened, and what came of it right behind."""
 
 
 class Puts(Protocol):
@@ -80,9 +84,10 @@ class StuckTasks:
         held = self._ledger.open_incidents(connection).values()
         self._told = {one.finding.task_arn for one in held if one.finding.detector == "stuck" and one.finding.task_arn}
 
-    def due_at(self, change: TaskChange) -> float | None:
-        """When to ask about a task if nothing more is heard of it."""
-        return stuck_at(change, self._start_limit, self._stop_timeouts.get(_definition(change)))
+    def due_at(self, change: TaskChange, now: float) -> float | None:
+        """When to ask about a task if nothing more is heard of it; after news that came late, not before more could have come."""
+        at = stuck_at(change, self._start_limit, self._stop_timeouts.get(_definition(change)))
+        return None if at is None else max(at, now + LATE_NEWS)
 
     def stop_timeout(self, definition: str, seconds: float) -> None:
         """The longest stopTimeout of a definition's containers."""
@@ -96,8 +101,7 @@ class StuckTasks:
         timeout = self._stop_timeouts.get(_definition(change))
         finding = stuck(change, now, self._start_limit, timeout)
         if finding is None:
-            at = self.due_at(change)
-            self._deadlines.put(name, {"stuck": at if at is not None and at > now else None})
+            self._deadlines.put(name, {"stuck": self.due_at(change, now)})
             return
         if finding.facts["way"] == "stopping" and timeout is None and change.detail.get("launchType") != "FARGATE":
             # How long its containers may take to end, only their definition tells (facts/ecs.md §1.6).

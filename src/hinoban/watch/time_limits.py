@@ -72,7 +72,7 @@ class TimeLimits:
     def watch(self, change: TaskChange, now: float) -> None:
         """Set (or move) the deadlines of a task that has not ended."""
         name, arn = task_name(change), change.task_arn
-        moments: dict[str, float | None] = {"stuck": self.stuck.due_at(change)}
+        moments: dict[str, float | None] = {"stuck": self.stuck.due_at(change, now)}
         if not change.service_owned:
             terms = self.terms(change)
             moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}

@@ -27,6 +27,7 @@ def notify(**tables: Any) -> dict[str, Any]:
     "content, path, said",
     [
         (notify(slack={"url": f"https://h.test/{SECRET}", **BOT}), "notify.slack[0]", "needs either url"),
+        (notify(slack={**BOT, "api": "slack-gov.com"}), "notify.slack[0].api", "is not an http or https URL"),
         (notify(slack={}), "notify.slack[0]", "needs either url"),
         (notify(slack={"token": BOT["token"]}), "notify.slack[0].channel", "is missing beside token"),
         (notify(slack={"url": "https://h.test/x", "channel": "#a"}), "notify.slack[0].channel", "stands beside"),

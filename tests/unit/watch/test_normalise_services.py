@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinoban.base.units import iso, iso_seconds
-from hinoban.watch.model import DeploymentChange, ServiceAction, ServiceReading
 from hinoban.watch.normalise_services import ACTION, DEPLOYMENT, described_service, service_news
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceReading
 
 NOW = 1_795_705_200.0
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012:service/web/web-api"

@@ -16,7 +16,8 @@ from hinoban.watch.detect.window import Mark, Run, latest_run, with_mark
 from hinoban.watch.explain import explain_finding
 from hinoban.watch.explain.exits import containers_of, culprits, moment_of, ran_seconds
 from hinoban.watch.explain.filling import facts_of_task
-from hinoban.watch.model import DeploymentChange, Finding, TaskChange, task_id_of
+from hinoban.watch.model import Finding, TaskChange, task_id_of
+from hinoban.watch.service_model import DeploymentChange
 
 VERDICT = "CRASH LOOP"
 AFTER = 5

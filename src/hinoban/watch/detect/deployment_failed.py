@@ -2,7 +2,8 @@
 
 from hinoban.watch.detect.services import about_service
 from hinoban.watch.explain import explain_deployment
-from hinoban.watch.model import DeploymentChange, Finding, ServiceAction
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import DeploymentChange, ServiceAction
 
 VERDICT = "DEPLOYMENT FAILED"
 ACTION = "SERVICE_DEPLOYMENT_FAILED"

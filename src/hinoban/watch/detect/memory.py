@@ -22,7 +22,8 @@ from hinoban.watch.detect import (
 )
 from hinoban.watch.detect.services import Told
 from hinoban.watch.detect.sight import Heard, Lag, Tried
-from hinoban.watch.model import DeploymentChange, Detector, Launch, ServiceAction, ServiceReading, TaskChange
+from hinoban.watch.model import Detector, Launch, TaskChange
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceReading
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):

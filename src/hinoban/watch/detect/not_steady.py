@@ -9,7 +9,8 @@ from hinoban.base.clock import MINUTES
 from hinoban.base.units import format_duration
 from hinoban.watch.detect.services import Over, Told, about_service
 from hinoban.watch.explain import explain_finding
-from hinoban.watch.model import DeploymentChange, Finding, ServiceAction, ServiceNews, ServiceReading
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceNews, ServiceReading
 
 VERDICT = "NOT STEADY"
 LIMIT = 30 * MINUTES

@@ -14,7 +14,8 @@ from hinoban.watch.detect.rolled_back import rolled_back
 from hinoban.watch.detect.service_impaired import service_impaired
 from hinoban.watch.detect.spot_interrupted import spot_interrupted
 from hinoban.watch.detect.throttled import throttled
-from hinoban.watch.model import DeploymentChange, Detector, Finding, Observation, ServiceAction, ServiceNews
+from hinoban.watch.model import Detector, Finding, Observation
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceNews
 
 OF_TASKS: Mapping[Detector, Callable[[Observation], Finding | None]] = {
     "cannot_pull": cannot_pull,

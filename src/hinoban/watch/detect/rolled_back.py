@@ -3,7 +3,8 @@
 from hinoban.watch.detect.deployment_failed import subject_of
 from hinoban.watch.detect.services import about_service
 from hinoban.watch.explain import explain_deployment
-from hinoban.watch.model import DeploymentChange, Finding
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import DeploymentChange
 
 VERDICT = "ROLLED BACK"
 

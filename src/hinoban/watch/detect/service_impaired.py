@@ -2,7 +2,8 @@
 
 from hinoban.watch.detect.services import about_service
 from hinoban.watch.explain import explain_action
-from hinoban.watch.model import Finding, ServiceAction
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import ServiceAction
 
 VERDICT = "SERVICE IMPAIRED"
 

@@ -5,18 +5,8 @@ from typing import Any
 
 import msgspec
 
-from hinoban.watch.model import (
-    DeploymentChange,
-    Detector,
-    Explanation,
-    Finding,
-    ServiceAction,
-    ServiceNews,
-    ServiceReading,
-    TaskChange,
-    Verdict,
-    revision_of,
-)
+from hinoban.watch.model import Detector, Explanation, Finding, TaskChange, Verdict, revision_of
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceNews, ServiceReading
 
 
 class Over(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ from hinoban.watch.detect.services import about_service
 from hinoban.watch.detect.subject import about_launch, about_task
 from hinoban.watch.explain import explain_action, explain_launch_error, explain_stop
 from hinoban.watch.explain.catalogue import kind_of
-from hinoban.watch.model import Finding, Launch, ServiceAction, TaskChange
+from hinoban.watch.model import Finding, Launch, TaskChange
+from hinoban.watch.service_model import ServiceAction
 
 VERDICT = "THROTTLED"
 

@@ -6,7 +6,7 @@ from hinoban.base.clock import MINUTES
 from hinoban.base.units import format_duration
 from hinoban.watch.detect.services import Over, Told, about_service
 from hinoban.watch.explain import explain_finding
-from hinoban.watch.model import ServiceReading
+from hinoban.watch.service_model import ServiceReading
 
 VERDICT = "ZERO RUNNING"
 PATIENCE = 2 * MINUTES

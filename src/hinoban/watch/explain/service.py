@@ -5,7 +5,8 @@ from typing import Any
 
 from hinoban.watch.explain.catalogue import Match, find
 from hinoban.watch.explain.stop import explained
-from hinoban.watch.model import DeploymentChange, Explanation, ServiceAction, family_of, revision_of
+from hinoban.watch.model import Explanation, family_of, revision_of
+from hinoban.watch.service_model import DeploymentChange, ServiceAction
 
 
 def explain_action(action: ServiceAction) -> Explanation:

@@ -118,6 +118,20 @@ def runs_since(connection: Connection, family: str, since: float) -> list[RowMap
     return list(connection.execute(select(*columns).where(tasks.c.family == family, tasks.c.created_at > since)).mappings())
 
 
+def good_runs_since(connection: Connection, family: str, since: float) -> list[TaskChange]:
+    """The last change of each of the family's runs that were launched after a moment and ended well, in the order of their ends."""
+    found = select(tasks.c.id, tasks.c.region, tasks.c.account).where(
+        tasks.c.family == family,
+        tasks.c.created_at > since,
+        tasks.c.exit_code == 0,
+        tasks.c.verdict.is_(None),
+        tasks.c.stop_code == "EssentialContainerExited",
+    )
+    names = connection.execute(found.order_by(tasks.c.stopped_at).limit(100)).all()
+    changes = (newest_change(connection, (name[0], name[1], name[2])) for name in names)
+    return [change for change in changes if change is not None and change.finished]
+
+
 def last_good_run(connection: Connection, row: RowMapping) -> RowMapping | None:
     """The family's newest run that was launched before this one and ended with exit code 0."""
     found = select(tasks.c.id, tasks.c.revision, tasks.c.created_at).where(

@@ -16,8 +16,9 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, stops, task_events, task_expiries, tasks
-from hinoban.watch.model import Launch, News, Older, ServiceNews, Stop, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import Launch, News, Older, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
+from hinoban.watch.service_model import ServiceNews
 
 _CHUNK = 500
 _OF_TASKS = (TaskChange, Older)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hinoban.base.clock import HOURS, MINUTES
 from hinoban.watch.detect import not_steady, zero_running
-from hinoban.watch.model import Finding, ServiceNews, ServiceReading
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import ServiceNews, ServiceReading
 from tests.unit.watch.detect.world import BACK, NEW, NOW, SERVICE, action, deployment, feed, reading, verdicts
 
 # zero_running

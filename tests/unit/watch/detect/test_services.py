@@ -4,7 +4,8 @@ import pytest
 
 from hinoban.watch.detect.order import service_finding
 from hinoban.watch.detect.services import over, service_arn_of
-from hinoban.watch.model import Finding, ServiceNews
+from hinoban.watch.model import Finding
+from hinoban.watch.service_model import ServiceNews
 from tests.unit.watch.detect.world import BACK, NEW, NOW, OLD, SERVICE, action, deployment, reading, task
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from hinoban.base.units import iso
 from hinoban.watch.detect.services import Over, Told
-from hinoban.watch.model import DeploymentChange, Launch, ServiceAction, ServiceReading, TaskChange
+from hinoban.watch.model import Launch, TaskChange
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceReading
 
 NOW = 1_795_705_200.0
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"

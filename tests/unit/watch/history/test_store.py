@@ -105,3 +105,11 @@ def test_a_task_costs_little_room() -> None:
     events = list(enumerate(life(dice.randrange(1 << 30), family="nightly-billing")))
     raw = sum(len(event) for _, event in events)
     assert len(blobs.pack(events)) < raw / 6
+
+
+def test_what_an_older_dictionary_packed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hinoban.watch.history import blobs
+
+    monkeypatch.setattr(blobs, "_NEWEST", 1)
+    old = blobs._compressor.__wrapped__().compress(b"\n".join(life(1)))
+    assert blobs.unpack(old) == life(1)

@@ -74,8 +74,8 @@ async def test_what_a_mute_hid_is_counted(tmp_path: Path) -> None:
     mute = Mute(match={"hinoban": {"family": ["adhoc"]}}, until=DUE + 10 * DAYS, name="move")
     world = World(tmp_path, WatchConfig(notify=NotifyConfig(mutes=(mute,))))
     began = world.clock.now()
-    for _ in range(2):
-        world.aws.finish(world.aws.start("adhoc", None), 3)
+    for code in (3, 4):  # two causes: those of one are told together
+        world.aws.finish(world.aws.start("adhoc", None), code)
         await world.turns(2)
     assert report(world, began - 1).muted == (Muted("move", 2, 2),)
     assert report(world, world.clock.now()).muted == ()

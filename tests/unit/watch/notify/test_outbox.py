@@ -104,3 +104,16 @@ async def test_a_log_that_does_not_come_keeps_no_message_back(tmp_path: Path) ->
         due = await world.watch.outbox.step(world.clock.now())
         await world.clock.advance(max(0.0, (due or 0.0) - world.clock.now()) if not pager.logs else 0.0)
     assert (pager.logs, world.clock.now() - began) == ([()], 0.5)
+
+
+async def test_a_channel_that_hangs_keeps_no_other_waiting(tmp_path: Path) -> None:
+    hanging, well = Pager(), Pager()
+    well.name, well.answers = "well", True
+    world = World(tmp_path, WatchConfig(notify=NotifyConfig(log_tail="off")), channels=[hanging, well])
+    world.aws.finish(world.aws.start("job", None), 3)
+    await world.watch.read(world.clock.now())
+    sending = asyncio.get_running_loop().create_task(world.watch.outbox.step(world.clock.now()))
+    async with asyncio.timeout(10):
+        while not (hanging.deliveries and well.deliveries):
+            await asyncio.sleep(0)
+    sending.cancel()

@@ -16,10 +16,11 @@ from hinoban.watch.due_slots import due_slots
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
-from hinoban.watch.model import DeploymentChange, Doing, Launch, ServiceAction, ServiceReading, Stop, TaskChange
+from hinoban.watch.model import Doing, Launch, Stop, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules.slot import Slot
+from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceReading
 from hinoban.watch.sources.lookup import looked_up
 from hinoban.watch.sources.poll import AWAY, Due, DueSlots, Poll, no_slots
 from hinoban.watch.sources.source import Batch
