@@ -24,7 +24,7 @@ async def test_a_task_that_stays_pending_is_told_after_ten_minutes_and_over_when
     await world.turns(5 * MINUTES, step=10)
     world.aws.emit(task_event(1, "PENDING", at=world.clock.now(), created=began, **owner))
     await world.turns(4.5 * MINUTES, step=10)
-    assert not any("STUCK" in told for told in world.told())
+    assert world.told() == []
     world.crash()
     await world.turns(1 * MINUTES, step=10)
     assert (one(world)["detector"], one(world)["verdict"], len(world.told())) == ("stuck", "STUCK", 1)
@@ -39,7 +39,7 @@ async def test_how_long_a_start_may_take_is_told_by_the_configuration(tmp_path: 
     world = World(tmp_path, WatchConfig(stuck_after=1 * HOURS))
     world.aws.emit(task_event(1, "PROVISIONING", at=world.clock.now()))
     await world.turns(59 * MINUTES, step=1 * MINUTES)
-    assert not any("STUCK" in told for told in world.told())
+    assert world.told() == []
     await world.turns(2 * MINUTES, step=1 * MINUTES)
     assert len(world.told()) == 1
 

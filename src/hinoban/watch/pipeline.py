@@ -13,8 +13,6 @@ from hinoban.watch import healing, incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, name_of, task_name
 from hinoban.watch.delays import Delays
-from hinoban.watch.detect import silence
-from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.history import queries
@@ -63,7 +61,7 @@ class Pipeline:
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self.limits = self._no_limits()
         self._matters = self._no_matters()
-        self._services = self._no_services()
+        self.services = self._no_services()
         self._planning = Planning(self.ledger, self._policies, config, ids.dice, self.timetable.next_slot, self._launch_of)
         self.launches = Recent()
         """What became of the launches of late."""
@@ -101,7 +99,7 @@ class Pipeline:
             with speaking(self._config.lang), self._engine.begin() as connection:
                 yield connection
                 self.timetable.book.flush(connection)
-                self._services.memories.flush(connection)
+                self.services.memories.flush(connection)
                 self.ledger.flush(connection)
         except BaseException:
             self._history.forget()
@@ -109,7 +107,7 @@ class Pipeline:
             self.timetable.book.forget()
             self.limits = self._no_limits()
             self._matters = self._no_matters()
-            self._services = self._no_services()
+            self.services = self._no_services()
             self.launches = Recent()
             self._load_open()
             raise
@@ -145,7 +143,7 @@ class Pipeline:
                 elif incident.state in QUIET and incident.acknowledged_until is not None and incident.acknowledged_until <= now:
                     self.ledger.put(connection, incidents.reopened(incident, now), now)
             self.ledger.telling.grow(connection, now)
-            next_asked = self._services.step(connection, now)
+            next_asked = self.services.step(connection, now)
             moments = [
                 moment
                 for incident in self.ledger.open_incidents(connection).values()
@@ -165,20 +163,6 @@ class Pipeline:
         """Write the scheduled runs that have come due; the moment of the next. See Timetable.expect."""
         with self.transaction() as connection:
             return self.timetable.expect(connection, now, sure=sure)
-
-    def sight(self, said: Heard | Tried | Lag, now: float) -> None:
-        """Hand to the detectors about the watch itself what it can see and what not."""
-        with self.transaction() as connection:
-            self._services.feed(connection, said, now)
-
-    def unseen(self, source: str) -> set[str]:
-        """What could not be seen through this source when it was last tried, also by an earlier life."""
-        return {what for key in self._services.memories.keys("blind") for what in [key.removeprefix(f"{source}#")] if what != key}
-
-    def awake(self, now: float) -> None:
-        """A life begins: that this watch was away is no source's silence."""
-        with self.transaction() as connection:
-            self._services.memories.each(connection, "silence", lambda state: silence.restarted(state, now))
 
     def trim(self, now: float) -> None:
         """Forget what nobody needs any more. See Book.trim."""
@@ -207,7 +191,7 @@ class Pipeline:
         elif isinstance(change, Launch):
             self._launch(connection, change, now)
         elif isinstance(change, ServiceNews):
-            self._services.news(connection, change, now)
+            self.services.news(connection, change, now)
         else:
             self._news(connection, change, now)
 
@@ -239,7 +223,7 @@ class Pipeline:
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
         self.limits.let_go(connection, change.task_arn)
-        self._services.feed(connection, change, now)
+        self.services.feed(connection, change, now)
         self._judge(change, finding)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
@@ -277,7 +261,7 @@ class Pipeline:
         if known is not None and self.limits.over(connection, known, change, finding, slot, now):
             return
         if finding is not None and known is None:
-            if self._services.told_as_loop(connection, change):
+            if self.services.told_as_loop(connection, change):
                 return
             wanted = finding.detector in NOT_STARTED or (self._policies.retry_exits and exits.is_exit(finding))
             launch = self._launch_of(connection, change) if wanted else None
@@ -294,7 +278,7 @@ class Pipeline:
         self.limits.launched(connection, launch)
         if attempt_of(launch.started_by) is not None:
             return  # our own retry: its runner has the answer first-hand
-        self._services.feed(connection, launch, now)
+        self.services.feed(connection, launch, now)
         slot = self.timetable.joins.launch(connection, launch)
         for finding in self._detect.findings(launch, now):
             self._refused(connection, with_tags(finding, tags_of(launch)), launch, slot, now)
@@ -386,4 +370,4 @@ class Pipeline:
             for change in changes:
                 self._matters.live.restore(change)
             self._matters.resume(connection)
-            self._services.memories.restore(connection)
+            self.services.memories.restore(connection)

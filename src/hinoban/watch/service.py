@@ -40,7 +40,7 @@ from hinoban.watch.retry_by_hand import RetryByHand
 from hinoban.watch.rights import Allowed, Rights
 from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
-from hinoban.watch.sight import Sight
+from hinoban.watch.sight import Sight, awake
 from hinoban.watch.sources.source import Source
 from hinoban.watch.status_words import status_lines
 from hinoban.watch.tags import TagReader
@@ -124,7 +124,7 @@ class Watch:
         """Watch until cancelled. An error that no step handles ends it: who runs it restarts it, and nothing is lost."""
         failed: list[BaseException] = []
         self.outbox.take_over()
-        self.pipeline.awake(self._clock.now())
+        awake(self.pipeline, self._clock.now())
         steps: dict[str, Callable[[float], Awaitable[float | None]]] = {
             "deadlines": self._timed,
             "retries": self.retries.step,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
+from hinoban.watch.detect import silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.detect.watch_behind import LIMIT
 from hinoban.watch.pipeline import Pipeline
@@ -50,12 +51,17 @@ class Sight:
     def problems(self, found: Mapping[str, Problem]) -> None:
         """The rights that are missing now; those that were and are not any more are over."""
         denied = {right: problem for right, problem in found.items() if problem.denied}
-        before = self._pipeline.unseen(self._name) if self._denied is None else self._denied
+        before = self._unseen() if self._denied is None else self._denied
         for right in before - denied.keys():
             self._try(right, None, "")
         for right, problem in denied.items():
             self._try(right, problem.code, problem.message)
         self._denied = set(denied)
+
+    def _unseen(self) -> set[str]:
+        """What could not be seen when it was last tried, by an earlier life."""
+        keys, own = self._pipeline.services.memories.keys("blind"), f"{self._name}#"
+        return {key.removeprefix(own) for key in keys if key.startswith(own)}
 
     def _try(self, what: str, code: str | None, message: str) -> None:
         (self._well.add if code is None else self._well.discard)(what)
@@ -66,4 +72,11 @@ class Sight:
         )
 
     def _tell(self, said: Heard | Tried | Lag) -> None:
-        self._pipeline.sight(said, self._clock.now())
+        with self._pipeline.transaction() as connection:
+            self._pipeline.services.feed(connection, said, self._clock.now())
+
+
+def awake(pipeline: Pipeline, now: float) -> None:
+    """A life begins: that this watch was away is no source's silence."""
+    with pipeline.transaction() as connection:
+        pipeline.services.memories.each(connection, "silence", lambda state: silence.restarted(state, now))
