@@ -47,8 +47,8 @@ def test_a_described_task_is_the_same_as_its_event() -> None:
 def test_of_a_tasks_events_that_come_together_only_the_latest_is_read_whole() -> None:
     running, stopped, other = task_event(1, "RUNNING"), task_event(1, "STOPPED"), task_event(2, "RUNNING")
     told = observations([stopped, running, run_task(3), other, b"[]"])
-    assert [raw for raw, _ in told] == [stopped, run_task(3), other, running]
-    assert [type(seen) for _, seen in told] == [TaskChange, Launch, TaskChange, Older]
+    assert [raw for raw, _ in told] == [run_task(3), stopped, other, running]
+    assert [type(seen) for _, seen in told] == [Launch, TaskChange, TaskChange, Older]
     older = told[-1][1]
     assert isinstance(older, Older)
     assert (older.task_arn, older.version, older.finished) == (task_arn(1), 3, False)

@@ -21,7 +21,7 @@ def test_a_later_policy_wins_where_it_says_something() -> None:
     first = Policy(match={"hinoban": {"family": ["job"]}}, max_runtime=60.0, stop_after=90.0)
     later = Policy(match={"detail": {"group": [{"prefix": "family:j"}]}}, max_runtime=120.0)
     other = Policy(match={"hinoban": {"cluster": ["elsewhere"]}}, max_runtime=1.0)
-    assert Policies(WatchConfig(policies=(first, later, other))).limits(change()) == Limits(120.0, 90.0)
+    assert Policies(WatchConfig(policies=(first, later, other))).limits(change()) == Limits(120.0, 90.0, by_policy=True)
 
 
 MATCHES = st.sampled_from(
