@@ -39,8 +39,8 @@ log lines go to stderr |
 | `ps` | `tasks`: as DescribeTasks answers, the newest first |
 | `stop` | `task`: as StopTask answers |
 | `logs` | an object a line: `timestamp` (ms), `container`, `message` |
-| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `owner`, `changed`, `usual`, `cost`, `next`; \
-`log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
+| `why` | `title`; the text's labels in lower case where they apply: `cause`, `said`, `done`, `stopped`, `started`, `owner`, `changed`, `usual`, `cost`, \
+`next`; `log` (lines), `lines` (the text), `attempts` (`number`, `at`, `started_by`, `caller`, `outcome`, `task`, `note`), `caller` (the ARN that \
 called RunTask), `incident`, `lead` and `members` (of a group), `state`, `verdict`, \
 `task`, `cluster`, `task_definition`, `containers` (`name`, `runtimeId`), `launch` |
 | `incidents` | `incidents`: objects with `id`, `state`, `verdict`, `detector`, `family`, `revision`, `cluster`, `region`, `account`, \
