@@ -23,8 +23,10 @@ def status_lines(status: Mapping[str, Any], zone: ZoneInfo, now: float) -> list[
     lines += [_line("BLIND", one) for one in blind[:_BLIND_MOST]]
     if len(blind) > _BLIND_MOST:
         lines.append(_line("BLIND", f"and {len(blind) - _BLIND_MOST} more: hinoban status -o json"))
-    if (since := status["health"]["unwell_since"]) is not None:
-        lines.append(_line("UNWELL", f"since {day_time(parse_iso(since), zone)}: no ping is sent"))
+    if (why := status["unwell"]) is not None:
+        since = status["health"]["unwell_since"]
+        noted = f", since {day_time(parse_iso(since), zone)}" if since is not None else ""
+        lines.append(_line("UNWELL", f"{why}{noted}: no ping is sent"))
     would = status["would_have"]
     if any(would.values()):
         lines.append(_line("would have", ", ".join(f"{what} {count}" for what, count in would.items() if count) + " (last 24 h)"))

@@ -26,6 +26,7 @@ def status(**words: Any) -> dict[str, Any]:
         "tasks_open": 3,
         "incidents": {"open": 2, "resolved": 40},
         "retries": {"waiting": 1, "launched": 9},
+        "unwell": None,
         "health": {"unwell_since": None},
         "would_have": {"retried": 0, "stopped": 0},
     }
@@ -50,6 +51,7 @@ def test_what_is_wrong_stands_in_capitals() -> None:
             allow=["run_task"],
             channels=[waits, SLACK | {"channel": "mail", "gave_up_at": "2026-11-28T01:00:00Z", "last_error": "550"}],
             blind=[f"log lines of job-{number}: denied → hinoban aws policy --observe" for number in range(7)],
+            unwell="the feed has not answered",
             health={"unwell_since": "2026-11-28T00:00:00Z"},
             would_have={"retried": 2, "stopped": 1},
             dead_man=None,
@@ -62,7 +64,7 @@ def test_what_is_wrong_stands_in_capitals() -> None:
     assert "slack 3 WAIT since Thu 26 Nov 10:21 (HTTP 503) · mail GAVE UP 10:00 (550)" in text
     assert "BEHIND     sqs:1/ap-northeast-1/q: the feed has not answered" in text
     assert text.count("BLIND ") == 6 and "and 2 more" in text
-    assert "UNWELL     since Sat 28 Nov 09:00 JST" in text
+    assert "UNWELL     the feed has not answered, since Sat 28 Nov 09:00 JST: no ping is sent" in text
     assert lines[-1] == "would have retried 2, stopped 1 (last 24 h)"
 
 

@@ -5,7 +5,7 @@ Work is a queue of single reads. A sweep goes over every cluster each half minut
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,8 @@ LOOKS = (60 * SECONDS, 120 * SECONDS)
 READS = 10
 """The most reads of one poll; a page of event history counts as all of them, as it waits for its own pace."""
 _DESCRIBE = 100
+_GONE = ("ClusterNotFoundException",)
+_UNKNOWN = ("UnknownOperationException",)  # an endpoint that stands in for AWS may have no services
 _SERVICES = 10  # DescribeServices takes so many (facts/ecs.md §11.2)
 _SEEN = 50_000
 _STATES = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
@@ -191,7 +193,7 @@ class Poll:
 
     # Reads -----------------------------------------------------------------------------------------------------------------------------
 
-    async def _ask(self, service: str, operation: str, params: Mapping[str, Any], *, gone: str = "") -> dict[str, Any] | None:
+    async def _ask(self, service: str, operation: str, params: Mapping[str, Any], *, gone: Collection[str] = ()) -> dict[str, Any] | None:
         """The answer; None where it is refused, which becomes a problem. The job leaves the queue once there is an answer of any kind."""
         right = f"{service}:{operation}"
         try:
@@ -200,7 +202,7 @@ class Poll:
             raise  # the job stays
         except AwsError as error:
             self._jobs.popleft()
-            if error.code != gone:
+            if error.code not in gone:
                 self._listed = None  # what could not be listed is not gone
                 denied = error.code in _DENIED
                 problem = Problem(region=self._client.region, right=right, code=error.code, message=error.message, denied=denied)
@@ -229,7 +231,7 @@ class Poll:
         """A page of ListTasks. What is stopped and remembered is not described again: it does not change."""
 
         async def read() -> None:
-            answer = await self._ask("ecs", "ListTasks", page, gone="ClusterNotFoundException") or {}
+            answer = await self._ask("ecs", "ListTasks", page, gone=_GONE) or {}
             arns = list(answer.get("taskArns") or ())
             if self._sweeping is not None:
                 self._sweeping.update(arns)
@@ -243,7 +245,7 @@ class Poll:
 
     def _describe(self, cluster: str, arns: Sequence[str]) -> Job:
         async def read() -> None:
-            answer = await self._ask("ecs", "DescribeTasks", {"cluster": cluster, "tasks": list(arns)}, gone="ClusterNotFoundException")
+            answer = await self._ask("ecs", "DescribeTasks", {"cluster": cluster, "tasks": list(arns)}, gone=_GONE)
             for task in (answer or {}).get("tasks") or ():
                 task = _versioned(task)
                 if task["version"] > self._known.get(task["taskArn"], 0):
@@ -254,7 +256,7 @@ class Poll:
 
     def _services(self, page: Mapping[str, Any]) -> Job:
         async def read() -> None:
-            answer = await self._ask("ecs", "ListServices", page, gone="ClusterNotFoundException") or {}
+            answer = await self._ask("ecs", "ListServices", page, gone=(*_GONE, *_UNKNOWN)) or {}
             arns = list(answer.get("serviceArns") or ())
             for start in range(0, len(arns), _SERVICES):
                 self._read(self._describe_services(str(page["cluster"]), arns[start : start + _SERVICES]), first=True)
@@ -268,7 +270,7 @@ class Poll:
 
         async def read() -> None:
             asked_for = {"cluster": cluster, "services": list(arns)}
-            answer = await self._ask("ecs", "DescribeServices", asked_for, gone="ClusterNotFoundException")
+            answer = await self._ask("ecs", "DescribeServices", asked_for, gone=_GONE)
             now = self._clock.now()
             for service in (answer or {}).get("services") or ():
                 *news, reading = described_service(spelt(service), self._client.region, now, since=self._attached_at)

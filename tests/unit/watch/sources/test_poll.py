@@ -320,3 +320,11 @@ async def test_who_stopped_a_task_and_who_disabled_a_rule_is_asked_of_event_hist
     seen = [observation(raw) for batch in batches for raw in batch.events]
     assert [one.caller for one in seen if isinstance(one, Stop)] == ["arn:aws:iam::123456789012:user/s.tanaka"]
     assert [one.subject for one in seen if isinstance(one, Doing)] == ["rule/nightly"]
+
+
+async def test_an_endpoint_that_has_no_services_is_no_problem() -> None:
+    desk = Desk()
+    desk.aws.refusals["ListServices"] = ["UnknownOperationException"]
+    arn = desk.aws.start("job", None)
+    assert told(await desk.during(60)) == {(arn, "RUNNING"): 1}
+    assert desk.source.problems == {}
