@@ -167,3 +167,29 @@ async def test_without_a_policy_it_observes_and_says_what_it_would_have_done(dae
         assert not any(event["detail-type"] == "ECS Task State Change" for event in envelopes)
     finally:
         await watch.end()
+
+
+async def test_an_account_that_cannot_be_read_is_blind_and_the_others_are_watched(daemons: Make, tmp_path: Path) -> None:
+    daemon = await engine(daemons, tmp_path)
+    await define(daemon, "export", "run_for=0.1s exit=3")
+    role = "arn:aws:iam::210987654321:role/hinoban"
+    other = f'[[aws.account]]\nid = "210987654321"\nrole_arn = "{role}"\nregions = ["us-east-1"]\n'
+    watch = StandingWatch(daemon, tmp_path / "watch", other)
+    await watch.start()
+    try:
+        # The engine knows no keys but its own: those that its STS hands out for the role are refused.
+        async def home_is_up_to_date() -> bool:
+            found = {one["account"]: one["behind"] for one in (await watch.get("status"))["sources"]}
+            return found["123456789012"] is None and found["210987654321"] is not None
+
+        await until(home_is_up_to_date, "the one is read and the other is not", within=120)
+        failed = await launch(daemon, "export")
+
+        async def both() -> bool:
+            found = (await watch.get("incidents"))["incidents"]
+            blind = {one["account"] for one in found if one["detector"] == "blind"}
+            return blind == {"210987654321"} and [one["task"] for one in found if one["family"] == "export"] == failed
+
+        await until(both, "one account's failure is told, and the other's blindness", within=240)
+    finally:
+        await watch.end()

@@ -15,7 +15,8 @@ import httpx
 import msgspec
 
 from hinoban.aws import models
-from hinoban.aws.client import ANSWER, Client
+from hinoban.aws.client import ANSWER, Client, EndpointUnreachable
+from hinoban.aws.errors import AwsError
 from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import MINUTES, Clock
 from hinoban.base.errors import HinobanError
@@ -142,6 +143,16 @@ class AssumedRole:
         return self._known[0]
 
 
+class NoCredentials(EndpointUnreachable):
+    """The keys for a call could not be had: nothing was sent. `code` and `message` are AWS's where it refused them."""
+
+    def __init__(self, url: str, error: AwsError | HinobanError) -> None:
+        super().__init__(url, f"there are no credentials for it: {error}")
+        self.code = error.code if isinstance(error, AwsError) else "NoCredentials"
+        self.message = error.message if isinstance(error, AwsError) else f"{error.what}: {error.why}"
+        self.todo = "Look at the profile, and at the role's trust policy: aws sts get-caller-identity"
+
+
 class RegionalClient(Client):
     """A client whose calls go to each service's own endpoint, signed with the keys as they are then."""
 
@@ -162,11 +173,15 @@ class RegionalClient(Client):
         self._places = places
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """See Client.call; HinobanError without credentials or in a region that AWS has not."""
+        """See Client.call; NoCredentials where there are none, HinobanError in a region that AWS has not."""
         place = self._places(service, self.region)
+        try:
+            keys = await self._keys()
+        except (AwsError, HinobanError) as error:
+            raise NoCredentials(place.url, error) from error
         there = copy.copy(self)
         there.endpoint_url, there._base = place.url, httpx.URL(place.url).raw_path.decode().rstrip("/")
-        there.region, there._credentials = place.region, await self._keys()
+        there.region, there._credentials = place.region, keys
         return await Client.call(there, service, operation, params)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hinoban.aws.errors import AwsError
+from hinoban.aws.profiles import NoCredentials
 from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
 from hinoban.watch.detect import silence
@@ -43,10 +44,10 @@ class Sight:
         """A read was made, or refused, or had no answer. What goes well again and again is told once."""
         if error is None and what in self._well:
             return
-        code, message = (
-            (error.code, error.message) if isinstance(error, AwsError) else (UNREACHABLE, f"{error.what}: {error.why}" if error else "")
-        )
-        self._try(what, None if error is None else code, message)
+        if isinstance(error, AwsError | NoCredentials):
+            self._try(what, error.code, error.message)
+        else:
+            self._try(what, None if error is None else UNREACHABLE, "" if error is None else f"{error.what}: {error.why}")
 
     def problems(self, found: Mapping[str, Problem]) -> None:
         """The rights that are missing now; those that were and are not any more are over."""

@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from hinoban.aws.profiles import AssumedRole, Place, Profile, RegionalClient, client_of, client_of_role
+from hinoban.aws.profiles import AssumedRole, NoCredentials, Place, Profile, RegionalClient, client_of, client_of_role
 from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import FakeClock
 from hinoban.base.errors import HinobanError
@@ -176,3 +176,18 @@ async def test_a_role_that_may_not_be_assumed_is_aws_own_error() -> None:
     with pytest.raises(Exception, match="AccessDenied"):
         await AssumedRole(client, "arn:aws:iam::1:role/r", clock).keys()
     await client.close()
+
+
+async def test_a_role_that_cannot_be_assumed_is_no_answer_of_the_call_it_was_for() -> None:
+    calls: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request.headers.get("x-amz-target", "sts"))
+        body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
+        return httpx.Response(403, text=body)
+
+    client = client_of(Profile("prd-ro"), FakeClock(), transport=httpx.MockTransport(answer))
+    other = client_of_role(client, "arn:aws:iam::210987654321:role/hinoban", "us-east-1", FakeClock())
+    with pytest.raises(NoCredentials) as caught:
+        await other.call("ecs", "RunTask", {"taskDefinition": "job"})
+    assert (caught.value.code, caught.value.message, calls) == ("AccessDenied", "not yours", ["sts"])

@@ -12,7 +12,14 @@ from hinoban.watch.schedules.model import Problem
 AT_ONCE = 4
 _WAITS = (1 * SECONDS, 2 * SECONDS, 4 * SECONDS)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException"})
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"})
+DENIED = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"),
+        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        *("ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired"),
+    }
+)
+"""AWS's codes where a right is missing, or the credentials are not taken (CommonErrors of its API references)."""
 
 Item = TypeVar("Item")
 Pace = Callable[[], Awaitable[None]]

@@ -18,6 +18,7 @@ from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import described
 from hinoban.watch.normalise_services import counts_of, described_service, spelt
 from hinoban.watch.places import Place
+from hinoban.watch.schedules.asking import DENIED
 from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.lookup import DOINGS, LAUNCH, STANDING, Look, asked, looked_up
 from hinoban.watch.sources.pace import Calls, Paced
@@ -43,7 +44,6 @@ _UNKNOWN = ("UnknownOperationException",)  # an endpoint that stands in for AWS 
 _SERVICES = 10  # DescribeServices takes so many (facts/ecs.md §11.2)
 _SEEN = 50_000
 _STATES = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"})
 
 Job = Callable[[], Awaitable[None]]
 
@@ -204,7 +204,7 @@ class Poll:
             self._jobs.popleft()
             if error.code not in gone:
                 self._listed = None  # what could not be listed is not gone
-                denied = error.code in _DENIED
+                denied = error.code in DENIED
                 problem = Problem(region=self._client.region, right=right, code=error.code, message=error.message, denied=denied)
                 self.problems[right] = problem
             return None
