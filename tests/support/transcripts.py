@@ -10,6 +10,9 @@ _SHAPES = {
     "time": r"\d\d:\d\d:\d\d",
     "minute": r"\d\d:\d\d",
     "second": r"\d\d",
+    "seconds": r"\d+",
+    "count": r"\d+",
+    "space": r" +",
 }
 """What a placeholder takes, by its name without digits: `<inc>`, `<time2>`. A name that is given twice is the same text both times."""
 _PLACEHOLDER = re.compile(r"<(\w+)>")
