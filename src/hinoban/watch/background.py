@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, RowMapping
 from hinoban.base.units import local_day_time
 from hinoban.watch.definitions import Changed
 from hinoban.watch.history import queries
+from hinoban.watch.history.book import slots_backwards
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.notify.background import Background, Run, beside_words, cost_words, last_line_words, usual_words
@@ -18,6 +20,7 @@ from hinoban.watch.notify.background import Background, Run, beside_words, cost_
 _RUNS = 41
 _ATTEMPTS = 50
 _PARTS = 6
+_NIGHTS = 30
 _NAMED = re.compile(r"(?:^| )(?:environment|secrets) (\S+)$")
 
 
@@ -54,6 +57,7 @@ def background_of(
         changed=_changed(connection, change, row, zone) if row is not None and incident is not None else None,
         good_revision=change.before if change is not None and change.before != change.after else None,
         changed_names=_names(change.parts or ()) if change is not None else (),
+        retried=_retried(connection, incident) if incident is not None and incident.verdict == "RECOVERED" else None,
         cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,
         last_line=_last_line(connection, incident, as_of, zone) if overdue and incident is not None else None,
         beside=_beside(connection, row, zone) if overdue and row is not None else None,
@@ -88,6 +92,17 @@ def _beside(connection: Connection, row: RowMapping, zone: ZoneInfo) -> str | No
         [Run(created_at=one["created_at"], started_at=one["started_at"], stopped_at=one["stopped_at"]) for one in others],
         zone,
     )
+
+
+def _retried(connection: Connection, incident: Incident) -> tuple[int, int] | None:
+    """Of the last runs of its schedule up to its own: how many were brought back by retries."""
+    facts = incident.finding.facts
+    if (name := facts.get("schedule")) is None or (due := facts.get("due_at")) is None:
+        return None
+    before = (one for one in slots_backwards(connection, name) if one.arn == facts.get("schedule_arn") and one.at <= due)
+    last = list(islice(before, _NIGHTS))
+    found = queries.incidents_by_id(connection, {one.incident_id for one in last if one.incident_id})
+    return sum(one.verdict == "RECOVERED" for one in found.values()), len(last)
 
 
 def _names(parts: Sequence[str]) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """What to do next about an incident: the catalogue's step, or a better one where the history knows what has changed. Pure."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hinoban.watch.explain.language import spoken
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
 from hinoban.watch.notify.wording import day_time, not_retried, short_task
+
+_AGAIN = 2
+"""Once is chance."""
 
 
 def next_step(incident: Incident) -> str:
@@ -23,11 +27,24 @@ def next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str
             return f"No daemon runs: the retry waits for `hinoban up` (as last seen {day_time(background.as_of, zone)})."
         if overdue:
             return f"No daemon runs; this is as last seen {day_time(background.as_of, zone)}. See what became of it: hinoban up"
-    if not over:
+    if over:
+        step += _of_nights(incident, background, zone)
+    else:
         step = _of_change(incident, background) or step
     if overdue and not over and "stop_at" not in incident.finding.facts:
         step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
     return step if quiet else f"{step}      {not_retried(incident.finding)}".rstrip()
+
+
+def _of_nights(incident: Incident, background: Background, zone: ZoneInfo) -> str:
+    """What keeps a schedule from needing retries, where it has needed them again and again for want of capacity."""
+    retried, total = background.retried or (0, 0)
+    if retried < _AGAIN or incident.finding.explanation.code != "no_capacity":
+        return ""
+    minute = datetime.fromtimestamp(incident.finding.facts["due_at"], zone).strftime(":%M")
+    if spoken() == "ja":
+        return f"直近 {total} 回のうち {retried} 回で再試行が必要だった。ターゲットに別のゾーンのサブネットを加えるか、{minute} を避ける。"
+    return f" {retried} of the last {total} runs needed a retry: add a subnet in another zone to the target, or move it off {minute}."
 
 
 def _of_change(incident: Incident, background: Background) -> str | None:

@@ -58,3 +58,14 @@ def test_all_else_is_the_catalogues_step(one: Incident, background: Background) 
 def test_what_is_over_needs_nothing() -> None:
     over = msgspec.structs.replace(failed("failed_exit", "exit_non_zero"), state="resolved")
     assert next_line(over, CHANGED, UTC) == "Nothing now."
+
+
+def test_a_schedule_that_needs_retries_night_after_night_is_told_what_to_change() -> None:
+    due = {"due_at": 1_795_705_200.0 + 5 * 60}
+    over = msgspec.structs.replace(failed("did_not_start", "no_capacity", **due), state="resolved")
+    often, once = Background(retried=(9, 30)), Background(retried=(1, 30))
+    advice = "add a subnet in another zone to the target, or move it off :05."
+    assert next_line(over, often, UTC) == f"Nothing now. 9 of the last 30 runs needed a retry: {advice}"
+    assert next_line(over, once, UTC) == "Nothing now."
+    with speaking("ja"):
+        assert "直近 30 回のうち 9 回で再試行が必要だった" in next_line(over, often, UTC)
