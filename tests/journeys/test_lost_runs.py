@@ -109,7 +109,7 @@ async def test_no_capacity_for_good_says_that_ecs_refused_and_how_to_make_up_for
     assert why["Done"].startswith("Gave up: 6 attempts")
     assert why["Next"].endswith(RUN_IT)
     assert len(here.said()) == 2  # opened, given up
-    assert lost(here) == [("daily-close", "REFUSED", f"{NO_ROOM}; 5 retries, none ran")]
+    assert lost(here) == [("daily-close", "REFUSED", "no Fargate capacity; 5 retries, none ran")]
     assert sum(here.bench.runs.values()) == 0
 
 

@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 
 from hinoban.aws.client import Client
-from hinoban.aws.errors import AwsError
 from hinoban.aws.iam_needed import READS
-from hinoban.aws.profiles import Place, Profile, RegionalClient
-from hinoban.aws.sigv4 import Credentials
 from hinoban.base.clock import HOURS, MINUTES
-from hinoban.daemon.one_off import NotARead, OneOff
+from hinoban.daemon.one_off import NotARead
 from hinoban.watch.answers_one_off import FORGOTTEN, UNSEEN
-from tests.support.engine import CREDENTIALS, REGION
-from tests.support.polled import passing
+from tests.support.night import Night
 from tests.support.street import Street
-
-NETWORK = {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}}
 
 
 @pytest.fixture
@@ -28,51 +22,6 @@ async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     made = await Street(tmp_path).open()
     yield made
     await made.close()
-
-
-class Night:
-    """Three schedules due at 16:00 UTC: one runs well, one fails, one is refused. `calls` are those that the one-off watch made."""
-
-    def __init__(self, street: Street) -> None:
-        self.street = street
-        self.calls: list[str] = []
-        self.denied: set[str] = set()
-
-    async def schedule(self, name: str, script: str) -> None:
-        arn = await self.street.bench.define(name, script)
-        cluster = arn.partition(":task-definition/")[0] + ":cluster/default"
-        ecs = {"TaskDefinitionArn": arn, "LaunchType": "FARGATE", "NetworkConfiguration": NETWORK}
-        target = {"Arn": cluster, "RoleArn": "arn:aws:iam::123456789012:role/events", "EcsParameters": ecs}
-        asked = {"Name": name, "ScheduleExpression": "cron(0 16 * * ? *)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
-        await self.street.client.call("scheduler", "CreateSchedule", asked)
-
-    async def fall(self) -> None:
-        await self.schedule("billing", "run_for=60s")
-        await self.schedule("report", "run_for=120s exit=3")
-        await self.schedule("closing", "run_for=60s")
-        await self.street.put_in(what="capacity", match={"family": ["closing"]})
-        await self.street.bench.clock.advance(1 * HOURS + 20 * MINUTES)
-
-    def one_off(self) -> OneOff:
-        clock, night = self.street.bench.clock, self
-
-        async def keys() -> Credentials:
-            return CREDENTIALS
-
-        class Heard(RegionalClient):
-            async def call(self, service: str, operation: str, params: Any) -> dict[str, Any]:
-                night.calls.append(f"{service}:{operation}")
-                if night.calls[-1] in night.denied:
-                    raise AwsError("AccessDeniedException", f"not authorized to perform {night.calls[-1]}")
-                return await super().call(service, operation, params)
-
-        profile = Profile(None, REGION, "http://127.0.0.1:4566")
-        transport = self.street.client._http._transport
-        client = Heard(keys, lambda service, region: Place("http://127.0.0.1:4566", region), REGION, clock=clock, transport=transport)
-        return OneOff(client, profile, 24 * HOURS, clock, tz="UTC")
-
-    async def ask(self, one_off: OneOff, path: str, **query: Any) -> dict[str, Any]:
-        return await passing(self.street.bench.clock, one_off.get(path, query))
 
 
 async def test_the_lost_runs_of_the_night_and_how_long_aws_keeps_their_reasons(street: Street) -> None:

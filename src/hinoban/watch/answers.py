@@ -201,7 +201,7 @@ class Answers:
         own = _first(queries.incidents_by_prefix(connection, incident_id(f"task:{row['arn']}")))
         if own is None and (starter := row["started_by"] or "").startswith("hinoban/"):
             own = _first(queries.incidents_by_prefix(connection, starter.split("/")[1]))
-        return own, row, None
+        return own or queries.slot_incident_of(connection, row), row, None
 
 
 def one_incident(connection: Connection, prefix: str) -> Incident:

@@ -17,8 +17,9 @@ from hinoban.watch.notify.background import Background, Together
 from hinoban.watch.notify.levels import level_of
 from hinoban.watch.notify.masking import log_tail
 from hinoban.watch.notify.message import incident_row
+from hinoban.watch.notify.next_words import next_step
 from hinoban.watch.notify.postmortem import Told, markdown
-from hinoban.watch.notify.report import attempt_json, next_step
+from hinoban.watch.notify.report import attempt_json
 
 
 def incidents_json(connection: Connection, found: Sequence[Incident]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, names_of, slots_backwards, slots_between
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import caller_words
-from hinoban.watch.notify.wording import short_cause
+from hinoban.watch.notify.wording import few_words, short_cause
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.slot import LOST, Slot, hops
 
@@ -139,7 +139,7 @@ def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
             verdict = finding.verdict
         code = short_cause(finding.explanation.code)
         what = reason or {
-            "refused": f"{_said(finding.explanation.said)}; {_tried(incident)}",
+            "refused": f"{few_words(finding.explanation.code) or _said(finding.explanation.said)}; {_tried(incident)}",
             "failed": f"{'it ended' if code.startswith('exit ') else code} at {_time(finding.at, tz)}",
             "stopped": "stopped before its end",
             "unknown": "no RunTask of it was seen",

@@ -1,6 +1,8 @@
 """Gathers from watch.db what the history adds to an incident (notify/background.py says what that is)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,7 @@ from sqlalchemy import Connection, RowMapping
 from hinoban.base.units import local_day_time
 from hinoban.watch.definitions import Changed
 from hinoban.watch.history import queries
+from hinoban.watch.history.book import slots_backwards
 from hinoban.watch.kinds import NOT_STARTED
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.notify.background import Background, Run, beside_words, cost_words, last_line_words, usual_words
@@ -17,6 +20,8 @@ from hinoban.watch.notify.background import Background, Run, beside_words, cost_
 _RUNS = 41
 _ATTEMPTS = 50
 _PARTS = 6
+_NIGHTS = 30
+_NAMED = re.compile(r"(?:^| )(?:environment|secrets) (\S+)$")
 
 
 def background_of(
@@ -36,6 +41,8 @@ def background_of(
     rows = {arn: found for arn in arns if (found := queries.task_by_arn(connection, arn)) is not None}
     failed = row is not None and incident is not None and incident.finding.detector not in NOT_STARTED
     overdue = incident is not None and incident.finding.detector == "overdue" and incident.state != "resolved"
+    kept = queries.definition_change(connection, incident.id) if incident is not None else None
+    change = msgspec.json.decode(kept, type=Changed) if kept is not None else None
     return Background(
         caller=(first.caller_arn or first.invoked_by) if first is not None else None,
         stopper=queries.stopper_of(connection, row["arn"]) if row is not None and row["stop_code"] == "UserInitiated" else None,
@@ -47,7 +54,10 @@ def background_of(
         as_of=as_of,
         live=live,
         usual=_usual(connection, row) if row is not None and failed else None,
-        changed=_changed(connection, incident, row, zone) if row is not None and incident is not None else None,
+        changed=_changed(connection, change, row, zone) if row is not None and incident is not None else None,
+        good_revision=change.before if change is not None and change.before != change.after else None,
+        changed_names=_names(change.parts or ()) if change is not None else (),
+        retried=_retried(connection, incident) if incident is not None and incident.verdict == "RECOVERED" else None,
         cost=cost_words(detail, row["region"], as_of) if row is not None and detail is not None else None,
         last_line=_last_line(connection, incident, as_of, zone) if overdue and incident is not None else None,
         beside=_beside(connection, row, zone) if overdue and row is not None else None,
@@ -84,10 +94,26 @@ def _beside(connection: Connection, row: RowMapping, zone: ZoneInfo) -> str | No
     )
 
 
-def _changed(connection: Connection, incident: Incident, row: RowMapping, zone: ZoneInfo) -> str | None:
+def _retried(connection: Connection, incident: Incident) -> tuple[int, int] | None:
+    """Of the last runs of its schedule up to its own: how many were brought back by retries."""
+    facts = incident.finding.facts
+    if (name := facts.get("schedule")) is None or (due := facts.get("due_at")) is None:
+        return None
+    before = (one for one in slots_backwards(connection, name) if one.arn == facts.get("schedule_arn") and one.at <= due)
+    last = list(islice(before, _NIGHTS))
+    found = queries.incidents_by_id(connection, {one.incident_id for one in last if one.incident_id})
+    return sum(one.verdict == "RECOVERED" for one in found.values()), len(last)
+
+
+def _names(parts: Sequence[str]) -> tuple[str, ...]:
+    """`DB_HOST` of `app environment DB_HOST`."""
+    return tuple(dict.fromkeys(found[1] for part in parts if (found := _NAMED.search(part))))
+
+
+def _changed(connection: Connection, change: Changed | None, row: RowMapping, zone: ZoneInfo) -> str | None:
     """`since the last good run: :8 → :9, environment DB_HOST (registered Thu 26 Nov 17:40 JST by terraform); same image digest`."""
-    if (kept := queries.definition_change(connection, incident.id)) is not None:
-        return changed_words(msgspec.json.decode(kept, type=Changed), zone)
+    if change is not None:
+        return changed_words(change, zone)
     good = queries.last_good_run(connection, row)
     if good is None or None in (good["revision"], row["revision"]) or good["revision"] == row["revision"]:
         return None

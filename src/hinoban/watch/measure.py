@@ -77,7 +77,9 @@ def sight_json(known: Signs, not_watched: Mapping[str, int]) -> dict[str, Any]:
     by_detector = detectors(seen)
     count = known.schedules
     others = sum(not_watched.values())
-    sees, _ = in_words(by_detector, f"{count} of {count + others} schedules" if others else f"{count} schedules")
+    sees, _ = in_words(
+        by_detector, f"{count} of {count + others} schedules" if others else "1 schedule" if count == 1 else f"{count} schedules"
+    )
     blind = [_blind(kind.replace("_", " "), one.why, one.todo) for kind, one in seen.items() if one.state == "blind"]
     told = {one.right for one in known.problems if not one.subject}
     for one in known.problems:

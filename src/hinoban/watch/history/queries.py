@@ -16,6 +16,7 @@ from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules.slot import Slot
 
 _CHUNK = 500
+_NEAR = 20
 
 
 class LastLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +228,13 @@ def incidents_by_prefix(connection: Connection, prefix: str, limit: int = 20) ->
     """Incidents whose id begins with `prefix` (`inc-4k`)."""
     found = select(incidents.c.value).where(incidents.c.id >= prefix, incidents.c.id < prefix + "~").order_by(incidents.c.id).limit(limit)
     return [_incident(value) for value in connection.execute(found).scalars()]
+
+
+def slot_incident_of(connection: Connection, row: RowMapping) -> Incident | None:
+    """The incident of the scheduled run that a task was of: it is named by its slot, not by the task."""
+    of_family = select(incidents.c.value).where(incidents.c.family == row["family"], incidents.c.opened_at >= (row["created_at"] or 0))
+    later = map(_incident, connection.execute(of_family.order_by(incidents.c.opened_at).limit(_NEAR)).scalars())
+    return next((one for one in later if one.subject.startswith("slot:") and row["arn"] in (a.task_arn for a in one.attempts)), None)
 
 
 def incidents_of(connection: Connection, state: str | None, family: str | None, limit: int) -> list[Incident]:

@@ -54,6 +54,12 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the watch runs: without it nothing of what is open is seen or done."""
     usual: str | None = None
     changed: str | None = None
+    good_revision: int | None = None
+    """The revision of the last good run, where the incident's task ran another."""
+    changed_names: tuple[str, ...] = ()
+    """The environment variables and secrets that are not as they were then, by name."""
+    retried: tuple[int, int] | None = None
+    """How many of the schedule's last runs were brought back by retries, and of how many."""
     cost: str | None = None
     last_line: str | None = None
     """Of an overdue task: `Last log line 25 h 49 m ago: "waiting for lock"`."""

@@ -13,7 +13,8 @@ from hinoban.watch.incidents import Change, starter_class
 from hinoban.watch.model import Incident
 from hinoban.watch.notify import grouped
 from hinoban.watch.notify.labels import padded
-from hinoban.watch.notify.report import attempt_json, next_step, why_json, why_text
+from hinoban.watch.notify.next_words import next_step
+from hinoban.watch.notify.report import attempt_json, why_json, why_text
 from hinoban.watch.notify.wording import (
     SEPARATOR,
     clock_time,

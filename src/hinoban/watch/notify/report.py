@@ -16,13 +16,14 @@ from hinoban.watch.model import Incident, Launch, family_of, revision_of
 from hinoban.watch.notify.background import NOTHING, Background, Together, caller_words, from_a_session
 from hinoban.watch.notify.grouped import counts, noun
 from hinoban.watch.notify.labels import label_width, padded
+from hinoban.watch.notify.next_words import next_line
 from hinoban.watch.notify.wording import (
     SEPARATOR,
     attempt_columns,
+    clock_time,
     day_time,
     definition_name,
     due_words,
-    not_retried,
     ran_of,
     schedule_words,
     short_task,
@@ -111,11 +112,6 @@ def attempt_json(attempt: Any) -> dict[str, Any]:
     }
 
 
-def next_step(incident: Incident) -> str:
-    """The next step; nothing once it is over."""
-    return "Nothing now." if incident.state == "resolved" else incident.finding.explanation.next
-
-
 def _report(
     incident: Incident | None,
     task: Mapping[str, Any] | None,
@@ -138,6 +134,8 @@ def _report(
         started += ". Unknown whether that job still lives."
     cause = finding.explanation.cause + (f" {background.last_line}" if background.last_line else "")
     usual = ". ".join(part for part in (background.usual, background.beside) if part)
+    if usual and finding.detector == "out_of_memory":
+        usual += "; peak memory unknown (Container Insights is not read)"
     labels: list[tuple[str, Sequence[str]]] = [
         ("Cause", (cause,)),
         ("Said", (said,)),
@@ -149,7 +147,7 @@ def _report(
         ("Changed", (background.changed or "",)),
         ("Usual", (usual if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
-        ("Next", (_next_line(incident, background, zone),)),
+        ("Next", (next_line(incident, background, zone),)),
         ("Together", _members(background)),
     ]
     return Report(title=_title(incident, zone, background), labels=_kept(labels))
@@ -168,11 +166,18 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
         where,
         task,
         (ran_of(finding.facts, background.as_of) or "") if finding.detector == "overdue" and incident.state != "resolved" else "",
-        verdict_of(incident),
+        _verdict(incident, zone),
         state_of(incident),
         incident.id if background.together is None else _whole(background.together),
     ]
     return tuple(part for part in parts if part)
+
+
+def _verdict(incident: Incident, zone: ZoneInfo) -> str:
+    """The verdict; of a deployment's end with its time, as nothing else in line 1 has one."""
+    finding = incident.finding
+    timed = finding.detector in ("deployment_failed", "rolled_back") and incident.verdict == finding.verdict
+    return verdict_of(incident) + (f" at {clock_time(finding.at, zone)}" if timed else "")
 
 
 def _whole(together: Together) -> str:
@@ -210,19 +215,6 @@ def _members_cut(labels: Labels) -> Labels:
     if len(lines) > room:
         lines = (*lines[: room - 1], f"... {len(lines) - room + 1} more (--full)")
     return (*others, (label, lines))
-
-
-def _next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:
-    step, overdue = next_step(incident), incident.finding.detector == "overdue"
-    quiet = incident.state == "resolved" or (not overdue and (incident.done or len(incident.attempts) > 1))
-    if not background.live and incident.state != "resolved":
-        if any(one.outcome == "waiting" for one in incident.attempts):
-            return f"No daemon runs: the retry waits for `hinoban up` (as last seen {day_time(background.as_of, zone)})."
-        if overdue:
-            return f"No daemon runs; this is as last seen {day_time(background.as_of, zone)}. See what became of it: hinoban up"
-    if overdue and incident.state != "resolved" and "stop_at" not in incident.finding.facts:
-        step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
-    return step if quiet else f"{step}      {not_retried(incident.finding)}".rstrip()
 
 
 def _starter(started_by: str | None, background: Background) -> str:

@@ -47,8 +47,12 @@ _NOT_RETRIED = {
 
 def short_cause(code: str) -> str:
     """A catalogue code in a few words, for one-line messages."""
-    words = _SHORT_JA if spoken() == "ja" else _SHORT
-    return words.get(code, code.replace("_", " "))
+    return few_words(code) or code.replace("_", " ")
+
+
+def few_words(code: str) -> str | None:
+    """Words of ours for a catalogue code that says too little of itself; None where there are none."""
+    return (_SHORT_JA if spoken() == "ja" else _SHORT).get(code)
 
 
 def short_task(task_arn: str | None) -> str:

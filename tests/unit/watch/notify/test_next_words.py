@@ -1,0 +1,71 @@
+"""The next step of `why` where the history knows what has changed."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from hinoban.watch.explain.language import speaking
+from hinoban.watch.model import Incident
+from hinoban.watch.notify.background import Background
+from hinoban.watch.notify.next_words import next_line
+from tests.unit.watch.notify.samples import incident
+
+UTC = ZoneInfo("UTC")
+CHANGED = Background(good_revision=203, changed_names=("DB_HOST", "DB_PORT"))
+
+
+def failed(detector: str, code: str, **facts: Any) -> Incident:
+    one = incident()
+    explanation = msgspec.structs.replace(one.finding.explanation, code=code, next="As ever.")
+    arn = "arn:aws:ecs:ap-northeast-1:123456789012:task/web/91d0c2e7" + "0" * 24
+    kept: dict[str, Any] = {"cluster": "web", "family": "web-api", "task_arn": arn, "facts": facts}
+    finding = msgspec.structs.replace(one.finding, detector=detector, explanation=explanation, **kept)
+    return msgspec.structs.replace(one, finding=finding, state="open", done=(), attempts=())
+
+
+def test_a_service_without_its_image_goes_back_to_the_revision_that_ran() -> None:
+    missing = failed("cannot_pull", "image_missing", group="service:front")
+    command = "aws ecs update-service --cluster web --service front --task-definition web-api:203"
+    assert next_line(missing, CHANGED, UTC).startswith(f"Push it, or: {command}      Not retried: ")
+    with speaking("ja"):
+        assert next_line(missing, CHANGED, UTC).startswith(f"イメージを push するか、元のリビジョンに戻す: {command}")
+
+
+def test_a_program_that_failed_after_its_environment_changed_is_looked_at_there() -> None:
+    exited = failed("failed_exit", "exit_non_zero")
+    said = "Look at DB_HOST, DB_PORT, then: hinoban retry 91d0c2e7 (same overrides; refuses while another run lives)"
+    assert next_line(exited, CHANGED, UTC).startswith(said)
+    with speaking("ja"):
+        assert next_line(exited, CHANGED, UTC).startswith("DB_HOST, DB_PORT を確認し、再実行: hinoban retry 91d0c2e7")
+
+
+@pytest.mark.parametrize(
+    ("one", "background"),
+    [
+        (failed("cannot_pull", "image_missing"), CHANGED),  # no service
+        (failed("cannot_pull", "image_missing", group="service:front"), Background()),
+        (failed("failed_exit", "exit_non_zero"), Background(good_revision=203)),
+        (failed("failed_exit", "exit_non_zero", group="service:front"), CHANGED),  # its service starts its tasks itself
+        (failed("out_of_memory", "out_of_memory"), CHANGED),
+    ],
+)
+def test_all_else_is_the_catalogues_step(one: Incident, background: Background) -> None:
+    assert next_line(one, background, UTC).startswith("As ever.")
+
+
+def test_what_is_over_needs_nothing() -> None:
+    over = msgspec.structs.replace(failed("failed_exit", "exit_non_zero"), state="resolved")
+    assert next_line(over, CHANGED, UTC) == "Nothing now."
+
+
+def test_a_schedule_that_needs_retries_night_after_night_is_told_what_to_change() -> None:
+    due = {"due_at": 1_795_705_200.0 + 5 * 60}
+    over = msgspec.structs.replace(failed("did_not_start", "no_capacity", **due), state="resolved")
+    often, once = Background(retried=(9, 30)), Background(retried=(1, 30))
+    advice = "add a subnet in another zone to the target, or move it off :05."
+    assert next_line(over, often, UTC) == f"Nothing now. 9 of the last 30 runs needed a retry: {advice}"
+    assert next_line(over, once, UTC) == "Nothing now."
+    with speaking("ja"):
+        assert "直近 30 回のうち 9 回で再試行が必要だった" in next_line(over, often, UTC)
