@@ -14,7 +14,7 @@ from hinoban.watch.explain.filling import fill
 SAMPLES = tomllib.loads((Path(__file__).parent / "samples.toml").read_text(encoding="utf-8"))
 CASES = [(place, code, text) for place, codes in SAMPLES.items() for code, texts in codes.items() for text in texts]
 
-COMMANDS = {"up", "env", "run", "ps", "why", "logs", "incidents", "stop", "demo", "retry"}
+COMMANDS = {"up", "env", "run", "ps", "why", "logs", "incidents", "stop", "demo", "retry", "history"}
 VERBS = {
     "Add",
     "Allow",
