@@ -41,16 +41,19 @@ async def _both(hinoban: Hinoban, arrived: dict[str, float]) -> list[Figure]:
         steady = await _delays(client, arrived, "steady", 1 / ALONE_A_SECOND)
         at_once = await _delays(client, arrived, "at-once", 0.0)
     return [
-        _figure(f"failure to message, {ALONE_A_SECOND} a second, p99", steady),
-        _figure(f"failure to message, {TASKS} at once, p99", at_once),
+        _figure(f"failure to message, {ALONE_A_SECOND} a second, p99", steady, limited=True),
+        _figure(f"failure to message, {TASKS} at once, p99", at_once, limited=False),
     ]
 
 
-def _figure(name: str, delays: list[float]) -> Figure:
+def _figure(name: str, delays: list[float], *, limited: bool) -> Figure:
+    """Its line of the table. What fails all at once is told, without a target."""
     ordered = sorted(delays)
     p50, p99 = (ordered[int(len(ordered) * share)] for share in (0.5, 0.99))
-    note = f"of {len(ordered)} tasks: p50 {p50 * 1000:.0f} ms, longest {ordered[-1] * 1000:.0f} ms"
-    return Figure(name, f"{p99 * 1000:.0f} ms", f"the limit {LIMIT * 1000:,.0f} ms", p99 / LIMIT, ("<=", 1.0), note)
+    ours, note = f"{p99 * 1000:.0f} ms", f"of {len(ordered)} tasks: p50 {p50 * 1000:.0f} ms, longest {ordered[-1] * 1000:.0f} ms"
+    if not limited:
+        return Figure(name, ours, note=note)
+    return Figure(name, ours, f"the limit {LIMIT * 1000:,.0f} ms", p99 / LIMIT, ("<=", 1.0), note)
 
 
 async def _delays(client: Client, arrived: dict[str, float], prefix: str, apart: float) -> list[float]:
