@@ -19,6 +19,7 @@ MEASUREMENTS = (
     "neighbours",
     "put_events",
     "lateness",
+    "told",
 )
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +72,10 @@ def definition(image: str = "busybox", command: tuple[str, ...] = ("true",), *, 
 
 
 @contextmanager
-def hinoban_server(runtime: str = "fake", *, script: str | None = None) -> Iterator[Hinoban]:
+def hinoban_server(runtime: str = "fake", *, script: str | None = None, options: Sequence[str] = ()) -> Iterator[Hinoban]:
     """Start a daemon on a free loopback port, register a definition, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="hinoban-bench-") as folder:
-        hinoban = start(Path(folder, "state"), runtime)
+        hinoban = start(Path(folder, "state"), runtime, options)
         try:
             asyncio.run(_prepare(hinoban, script))
             yield hinoban
@@ -83,9 +83,9 @@ def hinoban_server(runtime: str = "fake", *, script: str | None = None) -> Itera
             stop(hinoban)
 
 
-def start(state: Path, runtime: str) -> Hinoban:
+def start(state: Path, runtime: str, options: Sequence[str] = ()) -> Hinoban:
     """Start a daemon; returns as soon as it says where it listens."""
-    arguments = ["up", "--port", "0", "--state", str(state), "--runtime", runtime, "--capacity", ROOM]
+    arguments = ["up", "--port", "0", "--state", str(state), "--runtime", runtime, "--capacity", ROOM, *options]
     process = subprocess.Popen([sys.executable, "-m", "hinoban", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return _announced(process, state)

@@ -3,8 +3,10 @@ started again on the same state."""
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,9 @@ import msgspec
 from hinoban.aws.client import Client
 from hinoban.base.clock import SystemClock
 from tests.real.daemon_support import PATIENCE, RealDaemon, until
+
+QUIET = "[[policy]]\nretry = { attempts = 1 }\n"
+"""The engine's own watch launches nothing: what is launched, the other one launched."""
 
 
 class StandingWatch:
@@ -72,6 +77,12 @@ class StandingWatch:
         self._process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(self._process.wait)
 
+    async def fall(self, after: float) -> None:
+        """SIGKILL so many seconds from now, and another life."""
+        await asyncio.sleep(after)
+        await self.kill()
+        await self.start()
+
     async def stop(self) -> int:
         """SIGTERM; its exit code."""
         assert self._process is not None
@@ -83,3 +94,37 @@ class StandingWatch:
         if self._process is not None and self._process.poll() is None:
             await self.kill()
         await self._client.close()
+
+
+async def logged(daemon: RealDaemon) -> None:
+    """Let a trail log, so that RunTask's records are on the event bus."""
+    await daemon.call("cloudtrail", "CreateTrail", {"Name": "all", "S3BucketName": "records"})
+    await daemon.call("cloudtrail", "StartLogging", {"Name": "all"})
+
+
+async def queue_of(daemon: RealDaemon) -> str:
+    """What docs/on-aws.md tells people to set up; its URL."""
+    url: str = (await daemon.call("sqs", "CreateQueue", {"QueueName": "hinoban-events"}))["QueueUrl"]
+    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
+    arn = (await daemon.call("sqs", "GetQueueAttributes", asked))["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["aws.ecs"]})
+    rule = (await daemon.call("events", "PutRule", {"Name": "hinoban", "EventPattern": pattern}))["RuleArn"]
+    statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = {"Version": "2012-10-17", "Statement": [statement | {"Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]}
+    await daemon.call("sqs", "SetQueueAttributes", {"QueueUrl": url, "Attributes": {"Policy": json.dumps(policy)}})
+    await daemon.call("events", "PutTargets", {"Rule": "hinoban", "Targets": [{"Id": "queue", "Arn": arn}]})
+    return url
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def caught_up(watch: StandingWatch) -> bool:
+    """Whether no source of it is behind."""
+    status = await watch.get("status")
+    return all(one["behind"] is None for one in status["sources"])

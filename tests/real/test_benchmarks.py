@@ -52,3 +52,14 @@ def test_what_a_remembered_task_costs_is_measured() -> None:
     assert "no result" not in bench.stdout, bench.stdout + bench.stderr
     for name in ("a finished task in watch.db", "why by id, p99", "memory of the watch at 3,000 tasks"):
         assert name in bench.stdout
+
+
+@pytest.mark.slow
+def test_how_soon_a_failure_is_told_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks", "told"]
+    bench = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "HINOBAN_BENCH_FAILING": "10"}, capture_output=True, text=True, timeout=120
+    )
+    assert "no result" not in bench.stdout, bench.stdout + bench.stderr
+    for name in ("failure to message, 10 a second, p99", "failure to message, 10 at once, p99"):
+        assert name in bench.stdout

@@ -12,11 +12,9 @@ import pytest
 
 from tests.real.daemon_support import NETWORK, Make, RealDaemon, until
 from tests.real.daemon_support import daemons as daemons
-from tests.real.standing_support import StandingWatch
+from tests.real.standing_support import QUIET, StandingWatch, caught_up, free_port, logged, queue_of
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
-QUIET = "[[policy]]\nretry = { attempts = 1 }\n"
-"""The engine's own watch launches nothing: what is launched, the other one launched."""
 RETRY = '[[policy]]\nallow = ["run_task"]\nretry = { attempts = 4, base = "1s", cap = "2s" }\n'
 KEY = "0123456789abcdef0123"
 
@@ -25,24 +23,8 @@ async def engine(make: Make, tmp_path: Path) -> RealDaemon:
     (tmp_path / "engine.toml").write_text(QUIET)
     daemon = make("--runtime", "fake", "--config", str(tmp_path / "engine.toml"))
     await daemon.start()
-    bucket = {"Name": "all", "S3BucketName": "records"}
-    await daemon.call("cloudtrail", "CreateTrail", bucket)
-    await daemon.call("cloudtrail", "StartLogging", {"Name": "all"})
+    await logged(daemon)
     return daemon
-
-
-async def queue_of(daemon: RealDaemon) -> str:
-    """What docs/on-aws.md tells people to set up; its URL."""
-    url: str = (await daemon.call("sqs", "CreateQueue", {"QueueName": "hinoban-events"}))["QueueUrl"]
-    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
-    arn = (await daemon.call("sqs", "GetQueueAttributes", asked))["Attributes"]["QueueArn"]
-    pattern = json.dumps({"source": ["aws.ecs"]})
-    rule = (await daemon.call("events", "PutRule", {"Name": "hinoban", "EventPattern": pattern}))["RuleArn"]
-    statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Version": "2012-10-17", "Statement": [statement | {"Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]}
-    await daemon.call("sqs", "SetQueueAttributes", {"QueueUrl": url, "Attributes": {"Policy": json.dumps(policy)}})
-    await daemon.call("events", "PutTargets", {"Rule": "hinoban", "Targets": [{"Id": "queue", "Arn": arn}]})
-    return url
 
 
 async def posts_to(daemon: RealDaemon, url: str) -> None:
@@ -54,15 +36,6 @@ async def posts_to(daemon: RealDaemon, url: str) -> None:
     await daemon.call("events", "PutRule", {"Name": "hinoban", "EventPattern": json.dumps({"source": ["aws.ecs"]})})
     role = "arn:aws:iam::123456789012:role/events"
     await daemon.call("events", "PutTargets", {"Rule": "hinoban", "Targets": [{"Id": "post", "Arn": arn, "RoleArn": role}]})
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
@@ -104,7 +77,7 @@ async def test_failures_are_told_once_and_refused_runs_launched_once_through_kil
         await watch.kill()
         failed += [arn for _ in range(5) for arn in await launch(daemon, "export")]
         fault = {"what": "capacity", "match": {"family": ["nightly"]}, "times": 3}
-        await daemon._answered(lambda client: client.post("faults", {"faults": [fault]}))
+        await daemon.put_in(fault)
         for number in range(3):
             assert await launch(daemon, "nightly", startedBy=f"events-rule/nightly-{number}", group="family:nightly") == []
         await watch.start()
@@ -135,11 +108,6 @@ async def test_failures_are_told_once_and_refused_runs_launched_once_through_kil
         assert not (watch.state / "daemon.json").exists()
 
 
-async def caught_up(watch: StandingWatch) -> bool:
-    status = await watch.get("status")
-    return all(one["behind"] is None for one in status["sources"])
-
-
 async def quiet(watch: StandingWatch) -> bool:
     status = await watch.get("status")
     return await caught_up(watch) and status["tasks_open"] == 0 and not status["outbox"].get("queued")
@@ -154,7 +122,7 @@ async def test_without_a_policy_it_observes_and_says_what_it_would_have_done(dae
         assert "OBSERVE ONLY: never launches, never stops" in watch.output
         await until(lambda: caught_up(watch), "the watch is up to date", within=120)
         fault = {"what": "capacity", "match": {"family": ["nightly"]}, "times": 1}
-        await daemon._answered(lambda client: client.post("faults", {"faults": [fault]}))
+        await daemon.put_in(fault)
         assert await launch(daemon, "nightly", startedBy="events-rule/nightly", group="family:nightly") == []
 
         async def told() -> str | None:
