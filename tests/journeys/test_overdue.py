@@ -1,6 +1,7 @@
 """Tasks that nothing will end: warned about, told again, stopped where a policy says so, kept where a tag says so. On a fake clock."""
 
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -18,9 +19,10 @@ from tests.unit.watch.worlds import World
 STOPPING = WatchConfig(policies=(Policy(max_runtime=1 * HOURS, stop_after=2 * HOURS, remind_after=1 * DAYS),))
 
 
-def one(world: World) -> dict[str, object]:
+def one(world: World) -> dict[str, Any]:
+    found: dict[str, Any]
     [found] = world.watch.incidents()["incidents"]
-    return found  # type: ignore[no-any-return]  # JSON
+    return found
 
 
 async def test_it_is_told_at_its_limit_and_again_after_once_twice_and_four_times_as_long(tmp_path: Path) -> None:
@@ -34,7 +36,7 @@ async def test_it_is_told_at_its_limit_and_again_after_once_twice_and_four_times
     assert [round(hour / 24) for hour in told] == [1, 2, 4, 8]
     assert len({line.rpartition(" · ")[2] for line in world.told()}) == 1
     assert "Still running after 8 d" in world.console.getvalue()
-    assert one(world)["done"][-1].startswith("Reminded 3 times, last ")  # type: ignore[index]
+    assert one(world)["done"][-1].startswith("Reminded 3 times, last ")
     world.crash()
     await world.turns(2 * DAYS, step=1 * HOURS)
     assert len(world.told()) == 4
@@ -111,7 +113,7 @@ async def test_a_tag_that_cannot_be_read_is_said_with_the_warning(tmp_path: Path
     world = World(tmp_path, WatchConfig(max_runtime=60))
     world.aws.tags[world.aws.start("job", None)] = {"hinoban:keep": "until tomorrow"}
     await world.turns(70)
-    assert "Not heeded: tag hinoban:keep = 'until tomorrow' is neither a moment nor true." in one(world)["done"]  # type: ignore[operator]
+    assert "Not heeded: tag hinoban:keep = 'until tomorrow' is neither a moment nor true." in one(world)["done"]
 
 
 async def test_tags_that_may_not_be_read_count_as_none_and_this_is_said(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ async def test_a_protected_task_is_not_stopped_this_is_told_once_and_it_is_asked
     world.aws.protected[arn] = until
     await world.turns(4.9 * HOURS, step=5 * MINUTES)
     assert world.aws.stopped == [] and len(world.told()) == 2
-    assert one(world)["done"][-1].startswith("Not stopped: the task is protected until ")  # type: ignore[index]
+    assert one(world)["done"][-1].startswith("Not stopped: the task is protected until ")
     asked = world.aws.calls.count("GetTaskProtection")
     await world.turns(20 * MINUTES, step=5 * MINUTES)
     assert len(world.aws.stopped) == 1 and world.aws.calls.count("GetTaskProtection") == asked + 1
@@ -162,7 +164,7 @@ async def test_where_only_observing_is_allowed_it_says_what_would_have_been_done
     world.aws.start("job", None)
     await world.turns(3 * HOURS, step=5 * MINUTES)
     assert world.aws.stopped == []
-    assert [words for words in one(world)["done"] if words.startswith("Would have stopped it")]  # type: ignore[attr-defined]
+    assert [words for words in one(world)["done"] if words.startswith("Would have stopped it")]
 
 
 LEASED = {"hinoban:owner": "https://ci.example.com/8790"}
@@ -184,7 +186,7 @@ async def test_a_lease_that_is_renewed_is_left_alone_and_one_that_is_not_makes_a
     assert len(world.told()) == 1 and world.aws.stopped == []
     world.aws.tags[arn] = {**LEASED, "hinoban:lease": iso(world.clock.now() + 1 * HOURS)}
     await world.turns(10 * MINUTES, step=1 * MINUTES)
-    assert (one(world)["state"], one(world)["done"][-1]) == ("resolved", "Its lease was renewed.")  # type: ignore[index]
+    assert (one(world)["state"], one(world)["done"][-1]) == ("resolved", "Its lease was renewed.")
     await world.turns(1 * HOURS, step=1 * MINUTES)
     assert one(world)["state"] == "open"
 

@@ -14,9 +14,9 @@ AGAIN_75 = ExitRule(action="RETRY", exit_code=("75",))
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-0a", "subnet-0c"]}}
 
 
-def world_with(folder: Path, *, budget: RetryBudget = RetryBudget(), **rule: Any) -> World:  # noqa: B008  # frozen
+def world_with(folder: Path, *, budget: RetryBudget | None = None, **rule: Any) -> World:
     """A watch whose one policy retries so."""
-    return World(folder, WatchConfig(policies=(Policy(retry=RetryRule(**rule)),), retry_budget=budget))
+    return World(folder, WatchConfig(policies=(Policy(retry=RetryRule(**rule)),), retry_budget=budget or RetryBudget()))
 
 
 def incident(world: World) -> dict[str, Any]:

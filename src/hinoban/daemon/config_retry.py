@@ -8,7 +8,7 @@ from hinoban.base.errors import ConfigError
 from hinoban.daemon.config_values import choice, duration
 from hinoban.watch.config import Action, ExitRule, LoopAction, OnCrashLoop, RetryBudget, RetryRule
 
-_GLOB_TODO = "As in AWS Batch's evaluateOnExit a * may only end the text."
+_GLOB_RULE = "As in AWS Batch's evaluateOnExit a * may only end the text."
 _Launches = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
@@ -96,4 +96,4 @@ def _exit_rule(path: str, given: ExitTable) -> ExitRule:
 
 def _trailing(path: str, text: str) -> None:
     if not text or "*" in text[:-1]:
-        raise ConfigError(path, f"{text!r} is no pattern" if not text else f"{text!r} has a * that does not end it", _GLOB_TODO)
+        raise ConfigError(path, f"{text!r} is no pattern" if not text else f"{text!r} has a * that does not end it", _GLOB_RULE)

@@ -72,7 +72,7 @@ class TimeLimits:
     def watch(self, change: TaskChange, now: float) -> None:
         """Set (or move) the deadlines of a task that has not ended."""
         name, arn = task_name(change), change.task_arn
-        moments: dict[str, float | None] = {"stuck": self.stuck.due_at(change, now)}
+        moments: dict[Kind, float | None] = {"stuck": self.stuck.due_at(change, now)}
         if not change.service_owned:
             terms = self.terms(change)
             moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}
@@ -83,7 +83,7 @@ class TimeLimits:
                     if terms.warn_at is not None and terms.warn_at <= now:
                         # Its tags may say that it is meant to run so long.
                         moments["warn"] = now + 2 * ASK_TAGS_AFTER
-        self.deadlines.put(name, moments)  # type: ignore[arg-type]  # its keys are kinds
+        self.deadlines.put(name, moments)
 
     def launched(self, connection: Connection, launch: Launch) -> None:
         """A call that launched tasks: its record tells their tags, unless some come from the definition."""
