@@ -64,6 +64,20 @@ async def test_both_retriers_present_the_job_runs_once(here: Street, delay: floa
     assert all(one["state"] == "resolved" for one in here.watch.incidents()["incidents"])
 
 
+async def test_where_their_run_has_ended_well_the_slot_ends_without_a_word_of_ours(here: Street) -> None:
+    await nightly(here)
+    theirs = TheirFunction(here.bench, 1.5)
+    await here.put_in(what="capacity", match={"family": ["daily-close"]}, times=1)
+    for _ in range(500):
+        await here.pass_time(0.5, step=0.5)
+        await theirs.step()
+    [ours] = here.watch.incidents()["incidents"]
+    assert ours["done"][0].startswith("Stood down: task ") and ours["done"][1:] == ["A later run ended well."]
+    assert (ours["state"], ours["told"]) == ("resolved", 0)
+    assert here.said() == [f"15:00:29 UTC daily-close DID NOT RUN, made up for by a later run (no Fargate capacity) {ours['id']}"]
+    assert sum(here.bench.runs.values()) == 1
+
+
 async def test_they_are_noticed_and_it_is_said(here: Street) -> None:
     await nightly(here)
     theirs = TheirFunction(here.bench, 5)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pprint
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from hinoban.base.clock import SystemClock
 from hinoban.engine.neighbours.log import MOST_WRITES
 from tests.real.daemon_support import Make, RealDaemon, until
 from tests.real.daemon_support import daemons as daemons
+from tests.real.javascript import run_node, with_package
 
 OPTIONS = ("--runtime", "process")
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
@@ -401,33 +401,14 @@ console.log(JSON.stringify({ body: await got.Body.transformToString(), by: got.M
 """
 
 
-def without_javascript(reason: str) -> None:
-    if "node" in os.environ.get("HINOBAN_REQUIRE", "").split(","):
-        pytest.fail(f"HINOBAN_REQUIRE=node, but {reason}", pytrace=False)
-    pytest.skip(reason)
-
-
 async def test_the_javascript_sdks_s3_client(daemons: Make, tmp_path: Path) -> None:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        without_javascript("node and npm are not both on this machine")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), "@aws-sdk/client-s3@3"]
-    try:
-        installed = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-        problem = "" if installed.returncode == 0 else installed.stderr[-500:]
-    except subprocess.TimeoutExpired:
-        problem = "it took longer than 240 s"
-    if problem:
-        without_javascript(f"npm cannot install @aws-sdk/client-s3: {problem}")
+    await with_package(tmp_path, "@aws-sdk/client-s3@3")
     (tmp_path / "s3.mjs").write_text(SCRIPT)
     daemon = daemons(*OPTIONS)
     await daemon.start()
 
     async def run(shell: Shell, *words: str) -> Any:
-        done = await asyncio.to_thread(
-            subprocess.run, ["node", "s3.mjs", *words], cwd=tmp_path, env=shell.environ, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(await run_node(tmp_path, "s3.mjs", *words, environ=shell.environ))
 
     made = await run(Shell(daemon), "make")
     assert made["etag"] == '"5d41402abc4b2a76b9719d911017c592"'

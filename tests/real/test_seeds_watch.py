@@ -1,5 +1,6 @@
-"""What two articles missed, on a daemon as it comes: a scheduled run that does not start is an incident with AWS's reason, which stays, and
-runs once later; a task that nobody ended is told once it has run too long. The second names one limit, shorter than the day that holds without it.
+"""What three articles missed, on a daemon as it comes: a scheduled run that does not start is an incident with AWS's reason, which stays, and
+runs once later, also where the article's own function launches it, too; a task that nobody ended is told once it has run too long (that one
+names a limit, shorter than the day that holds without it).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ import pytest
 
 from tests.real.daemon_support import NETWORK, Make, RealDaemon, task_events, until
 from tests.real.daemon_support import daemons as daemons
+from tests.real.retry_run_task import RetryRunTask
+from tests.real.seed_support import Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 REFUSAL = "RunTask failures[0]: Capacity is unavailable at this time. Please try again later or in a different availability zone"
@@ -60,6 +63,30 @@ async def test_a_scheduled_run_that_gets_no_capacity_keeps_its_reason_and_runs_o
     healed = await incident(daemon, id=refused["id"], verdict="RECOVERED")
     assert [one["outcome"] for one in healed["attempts"]] == ["refused", "exit 0"]
     assert healed["said"] == [REFUSAL]
+    await until(
+        lambda: f"nightly RECOVERED at attempt 2 (no Fargate capacity, 1 retry) {refused['id']}\n" in daemon.output, "the console says so"
+    )
+    _, envelopes = await daemon.feed()
+    assert len(task_events(envelopes)) == 1
+
+
+async def test_with_the_articles_own_function_beside_us_the_run_happens_once(daemons: Make, tmp_path: Path) -> None:
+    daemon = daemons("--runtime", "process")
+    await daemon.start()
+    theirs = RetryRunTask(daemon, tmp_path, Terminal(daemon).environ)
+    await theirs.deploy()
+    await define(daemon, "nightly", "true")
+    await daemon.put_in({"what": "capacity", "match": {"family": ["nightly"]}, "times": 3})
+    await due_soon(daemon, "nightly")
+
+    async def over() -> bool:
+        await theirs.step()
+        found = (await daemon.get("incidents"))["incidents"]
+        retries = (await daemon.get("status"))["retries"]
+        return bool(found) and all(one["state"] == "resolved" for one in found) and not {"waiting", "launching"} & retries.keys()
+
+    await until(over, "every refusal is resolved, and nothing waits for another launch", within=150)
+    assert theirs.calls == theirs.said.count("の起動が失敗しました") == 3
     _, envelopes = await daemon.feed()
     assert len(task_events(envelopes)) == 1
 

@@ -119,6 +119,16 @@ def give_up(incident: Incident, why: str, now: float) -> Step:
     return _told(said, "opened" if incident.told == 0 else "changed")
 
 
+def stood_down(incident: Incident, why: str, run: TaskChange | None, now: float) -> Step:
+    """Somebody else's run stands for the next attempt: the end where it has ended well (`run`), else no further attempt will be made."""
+    if run is not None and healed_by(incident, run, run.detail.get("startedBy")):
+        step = healed(msgspec.structs.replace(incident, done=(*incident.done, why)), run, now)
+        if step.incident.state == "resolved":
+            return step
+        incident = msgspec.structs.replace(step.incident, done=incident.done)
+    return give_up(incident, why, now)
+
+
 def attempted(incident: Incident, attempt: Attempt, now: float) -> Incident:
     """The incident with `attempt` in place of an earlier word on the same attempt and task."""
 

@@ -339,14 +339,13 @@ class Pipeline:
         """Until when a task may run, by all that is known of it now."""
         return self.limits.terms(change)
 
-    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
+    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, why: str, now: float) -> None:
         """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""
         incident, change = self.ledger.incident(connection, incident_id), self._newest(connection, task_arn)
-        if incident is None or change is None or not change.finished:
+        if incident is None or incident.state == "resolved":
             return
-        well = ended_well(change, next(iter(self._detect.findings(change, now)), None))
-        if well and incidents.healed_by(incident, change, change.detail.get("startedBy")):
-            self.ledger.put(connection, incidents.healed(incident, change, now), now)
+        well = change is not None and change.finished and ended_well(change, next(iter(self._detect.findings(change, now)), None))
+        self.ledger.put(connection, incidents.stood_down(incident, why, change if well else None, now), now)
 
     def tagged(self, read: Mapping[str, TaskTags | None], now: float) -> None:
         """Take over tags that were read. See TimeLimits.tagged."""

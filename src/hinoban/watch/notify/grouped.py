@@ -10,6 +10,7 @@ from hinoban.watch.model import Incident
 from hinoban.watch.notify.wording import SEPARATOR, day_time, short_cause
 
 NAMES_SHOWN = 3
+_MADE_UP = ("made up for by a later run", "後の実行で復旧")
 
 
 def title(shown: Shown, incident: Incident, change: Change, zone: ZoneInfo) -> str:
@@ -26,7 +27,7 @@ def counts(shown: Shown) -> str:
     others = (
         (shown.trying, "being retried", "再試行中"),
         (shown.recovered, "recovered by retry", "再試行で復旧"),
-        (shown.ran, "made up for by a later run", "後の実行で復旧"),
+        (shown.ran, *_MADE_UP),
         (shown.ended, "over", "終了"),
     )
     parts += [f"{number}件は{words_ja}" if ja else f"{number} {words}" for number, words, words_ja in others if number]
@@ -34,6 +35,11 @@ def counts(shown: Shown) -> str:
         return f"{_noun_ja(shown)}{'、'.join(parts)}"
     first, _, rest = parts[0].partition(" ")
     return ", ".join((f"{first} {noun(shown.scheduled, int(first))} {rest}", *parts[1:]))
+
+
+def made_up_words() -> str:
+    """What is said of a failure for which a run that nobody of ours launched stands."""
+    return _MADE_UP[spoken() == "ja"]
 
 
 def labels(shown: Shown, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo) -> tuple[tuple[str, str], ...]:

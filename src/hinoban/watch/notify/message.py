@@ -165,10 +165,12 @@ def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
 
 
 def _quiet_title(incident: Incident) -> str:
-    retries = max(0, len(incident.attempts) - 1)
+    retries = sum(1 for one in incident.attempts if one.number > 1 and (one.task_arn is not None or one.outcome == "refused"))
     counted = f", {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
-    what = incident.finding.family or "unknown family"
-    return f"{what} {verdict_of(incident)} ({short_cause(incident.finding.explanation.code)}{counted}) {incident.id}"
+    what, verdict = incident.finding.family or "unknown family", verdict_of(incident)
+    if incident.verdict == incident.finding.verdict:
+        verdict += f", {grouped.made_up_words()}" if incident.made_up else f", {state_of(incident)}"
+    return f"{what} {verdict} ({short_cause(incident.finding.explanation.code)}{counted}) {incident.id}"
 
 
 def _labels(incident: Incident, change: Change) -> Labels:

@@ -33,8 +33,8 @@ class Desk(Protocol):
         """Plan the attempt after one that did not bring its tasks, or give up and say so."""
         ...
 
-    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, now: float) -> None:
-        """Somebody else's run stands for ours: the end of the incident, if it ended well already."""
+    def stood_down(self, connection: Connection, incident_id: str, task_arn: str, why: str, now: float) -> None:
+        """Somebody else's run stands for ours: the end of the incident, if it ended well already; else `why` no more is tried is told."""
         ...
 
     def note(self, connection: Connection, incident: Incident, now: float) -> None:

@@ -164,9 +164,7 @@ class RetryRunner:
         """Whether a first call for this attempt may be made; what keeps it from that is written down."""
         beside = await self._look.beside(retry, now)
         if beside.after is not None:
-            self._give_up(retry, "stood down", f"Stood down: {named(beside.after)} was launched after the failure by someone else.")
-            with self._pipeline.transaction() as connection:
-                self._pipeline.stood_down(connection, retry.incident_id, beside.after, now)
+            self._stand_down(retry, beside.after)
         elif now > retry.deadline_at:
             still = f", and {named(beside.alive)} of its family still runs" if beside.alive is not None else ""
             tried = ", and somebody else tries to launch it, too" if beside.tried_at is not None else ""
@@ -258,6 +256,14 @@ class RetryRunner:
             incident = self._pipeline.ledger.incident(connection, retry.incident_id)
             if incident is not None and incident.state != "resolved":
                 self._pipeline.ledger.put(connection, incidents.give_up(incident, words, now), now)
+
+    def _stand_down(self, retry: Retry, task_arn: str) -> None:
+        now = self._clock.now()
+        with self._pipeline.transaction() as connection:
+            self._end(connection, retry, "stood down")
+            self._note(connection, retry, "stood down", "", now)
+            words = f"Stood down: {named(task_arn)} was launched after the failure by someone else."
+            self._pipeline.stood_down(connection, retry.incident_id, task_arn, words, now)
 
     def _later(self, retry: Retry) -> None:
         self._postpone(retry, min(60 * SECONDS, 1 * SECONDS * 2 ** min(retry.calls, 10)))
