@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import Engine, delete, func, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, or_, select, update
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.ids import Ids, derived_id
@@ -27,7 +27,31 @@ _CLAIM = 60 * SECONDS
 _LOG_WAIT, _LOG_STEP = 0.5 * SECONDS, 0.1 * SECONDS
 _WITH_LOG = ("failed_exit", "out_of_memory")
 KEPT, _SWEEP_EVERY = 30 * DAYS, 6 * HOURS
+_OLDEST = select(outbox).where(
+    outbox.c.id == select(func.min(outbox.c.id)).where(outbox.c.state == "queued", outbox.c.channel == bindparam("name")).scalar_subquery()
+)
+_FREE = or_(outbox.c.claimed_by.is_(None), outbox.c.claimed_by == bindparam("me"), outbox.c.claimed_until <= bindparam("now"))
+_CLAIM_IT = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"), outbox.c.state == "queued", _FREE)
+    .values(claimed_by=bindparam("me"), claimed_until=bindparam("until"))
+)
+# From then on `due_at` says when it arrived.
+_SENT = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"))
+    .values(state="sent", due_at=bindparam("at"), attempts=bindparam("tries"), claimed_by=None, claimed_until=None, last_error=None)
+)
 log = logging.getLogger(__name__)
+
+
+class _Due(msgspec.Struct, frozen=True):
+    """A row that is ours, to be sent now."""
+
+    row: int
+    attempts: int
+    created_at: float
+    told: Message | Daily
 
 
 class Outbox:
@@ -80,82 +104,73 @@ class Outbox:
             connection.execute(old)
 
     async def _drain(self, name: str) -> float | None:
+        sent: dict[str, object] | None = None
         while True:
-            row = self._claim(name)
-            if row is None or isinstance(row, float):
-                return row
-            row_id, attempts, created_at, value = row
-            told = told_of(value)
-            if isinstance(told, Message) and attempts == 0 and self._log_is_on_its_way(told, created_at):
-                self._write(row_id, claimed_by=None, claimed_until=None)
-                return self._clock.now() + _LOG_STEP
+            due = self._next(name, sent)
+            if not isinstance(due, _Due):
+                return due
+            sent = None
             try:
                 with speaking(self._lang):
-                    await self._send(name, row_id, told)
+                    await self._send(name, due)
             except DeliveryFailed as failure:
-                self._failed(name, row_id, attempts + 1, created_at, told, failure)
+                self._failed(name, due, failure)
             else:
-                # From now on `due_at` says when it arrived.
-                sent = {"state": "sent", "due_at": self._clock.now(), "attempts": attempts + 1, "last_error": None}
-                self._write(row_id, claimed_by=None, claimed_until=None, **sent)
+                sent = {"row": due.row, "at": self._clock.now(), "tries": due.attempts + 1}
 
-    async def _send(self, name: str, row_id: int, told: Message | Daily) -> None:
-        channel = self._channels[name]
+    async def _send(self, name: str, due: _Due) -> None:
+        channel, told = self._channels[name], due.told
         if isinstance(told, Daily):
-            await channel.report(told, derived_id("dlv", name, str(row_id), told.id))
+            await channel.report(told, derived_id("dlv", name, str(due.row), told.id))
         else:
-            await channel.send(self._with_log(told), derived_id("dlv", name, str(row_id), told.incident.id))
+            await channel.send(told, derived_id("dlv", name, str(due.row), told.incident.id))
 
-    def _log_is_on_its_way(self, message: Message, created_at: float) -> bool:
-        """Whether the failed task's log is being fetched: it is waited for a moment, so that the first message has it."""
-        if not self._shows_log(message) or self._clock.now() >= created_at + _LOG_WAIT:
-            return False
-        wanted = select(incidents.c.log_wanted).where(incidents.c.id == _log_of(message), incidents.c.log.is_(None))
-        with self._engine.connect() as connection:
-            return bool(connection.execute(wanted).scalar())
-
-    def _with_log(self, message: Message) -> Message:
-        if not self._shows_log(message):
-            return message
-        with self._engine.connect() as connection:
-            lines = queries.incident_log(connection, _log_of(message)) or []
-        return msgspec.structs.replace(message, log=log_tail(lines, self._log_tail))
+    def _next(self, name: str, sent: dict[str, object] | None) -> _Due | float | None:
+        """Write down what was `sent`; the channel's oldest row that is not, now ours; or the moment it may be tried; None where there is none."""
+        now = self._clock.now()
+        with self._engine.begin() as connection:
+            if sent is not None:
+                connection.execute(_SENT, sent)
+            row = connection.execute(_OLDEST, {"name": name}).mappings().first()
+            if row is None:
+                return None
+            if row["due_at"] > now:
+                return float(row["due_at"])
+            told = told_of(row["value"])
+            if isinstance(told, Message) and self._shows_log(told):
+                if row["attempts"] == 0 and now < row["created_at"] + _LOG_WAIT and _log_is_on_its_way(connection, told):
+                    return now + _LOG_STEP
+                lines = queries.incident_log(connection, _log_of(told)) or []
+                told = msgspec.structs.replace(told, log=log_tail(lines, self._log_tail))
+            claim = {"row": row["id"], "me": self._me, "now": now, "until": now + _CLAIM}
+            if not connection.execute(_CLAIM_IT, claim).rowcount:
+                return float(row["claimed_until"])
+            return _Due(row["id"], row["attempts"], row["created_at"], told)
 
     def _shows_log(self, message: Message) -> bool:
         # A resolved one too: a bot's first message, which has the log, is written anew with it.
         return self._log_tail != "off" and message.change != "quiet" and message.incident.finding.detector in _WITH_LOG
 
-    def _claim(self, name: str) -> tuple[int, int, float, bytes] | float | None:
-        """The channel's oldest row that is not sent, now ours; the moment it may be tried; None where there is none."""
-        now = self._clock.now()
-        oldest = select(func.min(outbox.c.id)).where(outbox.c.state == "queued", outbox.c.channel == name).scalar_subquery()
-        with self._engine.begin() as connection:
-            row = connection.execute(select(outbox).where(outbox.c.id == oldest)).mappings().first()
-            if row is None:
-                return None
-            if row["due_at"] > now:
-                return float(row["due_at"])
-            free = or_(outbox.c.claimed_by.is_(None), outbox.c.claimed_by == self._me, outbox.c.claimed_until <= now)
-            claim = update(outbox).where(outbox.c.id == row["id"], outbox.c.state == "queued", free)
-            if not connection.execute(claim.values(claimed_by=self._me, claimed_until=now + _CLAIM)).rowcount:
-                return float(row["claimed_until"])
-        return row["id"], row["attempts"], row["created_at"], row["value"]
-
-    def _failed(self, name: str, row_id: int, attempts: int, created_at: float, told: Message | Daily, failure: DeliveryFailed) -> None:
-        now = self._clock.now()
-        if failure.permanent or now - created_at > self._dead_after:
-            ended = {"state": "dead", "due_at": now, "attempts": attempts, "last_error": str(failure)}
-            self._write(row_id, claimed_by=None, claimed_until=None, **ended)
+    def _failed(self, name: str, due: _Due, failure: DeliveryFailed) -> None:
+        now, attempts, told = self._clock.now(), due.attempts + 1, due.told
+        if failure.permanent or now - due.created_at > self._dead_after:
+            self._write(due.row, state="dead", due_at=now, attempts=attempts, last_error=str(failure))
             about = told.id if isinstance(told, Daily) else f"{told.incident.id} ({told.change})"
             self._complain(f"{name} could not be told of {about}: {failure}. Not tried again.")
             return
         wait = max(failure.retry_after or 0.0, min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempts - 1, 20)))
         log.warning("channel %s: %s; next try in %.0f s", name, failure, wait)
-        self._write(row_id, attempts=attempts, due_at=now + wait, claimed_by=None, claimed_until=None, last_error=str(failure))
+        self._write(due.row, attempts=attempts, due_at=now + wait, last_error=str(failure))
 
     def _write(self, row_id: int, **values: object) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(outbox).where(outbox.c.id == row_id).values(**values))
+            connection.execute(update(outbox).where(outbox.c.id == row_id).values(claimed_by=None, claimed_until=None, **values))
+
+
+def _log_is_on_its_way(connection: Connection, message: Message) -> bool:
+    """Whether the failed task's log is being fetched: it is waited for a moment, so that the first message has it."""
+    wanted = select(incidents.c.log_wanted).where(incidents.c.id == _log_of(message), incidents.c.log.is_(None))
+    return bool(connection.execute(wanted).scalar())
 
 
 def _log_of(message: Message) -> str:
