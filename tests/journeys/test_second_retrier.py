@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hinoban.base.clock import FakeClock
+from hinoban.base.errors import HinobanError
 from hinoban.watch.config import WatchConfig
+from hinoban.watch.notify import daily_facts
 from tests.journeys.test_lost_runs import MIDNIGHT, nightly
 from tests.support.engine import Bench
 from tests.support.street import Street
@@ -76,6 +78,12 @@ async def test_where_their_run_has_ended_well_the_slot_ends_without_a_word_of_ou
     assert (ours["state"], ours["told"]) == ("resolved", 0)
     assert here.said() == [f"15:00:29 UTC daily-close DID NOT RUN, made up for by a later run (no Fargate capacity) {ours['id']}"]
     assert sum(here.bench.runs.values()) == 1
+    with here.watch.pipeline.transaction() as connection:
+        [slot] = here.watch.pipeline.timetable.book.of_incident(connection, ours["id"])
+        assert daily_facts.runs(connection, [slot]).by_hand_incidents == (ours["id"],)
+    assert slot.state == "recovered"
+    with pytest.raises(HinobanError, match="ran"):
+        await here.watch.run_schedule("daily-close", slot.at, "s.tanaka")
 
 
 async def test_they_are_noticed_and_it_is_said(here: Street) -> None:

@@ -9,12 +9,13 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from hinoban.base.ids import Ids
-from hinoban.watch import healing, incidents
+from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, name_of, task_name
 from hinoban.watch.delays import Delays
 from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
+from hinoban.watch.healing import Healing
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
@@ -59,6 +60,7 @@ class Pipeline:
         self.ledger = Ledger(channels)
         self.delays = Delays()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
+        self._healing = Healing(self.ledger, self.timetable.book)
         self.limits = self._no_limits()
         self._matters = self._no_matters()
         self.services = self._no_services()
@@ -235,7 +237,7 @@ class Pipeline:
         else:
             self._ended(connection, change, finding, slot, now)
         if well:
-            healing.by_run(self.ledger, connection, change, ours, now)
+            self._healing.by_run(connection, change, ours, now)
 
     def _judge(self, change: TaskChange, finding: Finding | None) -> None:
         self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
@@ -327,7 +329,7 @@ class Pipeline:
         if retry is not None:
             step = incidents.Step(self._planning.put(connection, step.incident, retry, now), step.tell)
         self._put(connection, step, slot, now)
-        healing.by_earlier_news(self.ledger, connection, finding, now)
+        self._healing.by_earlier_news(connection, finding, now)
 
     def after_refusal(
         self, connection: Connection, incident_id: str, number: int, missing: int, retryable: bool, now: float, *, off_spot: bool = False
@@ -345,7 +347,7 @@ class Pipeline:
         if incident is None or incident.state == "resolved":
             return
         well = change is not None and change.finished and ended_well(change, next(iter(self._detect.findings(change, now)), None))
-        self.ledger.put(connection, incidents.stood_down(incident, why, change if well else None, now), now)
+        self._healing.stood_down(connection, incident, why, change if well else None, now)
 
     def tagged(self, read: Mapping[str, TaskTags | None], now: float) -> None:
         """Take over tags that were read. See TimeLimits.tagged."""

@@ -55,7 +55,7 @@ def facts(
 
 
 def runs(connection: Connection, slots: Sequence[Slot]) -> Runs:
-    """What became of these runs. One that was lost and brought back later happened: by our retries, or by somebody's hand."""
+    """What became of these runs. One that was lost and brought back later happened: by our retries, or by somebody's hand or program."""
     found = queries.incidents_by_id(connection, {one.incident_id for one in slots if one.incident_id})
     by_hand = _by_hand(connection, found)
     at_once, retried, pending = 0, 0, 0
@@ -68,7 +68,7 @@ def runs(connection: Connection, slots: Sequence[Slot]) -> Runs:
         if incident is not None and (slot.state == "recovered" or (slot.state in LOST and brought_back)):
             if incident.verdict == "RAN":
                 at_once += 1  # its launch was seen late
-            elif incident.id in by_hand:
+            elif incident.id in by_hand or incident.verdict != "RECOVERED":
                 hands.append(incident.id)
             else:
                 retried += 1
