@@ -24,7 +24,7 @@ class Story:
         config = WatchConfig(notify=NotifyConfig(slack=(SLACK,), pagerduty=(PAGER,), mutes=mutes))
         channels = [
             SlackChannel(SLACK, MemoryKeep(), transport=httpx.MockTransport(self._slack)),
-            PagerDutyChannel(PAGER, transport=httpx.MockTransport(self._pagerduty)),
+            PagerDutyChannel(PAGER, MemoryKeep(), transport=httpx.MockTransport(self._pagerduty)),
         ]
         self.world = World(folder, config, list(channels))
 

@@ -59,6 +59,19 @@ async def test_a_quiet_day_is_one_message_and_a_bad_one_too(tmp_path: Path) -> N
     assert "Open: close EXIT 3" in story.posts[-1]["text"]
 
 
+async def test_what_a_report_names_can_be_written_up_with_who_took_it(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    await story.runs(DUE, 1, exit_code=3)
+    await until(story.world, REPORT + 10 * MINUTES, 230)
+    [one] = story.world.watch.incidents()["incidents"]
+    assert f"Open: close EXIT 3 8 h 29 m ({one['id']})" in story.posts[-1]["text"]
+    story.world.watch.ack(one["id"], None, "s.tanaka")
+    await until(story.world, REPORT + 20 * MINUTES, 230)
+    lines = story.world.watch.postmortem(one["id"], "en")["markdown"].splitlines()
+    told = lines[lines.index("messages:") + 2 : lines.index("## Permanent fix") - 1]
+    assert told == ["- 2026-11-27T01:00:01+09:00 slack: opened (sent)", "- 2026-11-27T09:40+09:00 slack: acknowledged by s.tanaka (sent)"]
+
+
 async def test_killed_around_its_moment_it_is_told_once(tmp_path: Path) -> None:
     story = Story(tmp_path)
     await story.runs(DUE, 1)

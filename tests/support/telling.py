@@ -41,7 +41,7 @@ class Story:
             self.pages.append((config.name, event["event_action"], event.get("payload", {}).get("summary", "")))
             return httpx.Response(202)
 
-        return PagerDutyChannel(config, tz=tz, transport=httpx.MockTransport(answer))
+        return PagerDutyChannel(config, MemoryKeep(), tz=tz, transport=httpx.MockTransport(answer))
 
     def posted(self, channel: str = "slack") -> list[str]:
         """First lines of what was posted, the rewritten first messages left out."""

@@ -12,6 +12,7 @@ from hinoban.watch import groups
 from hinoban.watch.config import Lang
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.history import queries
+from hinoban.watch.incident_states import QUIET
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background, Together
 from hinoban.watch.notify.levels import level_of
@@ -20,6 +21,7 @@ from hinoban.watch.notify.message import incident_row
 from hinoban.watch.notify.next_words import next_step
 from hinoban.watch.notify.postmortem import Told, markdown
 from hinoban.watch.notify.report import attempt_json
+from hinoban.watch.notify.wording import state_of
 
 
 def incidents_json(connection: Connection, found: Sequence[Incident]) -> list[dict[str, Any]]:
@@ -87,11 +89,12 @@ def postmortem(
     members = queries.members_of(connection, lead.id) if lead.group is not None and lead.group.size > 1 else []
     since = min(one.opened_at for one in (lead, *members))
     until = max(one.resolved_at or one.changed_at for one in (lead, *members)) + 1 * DAYS
-    told = [
-        Told(at=at, channel=channel, state=state, change=message.change)
-        for at, channel, state, message in queries.messages_about(connection, lead.id, since, until)
-    ]
+    messages = queries.messages_about(connection, lead.id, since, until)
     face = groups.face_of(lead, members, lambda one: level_of(one, "changed", {}), lead.changed_at) if members else lead
     with speaking(lang):
+        told = [
+            Told(at=at, channel=channel, state=state, change=state_of(one.incident) if one.incident.state in QUIET else one.change)
+            for at, channel, state, one in messages
+        ]
         text = markdown(face, [lead, *members], zone=zone, told=told, log=log_tail(log, "masked"), background=background)
     return {"id": lead.id, "lang": lang, "markdown": text}

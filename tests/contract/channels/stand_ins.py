@@ -154,7 +154,7 @@ def pagerduty() -> StandIn:
 
     refused = httpx.Response(400, json={"status": "invalid event", "errors": [f"{SECRET} is no key"]})
     stand = HttpStandIn(read, lambda: httpx.Response(202, json={"status": "success"}), lambda: refused)
-    stand.channel = PagerDutyChannel(PagerDuty(routing_key=SECRET), transport=stand.transport)
+    stand.channel = PagerDutyChannel(PagerDuty(routing_key=SECRET), MemoryKeep(), transport=stand.transport)
     return stand
 
 

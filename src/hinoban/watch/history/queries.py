@@ -285,13 +285,17 @@ def _has_leads(connection: Connection) -> bool:
 
 
 def messages_about(connection: Connection, incident_id: str, since: float, until: float) -> list[tuple[float, str, str, Message]]:
-    """When, to which channel, and in what state (queued, sent, dead, muted, reported): what was told of an incident, the oldest first."""
-    found = select(outbox.c.created_at, outbox.c.channel, outbox.c.state, outbox.c.value)
+    """When, to which channel, and in what state (queued, sent, dead, muted, reported): what was told of an incident, in its order.
+
+    The moment of one that was sent is that of its arrival, of all others that of its writing.
+    """
+    found = select(outbox.c.created_at, outbox.c.due_at, outbox.c.channel, outbox.c.state, outbox.c.value)
     found = found.where(outbox.c.created_at >= since, outbox.c.created_at <= until).order_by(outbox.c.id)
     named = incident_id.encode()
-    rows = ((at, channel, state, value) for at, channel, state, value in connection.execute(found) if named in value)
-    read = ((at, channel, state, msgspec.json.decode(value, type=Message)) for at, channel, state, value in rows)
-    return [one for one in read if one[3].incident.id == incident_id]
+    rows = [row for row in connection.execute(found) if named in row.value]
+    read = ((row.due_at if row.state == "sent" else row.created_at, row.channel, row.state, told_of(row.value)) for row in rows)
+    # A daily report names incidents, too.
+    return [(at, channel, state, told) for at, channel, state, told in read if isinstance(told, Message) and told.incident.id == incident_id]
 
 
 def slots_named(connection: Connection, name: str) -> Slot | None:

@@ -25,6 +25,7 @@ _JA = {
     "after it was detected": "(検知から)",
     "by the detector": "検知器",
     "told first": "最初の通知",
+    "not yet arrived": "まだ届いていない",
     "nobody was told": "通知なし",
     "where": "場所",
     "launched by": "起動元",
@@ -53,7 +54,7 @@ MEMBERS_MOST = 100
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as the outbox knows it; `state` is sent, queued, dead, muted or reported."""
+    """One message as the outbox knows it; `state` is sent, queued, dead, muted or reported, `change` what happened, or who has taken it."""
 
     at: float
     channel: str
@@ -109,8 +110,12 @@ def _detected(everyone: Sequence[Incident], zone: ZoneInfo, told: Sequence[Told]
     lines = [f"- {_moment(first.opened_at, zone)}, {_w('by the detector')} `{first.finding.detector}`, {late} {_w('after it happened')}"]
     if not told:
         return [*lines, f"- {_w('nobody was told')}"]
-    named = ", ".join(dict.fromkeys(one.channel for one in told if one.at == told[0].at))
-    return [*lines, f"- {_w('told first')}: {_moment(told[0].at, zone)} ({named})"]
+    arrived = [one for one in told if one.state == "sent"]
+    if not arrived:
+        return [*lines, f"- {_w('told first')}: {_w('not yet arrived')}"]
+    first = _moment(min(one.at for one in arrived), zone)
+    named = ", ".join(dict.fromkeys(one.channel for one in arrived if _moment(one.at, zone) == first))
+    return [*lines, f"- {_w('told first')}: {first} ({named})"]
 
 
 def _recovered(incident: Incident, everyone: Sequence[Incident], zone: ZoneInfo) -> list[str]:

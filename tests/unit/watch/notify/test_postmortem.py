@@ -43,12 +43,17 @@ def test_what_is_known_stands_below_them() -> None:
     parts = sections(written(over(incident()), background=Background(changed=":30 → :31, environment DB_HOST")))
     assert parts["Occurred"].startswith("- 2026-11-27T00:00+09:00")
     assert "by the detector `failed_exit`, 0 s after it happened" in parts["Detected"]
-    assert "told first: 2026-11-27T00:00:02+09:00 (slack, pagerduty)" in parts["Detected"]
+    assert "told first: 2026-11-27T00:00:02+09:00 (slack)" in parts["Detected"]
     assert parts["Recovered"].startswith("- 2026-11-27T00:10+09:00, 10 m after it was detected")
     assert "> Essential container in task exited" in parts["Cause"] and ":30 → :31, environment DB_HOST" in parts["Cause"]
     assert "```\nTraceback\nKeyError: 'STAGE'\n```" in parts["Cause"]
     assert "2026-11-27T00:10+09:00 slack: resolved (queued)" in parts["Stopgap"] and "pagerduty: opened (dead)" in parts["Stopgap"]
     assert parts["Permanent fix"].splitlines() == ["- suggested: Look at its log.", "- [ ] lasting measure, owner, date:"]
+
+
+def test_what_still_waits_has_told_nobody() -> None:
+    parts = sections(written(incident(), told=TOLD[1:]))
+    assert "told first: not yet arrived" in parts["Detected"]
 
 
 def test_what_is_not_known_reads_unknown() -> None:

@@ -41,7 +41,9 @@ CHANNELS: dict[str, Callable[[WatchConfig, Means], list[Channel]]] = {
         SlackChannel(one, means.keep, tz=config.tz, links=config.notify.links, severity=config.notify.severity)
         for one in config.notify.slack
     ],
-    "pagerduty": lambda config, means: [PagerDutyChannel(one, tz=config.tz, links=config.notify.links) for one in config.notify.pagerduty],
+    "pagerduty": lambda config, means: [
+        PagerDutyChannel(one, means.keep, tz=config.tz, links=config.notify.links) for one in config.notify.pagerduty
+    ],
     "sns": _sns,
     "email": lambda config, means: [
         EmailChannel(one, means.clock, means.keep, tz=config.tz, links=config.notify.links) for one in config.notify.email

@@ -1,4 +1,7 @@
-"""PagerDuty as a channel: Events API v2 (facts/monitoring.md §5.1). The incident's id is the dedup_key, so a repeat updates the same alert."""
+"""PagerDuty as a channel: Events API v2 (facts/monitoring.md §5.1). The incident's id is the dedup_key, so a repeat updates the same alert.
+
+An acknowledged alert stays silent under new triggers. What is told again after that is resolved first, so that its trigger wakes somebody.
+"""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +17,7 @@ from hinoban.watch.history.ledger import Message
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.notify.channels.channel import DeliveryFailed
 from hinoban.watch.notify.channels.http import client, post, refusal, without
+from hinoban.watch.notify.channels.keep import Keep
 from hinoban.watch.notify.links import links_of
 from hinoban.watch.notify.message import alert, webhook_payload
 
@@ -29,17 +33,31 @@ class PagerDutyChannel:
     """Opened, changed and escalated trigger, acknowledged and snoozed acknowledge, resolved resolves; what healed unseen (`quiet`) is nobody's page."""
 
     def __init__(
-        self, config: PagerDuty, *, tz: str = "UTC", links: tuple[Link, ...] = (), transport: httpx.AsyncBaseTransport | None = None
+        self,
+        config: PagerDuty,
+        keep: Keep,
+        *,
+        tz: str = "UTC",
+        links: tuple[Link, ...] = (),
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = config.name
         self._config = config
+        self._keep = keep
         self._zone = ZoneInfo(tz)
         self._links = links
         self._http = client(transport)
 
     async def send(self, message: Message, delivery_id: str) -> None:
-        for event in events(message, self._config.routing_key, self._zone, links_of(message.incident, self._links)):
+        key, about = self._config.routing_key, f"acknowledged {message.incident.id}"
+        for event in events(message, key, self._zone, links_of(message.incident, self._links)):
+            if event["event_action"] == "trigger" and self._keep.get(self.name, about):
+                await self._enqueue(named(message, key) | {"event_action": "resolve"})
+                # Noted before the trigger: if that one's answer is lost, it is sent again as a repeat of the same alert.
+                self._keep.put(self.name, about, "")
             await self._enqueue(event)
+            if event["event_action"] == "acknowledge":
+                self._keep.put(self.name, about, "yes")
 
     async def report(self, daily: Daily, delivery_id: str) -> None:
         """A report is nobody's page: it is taken and told to nobody. The configuration names no PagerDuty for it."""
@@ -60,20 +78,24 @@ class PagerDutyChannel:
 
 def events(message: Message, routing_key: str, zone: ZoneInfo, links: tuple[tuple[str, str], ...] = ()) -> list[dict[str, Any]]:
     """What is sent for a message. A matter that was over as it was told (`opened`, state resolved) is triggered and resolved at once."""
-    incident, change = message.incident, message.change
-    named = {"routing_key": routing_key, "dedup_key": incident.id}
+    incident, change, alert_of = message.incident, message.change, named(message, routing_key)
     if change == "quiet":
         return []
     if change == "resolved":
-        return [named | {"event_action": "resolve"}]
+        return [alert_of | {"event_action": "resolve"}]
     if incident.state in QUIET:
-        return [named | {"event_action": "acknowledge"}]
-    trigger: dict[str, Any] = named | {"event_action": "trigger", "client": "Hinoban", "payload": _payload(message, zone)}
+        return [alert_of | {"event_action": "acknowledge"}]
+    trigger: dict[str, Any] = alert_of | {"event_action": "trigger", "client": "Hinoban", "payload": _payload(message, zone)}
     if links:
         trigger["links"] = [{"href": url, "text": text} for text, url in links]
     if incident.state == "resolved":
-        return [trigger, named | {"event_action": "resolve"}]
+        return [trigger, alert_of | {"event_action": "resolve"}]
     return [trigger]
+
+
+def named(message: Message, routing_key: str) -> dict[str, Any]:
+    """The alert that a message is about."""
+    return {"routing_key": routing_key, "dedup_key": message.incident.id}
 
 
 def _payload(message: Message, zone: ZoneInfo) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from hinoban.watch.config import Link, PagerDuty
 from hinoban.watch.history.ledger import Message
 from hinoban.watch.model import Attempt
-from hinoban.watch.notify.channels import DeliveryFailed, PagerDutyChannel
+from hinoban.watch.notify.channels import DeliveryFailed, MemoryKeep, PagerDutyChannel
 from hinoban.watch.notify.channels.pagerduty import events
 from tests.unit.watch.notify.samples import AT, incident, over, said
 
@@ -33,6 +33,25 @@ def test_the_action_of_each_change() -> None:
     assert actions(Message(over(BILLING), "opened")) == ["trigger", "resolve"], "a notice leaves no alert open"
 
 
+async def test_what_is_told_again_after_an_acknowledgement_wakes_somebody() -> None:
+    seen: list[str] = []
+    answers = [202, 202, 202, 503, 202, 202]
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        seen.append(msgspec.json.decode(request.content)["event_action"])
+        return httpx.Response(answers[len(seen) - 1])
+
+    channel = PagerDutyChannel(PagerDuty(routing_key=KEY), MemoryKeep(), transport=httpx.MockTransport(receive))
+    await channel.send(Message(BILLING, "opened"), "dlv-1")
+    await channel.send(Message(msgspec.structs.replace(BILLING, state="acknowledged"), "changed"), "dlv-2")
+    with pytest.raises(DeliveryFailed):
+        await channel.send(Message(BILLING, "changed"), "dlv-3")
+    await channel.send(Message(BILLING, "changed"), "dlv-3")
+    await channel.send(Message(BILLING, "changed"), "dlv-4")
+    # An acknowledged alert is silent under triggers. The trigger that failed is repeated as the same alert.
+    assert seen == ["trigger", "acknowledge", "resolve", "trigger", "trigger", "trigger"]
+
+
 async def test_what_a_trigger_says() -> None:
     seen: list[dict[str, Any]] = []
 
@@ -43,7 +62,7 @@ async def test_what_a_trigger_says() -> None:
 
     links = (Link(text="Runbook", url="https://wiki.test/{family}"),)
     config = PagerDuty(routing_key=KEY, url="https://pd.test")
-    channel = PagerDutyChannel(config, links=links, transport=httpx.MockTransport(receive))
+    channel = PagerDutyChannel(config, MemoryKeep(), links=links, transport=httpx.MockTransport(receive))
     await channel.send(Message(BILLING, "opened", ("last line",)), "dlv-1")
     [event] = seen
     payload = event["payload"]
@@ -83,7 +102,7 @@ def test_an_incident_of_ten_thousand_attempts_fits_into_pagerdutys_512_kb() -> N
 )
 async def test_only_202_is_yes(status: int, headers: dict[str, str], permanent: bool, after: float | None) -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(status, headers=headers, text=f"{KEY} is wrong"))
-    channel = PagerDutyChannel(PagerDuty(routing_key=KEY), transport=transport)
+    channel = PagerDutyChannel(PagerDuty(routing_key=KEY), MemoryKeep(), transport=transport)
     with pytest.raises(DeliveryFailed) as failure:
         await channel.send(Message(BILLING, "opened"), "dlv-1")
     assert (failure.value.permanent, failure.value.retry_after) == (permanent, after)
