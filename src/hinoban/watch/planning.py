@@ -154,11 +154,20 @@ class Planning:
         self._ledger.put(connection, step or incidents.Step(noted), now)
 
     def after_exit(self, connection: Connection, incident_id: str, number: int, finding: Finding, change: TaskChange, now: float) -> None:
-        """Plan the attempt after one whose program ran and ended badly, if its rule says so."""
+        """Plan the attempt after one whose program ran and ended badly, if its rule says so. One that somebody asked for is told."""
         mine = next((retry for retry in self._ledger.retries_of(connection, incident_id) if retry.number == number), None)
-        if mine is not None and exits.is_exit(finding) and exits.action(finding, change.detail, mine.rule.on_exit) == "RETRY":
+        if mine is None or not exits.is_exit(finding):
+            return
+        if exits.action(finding, change.detail, mine.rule.on_exit) == "RETRY":
             off_spot = finding.detector == "spot_interrupted"
             self.after_refusal(connection, incident_id, number, 1, True, now, off_spot=off_spot, ran=True)
+            return
+        incident = self._ledger.incident(connection, incident_id)
+        if not mine.beside_own or incident is None or incident.state == "resolved" or incident.finding.task_arn == change.task_arn:
+            return  # nobody waits for it, or it ended in another way, which has been told
+        if not any(one.number == number and one.outcome in incidents.RUNNING_OUTCOMES for one in incident.attempts):
+            why = f"Attempt {number} ended in the same way: {finding.verdict}."
+            self._ledger.put(connection, incidents.give_up(incident, why, now), now)
 
 
 def waiting(retry: Retry) -> Attempt:

@@ -70,6 +70,8 @@ async def test_it_fails_again_and_may_be_asked_for_again(tmp_path: Path) -> None
         await world.turns(5)
         world.aws.finish(world.aws.launched[-1][1], 3)
         await world.turns(2)
+        [incident] = world.watch.incidents()["incidents"]
+        assert (incident["done"][-1], incident["told"]) == (f"Attempt {number} ended in the same way: EXIT 3.", number)
     assert len(world.aws.launched) == 2
 
 
