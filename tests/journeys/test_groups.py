@@ -47,11 +47,16 @@ async def test_two_batches_did_not_run_and_21_recovered(tmp_path: Path) -> None:
     assert lines[1].startswith("Lost: ") and all(f"{name}:7" in lines[1] for name in LOST) and "6 attempts each, gave up 01:" in lines[1]
     assert lines[2].startswith("Said: RunTask failures[0]: Capacity is unavailable at this time.")
     assert lines[3].startswith("Cause: ") and lines[4].startswith("Next: ")
+    assert lines[4] == f"Next: Run the 2 that are lost: hinoban retry {lead} (starts nothing that runs already)"
     # Both are run by hand: told once, in the thread; the first message turns green.
-    pages = len(story.pages)
-    for name in LOST:
-        world.aws.finish(world.aws.start(name, "s.tanaka"))
-    await world.turns(60, step=5)
+    pages, before, world.aws.no_room = len(story.pages), len(world.aws.launched), set[str]()
+    answer = await world.watch.retry(lead, "s.tanaka")
+    assert [one["outcome"].partition(":")[0] for one in (answer, *answer["others"])] == ["queued", "queued"]
+    await world.turns(30, step=5)
+    for _, arn in world.aws.launched[before:]:
+        world.aws.finish(arn)
+    await world.turns(30, step=5)
+    assert len(world.aws.launched) == before + 2
     assert story.posted()[-1].startswith(":white_check_mark: Recovered: both ran at 01:")
     assert "(23 in all, one cause)" in story.posted()[-1]
     assert story.slack[-1][2]["thread_ts"] and not story.slack[-1][2]["reply_broadcast"]
@@ -134,7 +139,8 @@ async def test_what_is_taken_on_for_a_group_holds_for_all_of_it(tmp_path: Path) 
     await story.world.turns(1)
     assert {one.state for one in incidents(story.world).values()} == {"resolved"}
     assert [action for _, action, _ in story.pages] == ["trigger", "acknowledge", "resolve"]
-    assert "0 of 3 ran, 3 ended without a run" in story.posted()[-1]
+    assert "0 of 3 ran well, 3 did not" in story.posted()[-1]
+    assert story.slack[-1][2]["text"].endswith("*Done*  3 batches over. Resolved by s.tanaka.")
     # It was not over after all: one act ended them, one act begins them again.
     story.world.watch.reopen(story.lead(), "s.tanaka")
     await story.world.turns(1)

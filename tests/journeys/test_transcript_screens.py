@@ -108,8 +108,8 @@ async def let_end(story: Story, seconds: float) -> None:
 async def test_the_night_in_slack(tmp_path: Path) -> None:
     """Two of 28 batches did not run, 21 recovered by retry; both are run by hand; at 09:30 one line says that all happened.
 
-    Ours differs: the words stand in the order of Slack's own transcript, `Where` in the line below; `Next` makes up for the slot of the one
-    that speaks for both, as `hinoban retry` would, and has no `run-task` where the watch may launch; the end does not name who asked for it.
+    Ours differs: the words stand in the order of Slack's own transcript, `Where` in the line below; `Next` has no `run-task` where the watch
+    may launch; the end does not name who asked for it.
     """
     daily = DailyReport(channels=("slack",))
     story = Story(tmp_path, tz=TOKYO, routes=(Route(match={}, channels=("slack",)),), daily=daily)
@@ -137,7 +137,7 @@ async def test_the_night_in_slack(tmp_path: Path) -> None:
         Lost: nightly-billing:7 · point-expire:7  (6 attempts each, gave up <minute> JST)
         Said: RunTask failures[0]: Capacity is unavailable at this time. Please try again later or in a different availability zone
         Cause: Fargate had no capacity. Your definition is fine; the program had not started, so no data was touched.
-        Next: Run it later or in another availability zone: hinoban schedules run nightly-billing --slot 2026-11-27T01:00+09:00
+        Next: Run the 2 that are lost: hinoban retry <inc> (starts nothing that runs already)
         """,
     )
     shown: list[dict[str, Any]] = first["blocks"]

@@ -15,7 +15,13 @@ from hinoban.cli.why import query
 
 def retry(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The task or incident that failed; its id may be shortened.", metavar="TASK|INCIDENT")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The task or incident that failed, its id may be shortened; of incidents told as one, all that are lost.",
+            metavar="TASK|INCIDENT",
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     output: OutputOption = Format.TABLE,
     port: PortOption = None,
@@ -31,8 +37,10 @@ def retry(
         if output is Format.JSON:
             print_json(answer)
         else:
-            print_line(one_line(f"{answer['incident']}: attempt {answer['attempt']} is queued. See: hinoban why {answer['incident']}"))
-        return 0
+            for one in (answer, *answer["others"]):
+                queued = f"attempt {one['attempt']} is queued. See: hinoban why {one['incident']}"
+                print_line(one_line(f"{one['incident']}: {queued if one['attempt'] is not None else one['outcome']}"))
+        return 1 if any(one["attempt"] is None for one in answer["others"]) else 0
 
     with_daemon(ctx, Target(port, state), output, work)
 

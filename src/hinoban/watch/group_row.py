@@ -15,7 +15,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     ran: int
     """By a later run of others."""
     ended: int
-    """Over in another way."""
+    """Over in another way: `ends` says how."""
     face: str
     phrases: tuple[tuple[str, int], ...] = ()
     """The verdicts of the lost (empty: it did not run), and how many have each; the most frequent first."""
@@ -32,6 +32,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """When the last of them was over."""
     ended_from: float | None = None
     """When the first was over of those that were open when people were told last."""
+    ends: tuple[str, ...] = ()
     since_told: int = 0
     """How many were open when people were told last."""
 

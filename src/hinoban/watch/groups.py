@@ -16,19 +16,18 @@ from hinoban.watch.explain.catalogue import kind_of
 from hinoban.watch.group_row import Group, Shown
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.incidents import RUNNING_OUTCOMES
-from hinoban.watch.kinds import NOT_STARTED, about_no_run
+from hinoban.watch.kinds import DID_NOT_RUN, about_no_run
 from hinoban.watch.model import Finding, Incident
 
 WINDOW = 10 * MINUTES
 FIRST_WAIT, LONGEST_WAIT = 30 * SECONDS, 15 * MINUTES
-NAMES_MOST = 5
+NAMES_MOST, ENDS_MOST = 5, 3
 
 ACCOUNT_WIDE = frozenset({"capacity", "throttling", "platform", "spot"})
 """Classes of the catalogue whose cause lies with AWS: whatever ran into it in the account and region has the same cause."""
 OF_CLUSTER = frozenset({"resource_short", "placement_resource", "no_active_instances", "empty_capacity_provider"})
 """Of those, what is short in one cluster only."""
 
-_DID_NOT_RUN = NOT_STARTED | {"missed_run"}
 _LOUDNESS: dict[Level | None, int] = {None: 0, "digest": 1, "ticket": 2, "page": 3}
 _ARN = re.compile(r"arn:aws[\w-]*:[^\s,;)\]\"']+")
 _ID = re.compile(r"\b(?=[0-9a-f-]*\d)[0-9a-f][0-9a-f-]{7,}\b|\b(?:i|eni|subnet|sg|fs|ecs-svc)[-/][0-9a-z]+\b", re.IGNORECASE)
@@ -159,7 +158,8 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
     lost = [one for one in still if not _under_way(one)]
     ended = [one for one in everyone if one.state == "resolved"]
     recovered = sum(1 for one in ended if one.verdict == "RECOVERED")
-    ran = sum(1 for one in ended if one.verdict != "RECOVERED" and (one.made_up or one.verdict == "RAN"))
+    made_up = [one for one in ended if one.verdict != "RECOVERED" and (one.made_up or one.verdict == "RAN")]
+    others = [one for one in ended if one.verdict != "RECOVERED" and one not in made_up]
     ends = sorted(one.resolved_at or 0.0 for one in ended)
     meant = lost or still or list(everyone)
     due = {one.finding.facts.get("due_at") for one in meant}
@@ -169,10 +169,11 @@ def shown(group: Group, everyone: Sequence[Incident], face: str) -> Shown:
         lost=len(lost),
         trying=len(still) - len(lost),
         recovered=recovered,
-        ran=ran,
-        ended=len(ended) - recovered - ran,
+        ran=len(made_up),
+        ended=len(others),
+        ends=tuple(dict.fromkeys(one.done[-1] for one in others if one.done))[:ENDS_MOST],
         face=face,
-        phrases=_counted("" if one.finding.detector in _DID_NOT_RUN else one.verdict for one in lost),
+        phrases=_counted("" if one.finding.detector in DID_NOT_RUN else one.verdict for one in lost),
         names=_counted(_name(one) for one in meant)[:NAMES_MOST],
         scheduled=all(is_scheduled(one.finding) for one in everyone),
         due_at=due.pop() if len(due) == 1 else None,

@@ -5,6 +5,8 @@ from hinoban.watch.model import Detector, Finding
 NOT_STARTED: frozenset[Detector] = frozenset({"did_not_start", "partly_started", "cannot_pull", "cannot_get_secret", "throttled"})
 """No program ran: any later good run makes up for it, and trying again cannot run anything twice."""
 
+DID_NOT_RUN: frozenset[Detector] = NOT_STARTED | {"missed_run"}
+
 CUT_OFF: frozenset[Detector] = frozenset({"spot_interrupted", "maintenance"})
 """AWS ended a run half-way: the program may have done a part of its work."""
 

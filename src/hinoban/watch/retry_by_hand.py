@@ -36,7 +36,37 @@ class RetryByHand:
         self._rights = rights
 
     async def retry(self, name: str, by: str) -> dict[str, Any]:
-        """`{"name", "incident", "attempt", "outcome"}`; HinobanError where nothing failed, the request is not known in full, or it runs."""
+        """`{"name", "incident", "attempt", "outcome", "others"}`; HinobanError where nothing failed, the request is not known in full, or it runs.
+
+        The incident that speaks for several stands for all of them that are lost: `others` are the further ones, in the same fields; the
+        attempt of one that cannot be retried is null, and its outcome says why.
+        """
+        several = self._told_together(name)
+        if not several:
+            return await self._retry(name, by) | {"others": []}
+        queued: list[dict[str, Any]] = []
+        left: list[tuple[str, HinobanError]] = []
+        for one in several:
+            try:
+                queued.append(await self._retry(one, by))
+            except HinobanError as error:
+                left.append((one, error))
+        if not queued:
+            whys, todos = (dict.fromkeys(part) for part in zip(*((error.why, error.todo) for _, error in left), strict=True))
+            raise HinobanError(f"None of the {len(left)} runs was retried", "; ".join(whys), "   ".join(todos))
+        others = [{"name": one, "incident": one, "attempt": None, "outcome": f"not queued: {error.why}"} for one, error in left]
+        return queued[0] | {"others": queued[1:] + others}
+
+    def _told_together(self, name: str) -> list[str]:
+        """Of an incident that speaks for others: which of them all are not over. Empty of any other name."""
+        with self._pipeline.transaction() as connection:
+            incident, _, _ = self._answers.find(connection, name)
+            if incident is None or incident.group is None or incident.group.size == 1 or not incident.id.startswith(name):
+                return []
+            members = queries.members_of(connection, incident.id)
+        return [one.id for one in (incident, *members) if one.state != "resolved"]
+
+    async def _retry(self, name: str, by: str) -> dict[str, Any]:
         with self._pipeline.transaction() as connection:
             incident = self._lost(connection, name)
             slot = self._slot(connection, incident)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-ANSWER = {"name": "5f10", "incident": "inc-9xw1k3q2", "attempt": 2, "outcome": "queued: hinoban why inc-9xw1k3q2"}
+ANSWER = {"name": "5f10", "incident": "inc-9xw1k3q2", "attempt": 2, "outcome": "queued: hinoban why inc-9xw1k3q2", "others": []}
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_the_title_and_the_lost_of_transcripts() -> None:
         ("Lost", "nightly-billing:31 · point-expire:31  (6 attempts each, gave up 00:20 JST)"),
         ("Said", "Capacity is unavailable"),
         ("Cause", "c"),
-        ("Next", "n"),
+        ("Next", f"Run the 2 that are lost: hinoban retry {face.id} (starts nothing that runs already)"),
     )
     assert (face.id, face.state, told.severity) == (over(lost("batch-1")).id, "open", "critical")
     group = webhook_payload(face, "changed")["group"]

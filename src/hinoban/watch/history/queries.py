@@ -295,7 +295,9 @@ def messages_about(connection: Connection, incident_id: str, since: float, until
     rows = [row for row in connection.execute(found) if named in row.value]
     read = ((row.due_at if row.state == "sent" else row.created_at, row.channel, row.state, told_of(row.value)) for row in rows)
     # A daily report names incidents, too.
-    return [(at, channel, state, told) for at, channel, state, told in read if isinstance(told, Message) and told.incident.id == incident_id]
+    return [
+        (at, channel, state, told) for at, channel, state, told in read if isinstance(told, Message) and told.incident.id == incident_id
+    ]
 
 
 def slots_named(connection: Connection, name: str) -> Slot | None:

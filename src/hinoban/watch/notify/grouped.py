@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from hinoban.watch.explain.language import spoken
 from hinoban.watch.group_row import Shown
 from hinoban.watch.incidents import Change
+from hinoban.watch.kinds import DID_NOT_RUN
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.wording import SEPARATOR, day_time, short_cause
 
@@ -42,13 +43,27 @@ def made_up_words() -> str:
     return _MADE_UP[spoken() == "ja"]
 
 
-def labels(shown: Shown, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
+def labels(
+    shown: Shown, incident: Incident, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo
+) -> tuple[tuple[str, str], ...]:
     """Who they are, and the words of the incident that speaks for them."""
     words = dict(of_face)
     if change == "resolved":
-        return ("Done", counts(shown) + "."), ("Next", words.get("Next", ""))
+        return ("Done", " ".join((f"{counts(shown)}.", *shown.ends))), ("Next", words.get("Next", ""))
+    if then := next_for_all(incident):
+        words["Next"] = then
     which = "Lost" if shown.lost else "Trying" if shown.trying else "Tasks"
     return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Next"))
+
+
+def next_for_all(incident: Incident) -> str:
+    """What brings back all that are lost; empty where that is one, or must be mended first."""
+    shown = incident.group.shown if incident.group is not None else None
+    if shown is None or shown.lost < 2 or incident.finding.detector not in DID_NOT_RUN or not incident.finding.explanation.retryable:
+        return ""
+    if spoken() == "ja":
+        return f"未実行の{shown.lost}件をまとめて再実行: hinoban retry {incident.id} (実行中のものは起動しない)"
+    return f"Run the {shown.lost} that are lost: hinoban retry {incident.id} (starts nothing that runs already)"
 
 
 def noun(scheduled: bool, number: int) -> str:
@@ -119,8 +134,8 @@ def _over(shown: Shown, zone: ZoneInfo) -> str:
     well, ja = shown.recovered + shown.ran, spoken() == "ja"
     if shown.ended:
         if ja:
-            return f"終了: {shown.total}件中{well}件は実行済み、{shown.ended}件は終了 (最後は {at})"
-        return f"Over: {well} of {shown.total} ran, {shown.ended} ended without a run, the last at {at}"
+            return f"終了: {shown.total}件中{well}件は正常に実行、{shown.ended}件はその他 (最後は {at})"
+        return f"Over: {well} of {shown.total} ran well, {shown.ended} did not, the last was over at {at}"
     last = shown.since_told
     beyond = shown.total - last
     if ja:

@@ -113,7 +113,7 @@ def webhook_payload(incident: Incident, change: Change, *, url: str | None = Non
         "cause": finding.explanation.cause,
         "said": list(finding.explanation.said),
         "done": list(incident.done),
-        "next": next_step(incident),
+        "next": grouped.next_for_all(incident) or next_step(incident),
         "retryable": finding.explanation.retryable,
         "attempts": [attempt_json(one) for one in incident.attempts],
         "happened_at": iso(finding.at),
@@ -146,7 +146,7 @@ def _words(incident: Incident, change: Change, zone: ZoneInfo) -> tuple[str, Lab
         shown = incident.group.shown
         state = state_of(incident) if incident.state in QUIET else ""
         title = SEPARATOR.join(part for part in (grouped.title(shown, incident, change, zone), state, incident.id) if part)
-        labels = grouped.labels(shown, change, labels, zone)
+        labels = grouped.labels(shown, incident, change, labels, zone)
     return f"{escalated_words(incident)} · {title}" if change == "escalated" else title, labels
 
 

@@ -113,9 +113,9 @@ def _detected(everyone: Sequence[Incident], zone: ZoneInfo, told: Sequence[Told]
     arrived = [one for one in told if one.state == "sent"]
     if not arrived:
         return [*lines, f"- {_w('told first')}: {_w('not yet arrived')}"]
-    first = _moment(min(one.at for one in arrived), zone)
-    named = ", ".join(dict.fromkeys(one.channel for one in arrived if _moment(one.at, zone) == first))
-    return [*lines, f"- {_w('told first')}: {first} ({named})"]
+    moment = _moment(min(one.at for one in arrived), zone)
+    named = ", ".join(dict.fromkeys(one.channel for one in arrived if _moment(one.at, zone) == moment))
+    return [*lines, f"- {_w('told first')}: {moment} ({named})"]
 
 
 def _recovered(incident: Incident, everyone: Sequence[Incident], zone: ZoneInfo) -> list[str]:
