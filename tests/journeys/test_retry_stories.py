@@ -46,6 +46,39 @@ async def test_exit_75_is_run_again_with_its_own_overrides_and_heals_quietly(tmp
     assert len(world.told()) == 1 and "RECOVERED" in world.told()[0]
 
 
+async def test_a_run_with_other_input_does_not_stand_for_the_one_that_failed(tmp_path: Path) -> None:
+    world = world_with(tmp_path, on_exit=(AGAIN_75,))
+
+    def shard(number: int) -> dict[str, Any]:
+        return {"containerOverrides": [{"name": "app", "command": [f"--shard={number}"]}]}
+
+    [first] = world.aws.launch(1, "worker", startedBy="app", overrides=shard(1))
+    await world.turns(10)
+    world.aws.finish(first, 75)
+    await world.turns(1)
+    [second] = world.aws.launch(2, "worker", startedBy="app", overrides=shard(2))
+    await world.turns(60)
+    assert world.aws.run_task_calls == [], "it waits while another run of the family lives"
+    world.aws.finish(second, 0)
+    await world.turns(60)
+    [asked] = world.aws.run_task_calls
+    assert asked["overrides"] == shard(1)
+    await finish_newest(world, 0)
+    assert (incident(world)["state"], incident(world)["verdict"]) == ("resolved", "RECOVERED")
+
+
+async def test_by_hand_only_a_run_with_the_same_input_ends_a_failure(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, command in enumerate(("--month=11", "--month=12", "--month=11"), start=1):
+        [arn] = world.aws.launch(
+            number, "report", startedBy="s.tanaka", overrides={"containerOverrides": [{"name": "app", "command": [command]}]}
+        )
+        await world.turns(10)
+        world.aws.finish(arn, 3 if number == 1 else 0)
+        await world.turns(5)
+        assert incident(world)["state"] == ("resolved" if number == 3 else "open")
+
+
 async def test_exit_3_is_told_and_left_alone_where_only_75_is_retried(tmp_path: Path) -> None:
     world = world_with(tmp_path, on_exit=(AGAIN_75,))
     [arn] = world.aws.launch(1)

@@ -14,7 +14,7 @@ from hinoban.base.ids import derived_id
 from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.incident_states import QUIET, follow
 from hinoban.watch.kinds import CUT_OFF, NOT_STARTED, about_no_run
-from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, revision_of
+from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, input_of, revision_of
 
 Change = Literal["opened", "changed", "escalated", "resolved", "quiet"]
 _OF_A_RUN = NOT_STARTED | CUT_OFF | {"failed_exit", "out_of_memory", "missed_run"}
@@ -272,8 +272,10 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     """Whether this run, which ended well, stands for what failed: same family and place, launched after the failure, same kind of starter.
 
     A run that did not start is made up for by anyone's run, but not by a task of the same call; a failure of the program only by a run
-    of the same starter; an overdue task by nothing but its own end. `started_by` is the run's starter, for a retry the starter of what
-    it retries. CloudTrail's moments are whole seconds: of what happened in the same second nobody can say that it came later.
+    of the same starter, of those by hand with the same input, and not while an attempt of its own waits or runs; an overdue task by nothing
+    but its own end. `started_by` is the run's starter, for a retry the starter of what it retries.
+
+    CloudTrail's moments are whole seconds: of what happened in the same second nobody can say that it came later.
     A slot that is being made up for waits for its own attempt: of several slots each is to run, and the first must not stand for all.
     """
     finding = incident.finding
@@ -281,7 +283,8 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
         return False
     if finding.subject.startswith(("dead:", "slots:")):
         return False
-    if "due_at" in finding.facts and any(one.number > 1 and not _ended(one) for one in incident.attempts):
+    not_started = finding.detector in NOT_STARTED
+    if ("due_at" in finding.facts or not not_started) and any(one.number > 1 and not _ended(one) for one in incident.attempts):
         return False
     if (finding.account, finding.region, finding.family) != (change.account, change.region, change.family):
         return False
@@ -292,7 +295,9 @@ def healed_by(incident: Incident, change: TaskChange, started_by: str | None) ->
     created = change_started(change)
     if created <= finding.at if finding.task_arn is not None else created < finding.at + 1 * SECONDS:
         return False
-    return finding.detector in NOT_STARTED or starter_class(finding.started_by) == starter_class(started_by)
+    kind = starter_class(finding.started_by)
+    same = kind == starter_class(started_by) and (kind != "hand" or finding.facts.get("input") == input_of(change.detail))
+    return not_started or same
 
 
 def healed(incident: Incident, change: TaskChange, now: float) -> Step:

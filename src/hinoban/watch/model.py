@@ -1,9 +1,11 @@
 """The watch's words: what was observed, what was found, and the incident it became. Frozen values, no behaviour beyond reading themselves."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from hinoban.base.ids import derived_id
 from hinoban.watch.config import Level
 from hinoban.watch.group_row import Escalated, Group
 
@@ -324,3 +326,12 @@ def attempt_of(started_by: str | None) -> tuple[str, int] | None:
     mark, _, rest = (started_by or "").partition("/")
     incident_id, _, number = rest.partition("/")
     return (incident_id, int(number)) if mark == "hinoban" and incident_id.startswith("inc-") and number.isdigit() else None
+
+
+def input_of(detail: Mapping[str, Any]) -> str | None:
+    """What names a task's own input, the overrides of its containers; None where it ran its definition as it is."""
+    every = (detail.get("overrides") or {}).get("containerOverrides") or ()
+    said = [
+        given for one in every if (given := {name: value for name, value in one.items() if value not in (None, [], {})}).keys() - {"name"}
+    ]
+    return derived_id("inp", msgspec.json.encode(said, order="deterministic").decode()) if said else None

@@ -121,7 +121,7 @@ class FakeAws:
             stored = {"tasks": [], "failures": [{"reason": NO_ROOM}] * count}
             self.tokens[token] = (now, stored, [])
             return stored
-        arns = [self.start(family, params.get("startedBy")) for _ in range(count)]
+        arns = [self.start(family, params.get("startedBy"), params.get("overrides")) for _ in range(count)]
         self.launched += [(params["startedBy"], arn) for arn in arns]
         stored = {"tasks": [{"taskArn": arn} for arn in arns], "failures": []}
         self.tokens[token] = (now, stored, arns)
@@ -130,7 +130,7 @@ class FakeAws:
     def launch(self, number: int, family: str = "nightly-billing", *, told: bool = True, **request: Any) -> list[str]:
         """Somebody's RunTask was accepted; `told`: its record is there at once, else `tell_launch` brings it."""
         request.setdefault("startedBy", f"events-rule/{family}")
-        arns = [self.start(family, request["startedBy"]) for _ in range(request.get("count", 1))]
+        arns = [self.start(family, request["startedBy"], request.get("overrides")) for _ in range(request.get("count", 1))]
         self._records[number] = run_task(number, at=self.clock.now(), family=family, tasks=tuple(arns), **request)
         if told:
             self.tell_launch(number)
@@ -147,11 +147,11 @@ class FakeAws:
         self.updated.append(params)
         return {"service": {"serviceName": params["service"]}}
 
-    def start(self, family: str, started_by: str | None) -> str:
-        number = len(self.tasks) + 1
+    def start(self, family: str, started_by: str | None, overrides: dict[str, Any] | None = None) -> str:
+        number, now = len(self.tasks) + 1, self.clock.now()
         arn = task_arn(number)
-        self.tasks[arn] = {"number": number, "family": family, "startedBy": started_by, "createdAt": self.clock.now()}
-        self.emit(task_event(number, "RUNNING", at=self.clock.now(), family=family, started_by=started_by))
+        self.tasks[arn] = {"number": number, "family": family, "startedBy": started_by, "createdAt": now, "overrides": overrides}
+        self.emit(task_event(number, "RUNNING", at=now, family=family, started_by=started_by, overrides=overrides))
         return arn
 
     def finish(self, arn: str, exit_code: int = 0, **words: Any) -> None:
@@ -168,6 +168,7 @@ class FakeAws:
                 family=task["family"],
                 started_by=task["startedBy"],
                 exit_code=exit_code,
+                overrides=task.get("overrides"),
                 **words,
             )
         )
@@ -218,7 +219,8 @@ class FakeAws:
         task = self.tasks[arn]
         status = "STOPPED" if task.get("stopped") is not None else "RUNNING"
         at, code = task.get("stopped") or task["createdAt"], task.get("exit_code")
-        raw = task_event(task["number"], status, at=at, created=task["createdAt"], family=task["family"], exit_code=code)
+        same = {"family": task["family"], "overrides": task.get("overrides")}
+        raw = task_event(task["number"], status, at=at, created=task["createdAt"], exit_code=code, **same)
         detail: dict[str, Any] = msgspec.json.decode(raw)["detail"]
         for name in ("createdAt", "startedAt", "stoppedAt", "stoppingAt", "executionStoppedAt"):
             if name in detail:

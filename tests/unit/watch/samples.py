@@ -35,6 +35,7 @@ def task_event(
     code: str = "EssentialContainerExited",
     container_reason: str | None = None,
     cluster: str = "default",
+    overrides: dict[str, Any] | None = None,
 ) -> bytes:
     """One "ECS Task State Change" of task `number`; `at` is when it happened, created five seconds before it at the latest."""
     created = at if created is None else created
@@ -57,7 +58,7 @@ def task_event(
         "launchType": "FARGATE",
         "lastStatus": status,
         "memory": "512",
-        "overrides": {"containerOverrides": [{"name": "app"}]},
+        "overrides": overrides or {"containerOverrides": [{"name": "app"}]},
         "taskArn": arn,
         "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:7",
         "updatedAt": iso(at),

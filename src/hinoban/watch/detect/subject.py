@@ -3,7 +3,7 @@
 from typing import Any
 
 from hinoban.watch.explain.exits import moment_of, ran_seconds
-from hinoban.watch.model import Detector, Explanation, Finding, Launch, TaskChange, Verdict, revision_of
+from hinoban.watch.model import Detector, Explanation, Finding, Launch, TaskChange, Verdict, input_of, revision_of
 
 
 def about_task(
@@ -16,6 +16,7 @@ def about_task(
         "created_at": moment_of(detail, "createdAt"),
         "started_at": moment_of(detail, "startedAt"),
         "group": detail.get("group"),
+        "input": input_of(detail),
         **facts,
     }
     return Finding(

@@ -3,14 +3,17 @@
 What our history knows is asked first; then AWS, which is the truth at that moment.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from hinoban.base.clock import DAYS
 from hinoban.base.units import parse_iso
+from hinoban.watch.deadlines import name_of
 from hinoban.watch.history import queries
-from hinoban.watch.model import Launch, attempt_of, family_of, task_id_of
+from hinoban.watch.kinds import DID_NOT_RUN
+from hinoban.watch.model import Launch, attempt_of, family_of, input_of, task_id_of
 from hinoban.watch.places import Clients
 from hinoban.watch.policies import SCHEDULES
 from hinoban.watch.retry.desk import Desk
@@ -25,6 +28,8 @@ class _Run(msgspec.Struct, frozen=True):
     started_by: str | None
     created_at: float
     lives: bool
+    input: str | None = None
+    """As model.input_of says; of one that AWS listed."""
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -58,19 +63,33 @@ class Look:
         known = self._remembered(retry, now)
         if known.after is not None or known.alive is not None:
             return known
-        return msgspec.structs.replace(_judged(retry, await self._listed(retry)), tried_at=known.tried_at)
+        meant = self._meant(retry)
+        return msgspec.structs.replace(_judged(retry, await self._listed(retry), lambda run: meant(run.input)), tried_at=known.tried_at)
+
+    def _meant(self, retry: Retry) -> Callable[[str | None], bool]:
+        """Whether a run with this input is the one that failed. Of what never began, anybody's run is: they may not know its input."""
+        with self._pipeline.transaction() as connection:
+            incident = self._pipeline.ledger.incident(connection, retry.incident_id)
+        if incident is None or incident.finding.detector in DID_NOT_RUN:
+            return lambda given: True
+        return lambda given: given == incident.finding.facts.get("input")
 
     def _remembered(self, retry: Retry, now: float) -> Beside:
-        place = (retry.cluster.rpartition("/")[2], retry.region, retry.account)
+        place, meant = (retry.cluster.rpartition("/")[2], retry.region, retry.account), self._meant(retry)
+
+        def same(run: _Run) -> bool:
+            change = queries.newest_change(connection, name_of(run.arn))
+            return meant(input_of(change.detail) if change is not None else None)
+
         with self._pipeline.transaction() as connection:
             later = queries.runs_since(connection, retry.family, retry.failed_at)
             living = queries.living_since(connection, retry.family, now - _LONG_AGO)
             refused = queries.refused_since(connection, retry.family, retry.failed_at)
-        tried = [one.at for one in refused if (one.cluster, one.region, one.account) == place and _retries(one, retry)]
-        alive = {row["arn"] for row in living}
-        rows = {row["arn"]: row for row in (*later, *living) if (row["cluster"], row["region"], row["account"]) == place}
-        runs = [_Run(arn, row["started_by"], row["created_at"] or 0.0, arn in alive) for arn, row in rows.items()]
-        return msgspec.structs.replace(_judged(retry, runs), tried_at=max(tried, default=None))
+            tried = [one.at for one in refused if (one.cluster, one.region, one.account) == place and _retries(one, retry)]
+            alive = {row["arn"] for row in living}
+            rows = {row["arn"]: row for row in (*later, *living) if (row["cluster"], row["region"], row["account"]) == place}
+            runs = [_Run(arn, row["started_by"], row["created_at"] or 0.0, arn in alive) for arn, row in rows.items()]
+            return msgspec.structs.replace(_judged(retry, runs, same), tried_at=max(tried, default=None))
 
     async def _listed(self, retry: Retry) -> list[_Run]:
         client, arns = self._clients.at(retry.account, retry.region), []
@@ -94,12 +113,15 @@ def _retries(launch: Launch, retry: Retry) -> bool:
 def _run(task: dict[str, Any]) -> _Run:
     created = task.get("createdAt") or 0
     moment = parse_iso(created) if isinstance(created, str) else float(created)
-    return _Run(task["taskArn"], task.get("startedBy"), moment, task.get("lastStatus") != "STOPPED")
+    return _Run(task["taskArn"], task.get("startedBy"), moment, task.get("lastStatus") != "STOPPED", input_of(task))
 
 
-def _judged(retry: Retry, runs: list[_Run]) -> Beside:
-    """A run of ours for another incident is nobody else's, but lives. One that makes up for a missed run takes no offence at later ones
-    of its own schedule. A service's tasks are no runs."""
+def _judged(retry: Retry, runs: list[_Run], same: Callable[[_Run], bool]) -> Beside:
+    """Only the `same` run, launched by somebody else, stands for the attempt; any that lives is waited for.
+
+    A run of ours for another incident is nobody else's, but lives. One that makes up for a missed run takes no offence at later ones of its
+    own schedule. A service's tasks are no runs.
+    """
     others = [
         one
         for one in runs
@@ -108,13 +130,13 @@ def _judged(retry: Retry, runs: list[_Run]) -> Beside:
         and not (one.started_by or "").startswith("ecs-svc/")
     ]
     own = retry.request.get("startedBy") if retry.beside_own else None
-    after = [
+    after = (
         one
         for one in others
         if one.created_at > retry.failed_at and attempt_of(one.started_by) is None and (own is None or one.started_by != own)
-    ]
+    )
     alive = [one for one in others if one.lives]
-    return Beside(after[0].arn if after else None, alive[0].arn if alive else None)
+    return Beside(next((one.arn for one in after if same(one)), None), alive[0].arn if alive else None)
 
 
 def named(task_arn: str) -> str:
