@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from hinoban.base.clock import HOURS, MINUTES
@@ -282,3 +283,28 @@ async def test_a_policy_may_say_that_no_failure_to_start_is_retried(tmp_path: Pa
     await world.turns(300, step=5)
     assert world.aws.run_task_calls == []
     assert len(world.told()) == 1
+
+
+async def test_a_launch_that_iam_denies_is_given_up_with_the_command(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.RunTask = lambda params: httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no: ecs:RunTask"})  # type: ignore[method-assign]
+    world.aws.refused_launch(1)
+    await world.turns(300, step=5)
+    found = incident(world)
+    denied = "Gave up: the watch may not launch it (AccessDeniedException). By hand: aws ecs run-task "
+    assert (found["state"], len(found["done"])) == ("open", 1) and found["done"][0].startswith(denied)
+    [attempt] = [one for one in found["attempts"] if one["number"] == 2]
+    assert attempt["outcome"] == "refused" and f"hinoban/{found['id']}/2" in found["done"][0]
+
+
+async def test_what_failed_to_start_before_its_record_came_says_why_it_is_not_retried_so_far(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    reason = "Timeout waiting for network interface provisioning to complete."
+    add_rule(world, "close")
+    await until(world, DUE)
+    world.aws.emit(task("close", 500, "STOPPED", DUE, at=DUE + 40, exit_code=None, code="TaskFailedToStart", reason=reason))
+    await world.turns(60, step=5)
+    assert incident(world)["done"] == ["Not retried so far: the record of its RunTask, which holds the request, has not come."]
+    world.aws.emit(launch("close", DUE, 500))
+    await world.turns(60, step=5)
+    assert (incident(world)["done"], len(world.aws.run_task_calls)) == ([], 1)

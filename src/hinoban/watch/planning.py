@@ -54,6 +54,9 @@ class Planning:
         incident_id: str | None = None,
     ) -> tuple[Retry | None, str | None]:
         """The first attempt after a failure, or why none is made although somebody asked for it. `change` is the task that failed, if one did."""
+        if launch is None and change is not None and finding.detector in NOT_STARTED and finding.explanation.retryable:
+            waits = self._policies.start_rule(change)
+            return None, _NOT_KNOWN if waits is not None and waits.on_start_failure else None
         rule = self._policies.retry_rule(launch) if launch is not None else None
         if exits.is_exit(finding) and change is not None:
             rule = self._policies.exit_rule(change, launch)

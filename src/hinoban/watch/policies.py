@@ -85,6 +85,11 @@ class Policies:
         found = self._rule(self._of_task(change))
         return found if found is not None or launch is None else self.retry_rule(launch)
 
+    def start_rule(self, change: TaskChange) -> RetryRule | None:
+        """How a task that failed to start will be retried, as far as that can be told without the record of its launch."""
+        by_schedule = str(change.detail.get("startedBy") or "").startswith(SCHEDULES)
+        return self._rule(self._of_task(change)) or (self._config.retry if by_schedule else None)
+
     def _rule(self, matching: Sequence[Policy]) -> RetryRule | None:
         return next((policy.retry for policy in reversed(matching) if policy.retry is not None), None)
 

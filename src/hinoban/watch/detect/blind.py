@@ -16,7 +16,7 @@ from hinoban.watch.model import Finding
 VERDICT = "BLIND"
 DENIED_FOR, UNREACHABLE_FOR = 1 * MINUTES, 3 * MINUTES
 """IAM forgets and remembers for some seconds when policies are changed; a network has its moments."""
-_OF_RIGHTS = ("access_denied", "pass_role_denied", "credentials_refused", "account_blocked", "blocked")
+OF_RIGHTS = ("access_denied", "pass_role_denied", "credentials_refused", "account_blocked", "blocked")
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ def due(state: Sight) -> float | None:
 def is_right(tried: Tried) -> bool:
     """Whether AWS refused for want of a right, as the catalogue knows its codes."""
     match = find("launch_error", tried.message, error_code=tried.code)
-    return match is not None and match.entry.code in _OF_RIGHTS
+    return match is not None and match.entry.code in OF_RIGHTS
 
 
 def is_throttling(tried: Tried) -> bool:

@@ -17,6 +17,7 @@ from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.watch import incidents
 from hinoban.watch.allow import run_task_command, would_have
 from hinoban.watch.config import RetryBudget
+from hinoban.watch.detect.blind import OF_RIGHTS
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure
 from hinoban.watch.model import Attempt, Explanation, Launch, LaunchFailure
 from hinoban.watch.places import Behind, Clients
@@ -201,9 +202,12 @@ class RetryRunner:
             elif error.status >= 500:
                 self._later(retry)
             else:
-                self._refused(
-                    retry, explain_launch_error(error.code, error.message, self._as_launch(retry)), f"{error.code}: {error.message}"
-                )
+                explained = explain_launch_error(error.code, error.message, self._as_launch(retry))
+                if explained.code in OF_RIGHTS:
+                    by_hand = run_task_command(policy.request(retry), retry.region)
+                    self._give_up(retry, "refused", f"Gave up: the watch may not launch it ({error.code}). By hand: {by_hand}")
+                else:
+                    self._refused(retry, explained, f"{error.code}: {error.message}")
             return
         arns = tuple(task["taskArn"] for task in answer.get("tasks") or ())
         failures = tuple(LaunchFailure(f.get("reason", ""), f.get("arn"), f.get("detail")) for f in answer.get("failures") or ())
