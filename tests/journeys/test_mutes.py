@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from hinoban.watch.config import Escalation, Mute, Route
+from hinoban.base.clock import DAYS, HOURS
+from hinoban.watch.config import Escalation, Keep, Mute, Route
 from tests.support.telling import Story
 
 BOSS_AFTER_10_MIN = Escalation(after=600, channels=("boss",))
@@ -45,6 +46,20 @@ async def test_a_page_that_is_still_open_as_its_mute_ends_is_paged_and_escalates
     await story.fails(exit_code=0)
     assert [(name, action) for name, action, _ in story.pages[2:]] == [("pagerduty", "resolve"), ("boss", "resolve")]
     assert "RESOLVED" in story.posted()[-1]
+
+
+async def test_a_mute_outlasts_the_time_that_messages_are_kept(tmp_path: Path) -> None:
+    story = Story(tmp_path, routes=(Route(match={}, channels=("slack", "pagerduty")),))
+    story.world.config = msgspec.structs.replace(story.world.config, keep=Keep(messages=1 * DAYS))
+    mute(story, 3 * DAYS)
+    await story.fails("first")
+    await story.fails("second")
+    await story.world.turns(3 * DAYS, step=3 * HOURS)
+    assert "of 2 incidents; 2 still open." in reports(story)[0]
+    assert [summary.split(":")[0] for _, _, summary in story.pages] == ["first", "second"]
+    # Told now, it is one of those that are kept for a while.
+    await story.world.turns(2 * DAYS, step=3 * HOURS)
+    assert story.world.watch.status()["outbox"].keys().isdisjoint({"muted", "reported"})
 
 
 async def test_an_escalation_that_a_mute_hides_is_taken_as_it_ends(tmp_path: Path) -> None:
