@@ -94,7 +94,9 @@ async def test_a_mute_lets_the_end_through_hides_the_rest_and_says_so(tmp_path: 
     await story.fails("events-rule/nightly")
     assert ([action for action, _ in story.pages], len(story.slack)) == (["trigger", "resolve"], 3)
     await story.world.turns(300, step=30)
-    assert "move · MUTE ENDED" in story.slack_first_lines()[-1]
-    assert "1 message of 1 incident; 1 still open." in story.slack[-1][1]["text"]
+    assert "move · MUTE ENDED" in story.slack_first_lines()[3]
+    assert "1 message of 1 incident; 1 still open." in story.slack[3][1]["text"]
+    # It is still open, and nobody knows.
+    assert "EXIT 3" in story.slack_first_lines()[4] and len(story.slack) == 5
     await story.ends_well("events-rule/nightly")
-    assert len(story.pages) == 3, "nobody was told that it began, so its end is news to all"
+    assert [action for action, _ in story.pages] == ["trigger", "resolve", "trigger", "resolve"]

@@ -4,7 +4,7 @@ what is told of them telling.py.
 Everything runs inside the caller's transaction; after a failed one call `forget`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
@@ -14,7 +14,7 @@ from hinoban.watch.history.daily import Daily
 from hinoban.watch.history.incident_rows import LOG_TRIES, IncidentRows
 from hinoban.watch.history.schema import cursors, launches, outbox, retries
 from hinoban.watch.history.telling import Decision, Message, Telling, mute_place, post
-from hinoban.watch.incidents import Step
+from hinoban.watch.incidents import Change, Step
 from hinoban.watch.model import Incident, Launch
 from hinoban.watch.retry_row import Retry
 
@@ -86,10 +86,16 @@ class Ledger:
         """What people were told of, that is open, and that nobody has: one for each group."""
         return self.telling.alerted(connection)
 
-    def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> None:
-        """Tell further people of one of those."""
+    def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> float | None:
+        """Tell further people of one of those; where a mute hides it, the moment at which that ends."""
+        hidden_until = self.telling.escalate(connection, incident, step, channels, now)
+        self.changes += hidden_until is None
+        return hidden_until
+
+    def unmute(self, connection: Connection, hidden: Mapping[str, Change], now: float) -> None:
+        """A mute has ended that hid these changes, by the incidents' ids."""
         self.changes += 1
-        self.telling.escalate(connection, incident, step, channels, now)
+        self.telling.unmute(connection, hidden, now)
 
     def hold(self, connection: Connection, lead: Incident, by: str, until: float | None, now: float, *, snoozed: bool) -> None:
         """A person has acknowledged or snoozed a group as a whole."""

@@ -5,7 +5,7 @@ message, and one that was told a moment ago has the whole wall in it. Everything
 `flush` is called.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
@@ -34,7 +34,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Who is told: channels by name; `mute`: what hides it from the others until it ends; `level`: how loudly.
+    """Who is told: channels by name; `mute`: what hides it from the others until `hidden_until`; `level`: how loudly.
 
     `route`: the channels that its routes name, at whatever level: whose matter it is.
     """
@@ -43,6 +43,7 @@ class Decision(msgspec.Struct, frozen=True):
     mute: str | None = None
     level: Level = "ticket"
     route: tuple[str, ...] = ()
+    hidden_until: float | None = None
 
 
 def mute_place(name: str) -> str:
@@ -116,21 +117,42 @@ class Telling:
 
     def alerted(self, connection: Connection) -> list[Incident]:
         """What people were told of, that is open, and that nobody has: one for each group."""
+        return [one for one in self._nobodys(connection) if one.level_since is not None]
+
+    def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> float | None:
+        """Tell further people of what nobody has; from then on they hear how it goes on, too. Where a mute hides it: when that ends."""
+        lead = msgspec.structs.replace(incident, escalated=(*incident.escalated, step))
+        told = self._shown(connection, msgspec.structs.replace(lead, changed_at=now), now)
+        decision = self.decide(told, "escalated", now)
+        if decision.mute is not None:
+            return decision.hidden_until
+        further = tuple(name for name in self.channels if name in channels)
+        told, _ = self._queue(connection, told, "escalated", Decision(further), now)
+        self._write_lead(connection, incident, msgspec.structs.replace(lead, told_to=told.told_to, told=lead.told + 1))
+        return None
+
+    def unmute(self, connection: Connection, hidden: Mapping[str, Change], now: float) -> None:
+        """A mute has ended that hid these changes, and has said so. A page of which nobody knows and that nobody has is told now."""
+        for lead in self._nobodys(connection):
+            if (change := hidden.get(lead.id)) is None:
+                continue
+            told = self._shown(connection, msgspec.structs.replace(lead, changed_at=now), now)
+            decision = self.decide(told, change, now)
+            after = _at_level(lead, decision, now)
+            if decision.level == "page" and not _known_at(lead, "page"):
+                fresh = tuple(name for name in decision.channels if change != "opened" or name not in lead.told_to)
+                told, _ = self._queue(connection, told, change, msgspec.structs.replace(decision, channels=fresh), now)
+                group = None if lead.group is None else groups.told(lead.group, opening=True)
+                after = msgspec.structs.replace(after, told_to=told.told_to, told=lead.told + 1, group=group)
+            self._write_lead(connection, lead, after)
+
+    def _nobodys(self, connection: Connection) -> list[Incident]:
+        """What is open and nobody has: one for each group."""
         self._load(connection)
         known = self._rows.open(connection)
         single = [one for one in known.values() if one.group is None and one.lead is None and one.state == "open"]
         leads = (self._rows.get(connection, one) for one, group in self._live.items() if group.held_by is None)
-        return [one for one in (*single, *leads) if one is not None and one.level_since is not None]
-
-    def escalate(self, connection: Connection, incident: Incident, step: Escalated, channels: Collection[str], now: float) -> None:
-        """Tell further people of what nobody has; from then on they hear how it goes on, too."""
-        lead = msgspec.structs.replace(incident, escalated=(*incident.escalated, step))
-        told = self._shown(connection, msgspec.structs.replace(lead, changed_at=now), now)
-        decision = self.decide(told, "escalated", now)
-        further = tuple(name for name in self.channels if name in channels)
-        hidden = () if decision.mute is None else tuple(name for name in further if name in decision.channels)
-        told, _ = self._queue(connection, told, "escalated", Decision(hidden if decision.mute else further, decision.mute), now)
-        self._write_lead(connection, incident, msgspec.structs.replace(lead, told_to=told.told_to, told=lead.told + 1))
+        return [one for one in (*single, *leads) if one is not None]
 
     def _alone(self, connection: Connection, before: Incident | None, incident: Incident, tell: Change | None, now: float) -> None:
         if tell is not None:
@@ -147,7 +169,7 @@ class Telling:
             if tell == "opened":
                 self._fresh[incident.id] = rows
             if tell in ("opened", "changed"):
-                incident = _at_level(incident, decision.level, now)
+                incident = _at_level(incident, decision, now)
         if incident.state != "open":
             incident = msgspec.structs.replace(incident, level_since=None)
         if incident.group is not None:
@@ -226,14 +248,14 @@ class Telling:
             decision = self.decide(face, "opened", now)
             more = tuple(name for name in decision.channels if name not in lead.told_to)
             face, _ = self._queue(connection, face, "opened", Decision(more), now)
-            lead = _at_level(lead, decision.level, now)
+            lead = _at_level(lead, decision, now)
         over = group.open == 0
         if over or rows is None:
             change: Change = "resolved" if over else "changed"
             decision = self.decide(face, change, now)
             face, _ = self._queue(connection, face, change, decision, now)
             quiet = over or group.held_by is not None
-            lead = _at_level(msgspec.structs.replace(lead, told=lead.told + 1), decision.level, now)
+            lead = _at_level(msgspec.structs.replace(lead, told=lead.told + 1), decision, now)
             lead = msgspec.structs.replace(lead, level_since=None) if quiet else lead
         told = msgspec.structs.replace(lead, group=groups.told(group, opening=rows is not None), told_to=face.told_to)
         self._write_lead(connection, lead, told)
@@ -292,11 +314,17 @@ class Telling:
                 self._index(lead)
 
 
-def _at_level(incident: Incident, level: Level, now: float) -> Incident:
-    """As it is told: where it grows louder, or is told anew, the time begins after which further people are told."""
-    if incident.level == level and incident.level_since is not None:
+def _at_level(incident: Incident, decision: Decision, now: float) -> Incident:
+    """As it is told: where it grows louder, or is told anew, the time begins after which further people are told; not while it is hidden."""
+    if _known_at(incident, decision.level):
         return incident
-    return msgspec.structs.replace(incident, level=level, level_since=now, escalated=())
+    since = now if decision.mute is None else None
+    return msgspec.structs.replace(incident, level=decision.level, level_since=since, escalated=())
+
+
+def _known_at(incident: Incident, level: Level) -> bool:
+    """Whether people know that it is so loud, and since when nobody has it."""
+    return incident.level == level and incident.level_since is not None
 
 
 def post(connection: Connection, places: Sequence[tuple[str, str]], value: bytes, now: float) -> list[int]:

@@ -45,7 +45,7 @@ class Escalator:
         self._steps = compiled(escalations)
 
     async def step(self, now: float) -> float | None:
-        """Take every step that is due; when the next one is."""
+        """Take every step that is due; when the next one is. What a mute hides is taken when that ends."""
         if not self._steps:
             return None
         following: list[float] = []
@@ -56,5 +56,6 @@ class Escalator:
                 for at, one in left:
                     if at <= now:
                         known = self._ledger.incident(connection, incident.id) or incident
-                        self._ledger.escalate(connection, known, Escalated(one.key, one.after), one.channels, now)
+                        hidden_until = self._ledger.escalate(connection, known, Escalated(one.key, one.after), one.channels, now)
+                        following += [] if hidden_until is None else [hidden_until]
         return min(following, default=None)

@@ -57,6 +57,13 @@ def level_of(incident: Incident, change: str, configured: Mapping[str, Level]) -
     return "page" if _lost(incident) else "ticket"
 
 
+def notice_level(detector: str, configured: Mapping[str, Level]) -> Level:
+    """The level of a detector that finds no lost runs."""
+    row = configured.get(detector, LEVELS[detector])
+    assert row != "lost run", f"what {detector} finds is as loud as what became of the run"
+    return row
+
+
 def _lost(incident: Incident) -> bool:
     """A schedule's run that no attempt may bring back any more. Of a launch by hand its caller knows; a service's task is replaced."""
     if any(attempt.number > 1 and attempt.outcome in ("waiting", *RUNNING_OUTCOMES) for attempt in incident.attempts):

@@ -13,8 +13,15 @@ _AGAIN = 2
 
 
 def next_step(incident: Incident) -> str:
-    """The next step; nothing once it is over."""
-    return "Nothing now." if incident.state == "resolved" else incident.finding.explanation.next
+    """The next step; nothing once it is over. The report of a mute is over as it is told, and what it hid may not be."""
+    if incident.state == "resolved" and incident.finding.detector != "mute_ended":
+        return nothing_now()
+    return incident.finding.explanation.next
+
+
+def nothing_now() -> str:
+    """That nobody need do anything."""
+    return "対応不要。" if spoken() == "ja" else "Nothing now."
 
 
 def next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:

@@ -97,9 +97,11 @@ class Outbox:
         return min((due for one in drains if (due := one.result()) is not None), default=self._next_sweep)
 
     def _sweep(self, now: float) -> None:
-        """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's."""
+        """Forget old messages. The newest row stays: the next one's id, and so its delivery's name, must never have been another's. What a
+        mute hides stays until that has reported it.
+        """
         newest = select(func.max(outbox.c.id)).scalar_subquery()
-        old = delete(outbox).where(outbox.c.state != "queued", outbox.c.created_at < now - self._keep, outbox.c.id < newest)
+        old = delete(outbox).where(outbox.c.state.not_in(("queued", "muted")), outbox.c.created_at < now - self._keep, outbox.c.id < newest)
         with self._engine.begin() as connection:
             connection.execute(old)
 

@@ -1,23 +1,19 @@
-"""Which channels hear of an incident: routes by event pattern, levels by channel, mutes that end and then say what they hid. Pure."""
+"""Which channels hear of an incident: routes by event pattern, levels by channel, mutes that end. Pure."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from hinoban.aws.event_patterns import compile_pattern
 from hinoban.base.units import iso
 from hinoban.watch.config import ALL, Level, Mute, NotifyConfig
-from hinoban.watch.history.ledger import Decision, Message
+from hinoban.watch.history.ledger import Decision
 from hinoban.watch.incidents import Change
-from hinoban.watch.model import Explanation, Finding, Incident
+from hinoban.watch.model import Incident
 from hinoban.watch.notify.levels import level_of
-from hinoban.watch.notify.message import alert
-from hinoban.watch.notify.wording import day_time
 
 WORDS = ("family", "cluster", "started_by", "tags", "schedule", "slot", "class", "severity", "detector", "incident", "change", "verdict")
 """What a pattern may name below `hinoban`."""
 CONSOLE = "console"
-_TITLES_MOST = 10
 
 View = dict[str, Any]
 
@@ -41,17 +37,25 @@ class Dispatch:
         """Who is told of this change. Nobody is left with news that never ends: who was told is told the end, mute or not."""
         level = level_of(incident, change, self._config.severity)
         view = view_of(incident, change, level)
-        told, route = self._routes.channels_of(view, incident.told_to), self._routes.named_by(view)
+        route = self._routes.concerned(incident, view)
+        told = self._routes.channels_of(route, level, change, incident.told_to)
         if change == "resolved" and any(name != CONSOLE for name in incident.told_to):
             return Decision(told, level=level, route=route)
         mute = self._mutes.muted(view, now)
         if mute is None:
             return Decision(told, level=level, route=route)
-        return Decision(tuple(name for name in told if name == CONSOLE), mute.name, level, route)
+        return Decision(tuple(name for name in told if name == CONSOLE), mute.name, level, route, mute.until)
+
+    def people_of(self, incident: Incident, change: Change, level: Level) -> set[str]:
+        """Who would be told of this change if no mute hid it, the console left out, and takes `level`."""
+        own = level_of(incident, change, self._config.severity)
+        route = self._routes.concerned(incident, view_of(incident, change, own))
+        told = self._routes.channels_of(route, own, change, incident.told_to)
+        return {name for name in told if name != CONSOLE and self._routes.takes(name, level)}
 
 
 class Routes:
-    """Which of `channels` hear of what a view shows, in their order."""
+    """Which of `channels` hear of what, in their order."""
 
     def __init__(self, config: NotifyConfig, channels: Sequence[str]) -> None:
         taken = levels_of(config)
@@ -60,19 +64,27 @@ class Routes:
             (compile_pattern(route.match, f"route[{index}].match"), route.channels) for index, route in enumerate(config.routes)
         ]
 
-    def channels_of(self, view: View, told_to: Collection[str] = ()) -> tuple[str, ...]:
-        """The channels of every route that matches (of all where none does) that take this level; and who was told before.
+    def channels_of(self, route: Sequence[str], level: Level, change: Change, told_to: Collection[str]) -> tuple[str, ...]:
+        """Of those that it concerns the ones that take this level; and who was told before.
 
         The end of an incident goes to exactly those who were told of it. The console hears everything.
         """
-        level, change = view["hinoban"]["severity"], view["hinoban"]["change"]
         if change == "resolved" and told_to:
             return tuple(name for name in self._levels if name in told_to or name == CONSOLE)
-        chosen = {name for name in self.named_by(view) if level in self._levels.get(name, ())} | set(told_to) | {CONSOLE}
+        chosen = {name for name in route if self.takes(name, level)} | set(told_to) | {CONSOLE}
         return tuple(name for name in self._levels if name in chosen)
 
-    def named_by(self, view: View) -> tuple[str, ...]:
-        """The channels of every route that matches, of all where none does: whose matter it is, however loud."""
+    def takes(self, name: str, level: Level) -> bool:
+        """Whether the channel is told of what is so loud."""
+        return level in self._levels.get(name, ())
+
+    def concerned(self, incident: Incident, view: View) -> tuple[str, ...]:
+        """The channels of every route that matches, of all where none does: whose matter it is, however loud.
+
+        The report of a mute concerns those whom what it hid concerned: `channels` of its facts.
+        """
+        if (named := incident.finding.facts.get("channels")) is not None:
+            return tuple(name for name in self._levels if name in named)
         matching = [channels for matches, channels in self._routes if matches(view)]
         wanted = {name for channels in matching for name in channels} if matching else set(self._levels)
         return tuple(name for name in self._levels if name in wanted)
@@ -134,45 +146,6 @@ def levels_of(config: NotifyConfig) -> dict[str, tuple[Level, ...]]:
     )  # fmt: skip
     console: dict[str, tuple[Level, ...]] = {CONSOLE: ALL} if config.console else {}
     return console | {one.name: one.levels for some in lists for one in some}
-
-
-def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str], zone: ZoneInfo) -> Finding | None:
-    """What a mute hid, as a finding of its own to be told at its end; None where it hid nothing."""
-    if not hidden:
-        return None
-    latest = {one.incident.id: one for one in hidden}
-    still = [one for one in latest if one in open_ids]
-    titles = [alert(one.incident, one.change, zone).title for one in latest.values()]
-    more = f"and {len(titles) - _TITLES_MOST} more" if len(titles) > _TITLES_MOST else ""
-    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(sum(map(_size, latest.values())), 'incident')}"
-    cause += f"; {len(still)} still open." if still else "; none is open any more."
-    return Finding(
-        detector="mute_ended",
-        subject=f"mute:{mute.name}:{iso(mute.until)}",
-        at=mute.until,
-        account="",
-        region="",
-        cluster="",
-        family=mute.name,
-        revision=None,
-        verdict="MUTE ENDED",
-        explanation=Explanation(
-            code="mute_ended",
-            cause=cause,
-            next="See what is left: hinoban incidents --open" if still else "Nothing now.",
-            said=tuple(part for part in (*titles[:_TITLES_MOST], more) if part),
-            retryable=False,
-        ),
-    )
-
-
-def _size(message: Message) -> int:
-    group = message.incident.group
-    return group.shown.total if group is not None and group.shown is not None else 1
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _schedule(started_by: str | None) -> str | None:

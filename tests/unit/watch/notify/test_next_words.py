@@ -58,6 +58,8 @@ def test_all_else_is_the_catalogues_step(one: Incident, background: Background) 
 def test_what_is_over_needs_nothing() -> None:
     over = msgspec.structs.replace(failed("failed_exit", "exit_non_zero"), state="resolved")
     assert next_line(over, CHANGED, UTC) == "Nothing now."
+    with speaking("ja"):
+        assert next_line(over, CHANGED, UTC) == "対応不要。"
 
 
 def test_a_schedule_that_needs_retries_night_after_night_is_told_what_to_change() -> None:
