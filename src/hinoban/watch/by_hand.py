@@ -69,6 +69,7 @@ def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked:
         due_at=now,
         after=asked.after,
         beside_own=True,
+        by_hand=True,
         failed_at=now,
         deadline_at=now + _DEADLINE,
         rule=RetryRule(attempts=number, deadline=_DEADLINE),
