@@ -42,13 +42,14 @@ def made_up_words() -> str:
     return _MADE_UP[spoken() == "ja"]
 
 
-def labels(shown: Shown, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
-    """Who they are, and the words of the incident that speaks for them."""
+def labels(shown: Shown, freed: str, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
+    """Who they are, why they are quiet no more (`freed`), and the words of the incident that speaks for them."""
     words = dict(of_face)
     if change == "resolved":
         return ("Done", counts(shown) + "."), ("Next", words.get("Next", ""))
     which = "Lost" if shown.lost else "Trying" if shown.trying else "Tasks"
-    return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Next"))
+    words["Done"] = freed
+    return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Done", "Next"))
 
 
 def noun(scheduled: bool, number: int) -> str:

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 from hinoban.aws.event_patterns import compile_pattern
 from hinoban.base.units import iso
 from hinoban.watch.config import ALL, Level, Mute, NotifyConfig
+from hinoban.watch.explain.language import either
 from hinoban.watch.history.ledger import Decision, Message
 from hinoban.watch.incidents import Change
 from hinoban.watch.model import Explanation, Finding, Incident
 from hinoban.watch.notify.levels import level_of
 from hinoban.watch.notify.message import alert
+from hinoban.watch.notify.next_words import nothing_now
 from hinoban.watch.notify.wording import day_time
 
 WORDS = ("family", "cluster", "started_by", "tags", "schedule", "slot", "class", "severity", "detector", "incident", "change", "verdict")
@@ -143,9 +145,15 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
     latest = {one.incident.id: one for one in hidden}
     still = [one for one in latest if one in open_ids]
     titles = [alert(one.incident, one.change, zone).title for one in latest.values()]
-    more = f"and {len(titles) - _TITLES_MOST} more" if len(titles) > _TITLES_MOST else ""
-    cause = f"Until {day_time(mute.until, zone)} this mute hid {_count(len(hidden), 'message')} of {_count(sum(map(_size, latest.values())), 'incident')}"
-    cause += f"; {len(still)} still open." if still else "; none is open any more."
+    left, until, size = len(titles) - _TITLES_MOST, day_time(mute.until, zone), sum(map(_size, latest.values()))
+    more = either(f"and {left} more", f"ほか {left} 件") if left > 0 else ""
+    cause = either(
+        f"Until {until} this mute hid {_count(len(hidden), 'message')} of {_count(size, 'incident')}; ",
+        f"{until} までに {len(hidden)} 件の通知({size} インシデント)を保留。",
+    )
+    cause += (
+        either(f"{len(still)} still open.", f"{len(still)} 件が未解決。") if still else either("none is open any more.", "すべて終了。")
+    )
     return Finding(
         detector="mute_ended",
         subject=f"mute:{mute.name}:{iso(mute.until)}",
@@ -159,7 +167,7 @@ def mute_report(mute: Mute, hidden: Sequence[Message], open_ids: Collection[str]
         explanation=Explanation(
             code="mute_ended",
             cause=cause,
-            next="See what is left: hinoban incidents --open" if still else "Nothing now.",
+            next=either("See what is left", "残りを確認") + ": hinoban incidents --open" if still else nothing_now(),
             said=tuple(part for part in (*titles[:_TITLES_MOST], more) if part),
             retryable=False,
         ),
