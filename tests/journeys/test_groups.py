@@ -163,6 +163,32 @@ async def test_a_snooze_ends_by_itself_over_a_restart(tmp_path: Path) -> None:
     await story.world.turns(600, step=60)
     assert len(story.posted()) == told + 1 and "EXIT 3" in story.posted()[-1]
     assert story.world.watch.incidents()["incidents"][0]["state"] == "open"
+    assert "*Done*  The snooze by s.tanaka ended." in story.texts()[-1]
+
+
+@pytest.mark.parametrize(
+    ("lang", "act", "said"),
+    [
+        ("en", "ack", "*Done*  The acknowledgement by s.tanaka ended."),
+        ("en", "snooze", "*Done*  The snooze by s.tanaka ended."),
+        ("ja", "ack", "*対応*  s.tanaka の確認の期限が切れた。"),
+        ("ja", "snooze", "*対応*  s.tanaka のスヌーズの期限が切れた。"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3])
+async def test_who_put_it_off_is_said_when_that_ends(tmp_path: Path, lang: str, act: str, said: str, size: int) -> None:
+    story = Story(tmp_path, lang=lang, routes=(Route(match={}, channels=("slack",)),))
+    for _ in range(size):
+        await story.fails()
+    await story.world.turns(60)
+    assert said not in "".join(story.texts())
+    for _ in range(2):
+        getattr(story.world.watch, act)(story.lead(), story.world.clock.now() + 600, "s.tanaka")
+        await story.world.turns(1)
+        told = len(story.posted())
+        await story.world.turns(660, step=60)
+        assert len(story.posted()) == told + 1 and story.texts()[-1].count(said) == 1
+    groups_hold(story.world)
 
 
 async def test_what_is_over_before_its_snooze_ends_is_told_as_over(tmp_path: Path) -> None:

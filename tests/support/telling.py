@@ -45,7 +45,11 @@ class Story:
 
     def posted(self, channel: str = "slack") -> list[str]:
         """First lines of what was posted, the rewritten first messages left out."""
-        return [body["text"].splitlines()[0] for name, method, body in self.slack if name == channel and method == "chat.postMessage"]
+        return [text.splitlines()[0] for text in self.texts(channel)]
+
+    def texts(self, channel: str = "slack") -> list[str]:
+        """What was posted, the rewritten first messages left out."""
+        return [body["text"] for name, method, body in self.slack if name == channel and method == "chat.postMessage"]
 
     def rewritten(self) -> str:
         """What the first message says now."""

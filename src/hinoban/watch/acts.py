@@ -9,6 +9,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.base.units import iso
 from hinoban.watch import incidents
 from hinoban.watch.answers import one_incident
+from hinoban.watch.explain.language import either
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.incidents import Step
 from hinoban.watch.model import Incident
@@ -53,8 +54,8 @@ class Acts:
     def resolve(self, id_prefix: str, by: str, note: str = "") -> str:
         """Close it by hand; its retries end with it."""
         now = self._clock.now()
-        words = f"Resolved by {by}: {note}" if note else f"Resolved by {by}."
         with self._pipeline.transaction() as connection:
+            words = either(f"Resolved by {by}", f"{by} が解決済みにした") + (f": {note}" if note else either(".", "。"))
             asked = one_incident(connection, id_prefix)
             for one in self._unresolved(connection, asked, now, "resolved already", "do"):
                 self._pipeline.ledger.put(connection, incidents.resolved(one, one.verdict, words, now), now)

@@ -75,7 +75,7 @@ class Answers:
 
         Keys: `lines` (the text), `title`, the labels in lower case, `attempts`; `task` (ARN) and `incident` where there is one.
         """
-        with self._engine.connect() as connection:
+        with speaking(self._lang), self._engine.connect() as connection:
             incident, row, launch = self.find(connection, name)
             detail: dict[str, Any] | None = None
             if row is not None:

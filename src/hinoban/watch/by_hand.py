@@ -16,6 +16,7 @@ from hinoban.watch.allow import run_task_command
 from hinoban.watch.config import RetryRule
 from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.detect.slots import facts_of_slot
+from hinoban.watch.explain.language import either
 from hinoban.watch.history.book import Known, names_of, slots_between
 from hinoban.watch.model import Attempt, Incident, Launch
 from hinoban.watch.pipeline import Pipeline
@@ -69,6 +70,7 @@ def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked:
         due_at=now,
         after=asked.after,
         beside_own=True,
+        by_hand=True,
         failed_at=now,
         deadline_at=now + _DEADLINE,
         rule=RetryRule(attempts=number, deadline=_DEADLINE),
@@ -79,9 +81,8 @@ def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked:
         original_tasks=asked.original_tasks,
     )
     pipeline.ledger.put_retry(connection, retry)
-    reopened = msgspec.structs.replace(
-        incident, state="open", resolved_at=None, missing=asked.missing, done=(*incident.done, f"Run by hand by {by}.")
-    )
+    words = either(f"Run by hand by {by}.", f"{by} が手動で実行。")
+    reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, missing=asked.missing, done=(*incident.done, words))
     pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
     return number
 

@@ -55,6 +55,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Who has acknowledged or snoozed it as a whole: what joins it is quiet as well."""
     held_until: float | None = None
     snoozed: bool = False
+    freed: str = ""
+    """Why it is quiet no more, until that was told."""
     shown: Shown | None = None
     """In messages only."""
 

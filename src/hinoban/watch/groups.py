@@ -98,9 +98,9 @@ def held(group: Group, by: str, until: float | None, *, snoozed: bool) -> Group:
     return msgspec.structs.replace(group, held_by=by, held_until=until, snoozed=snoozed, grow_at=None)
 
 
-def freed(group: Group) -> Group:
-    """Told again."""
-    return msgspec.structs.replace(group, held_by=None, held_until=None, snoozed=False)
+def freed(group: Group, why: str = "") -> Group:
+    """Told again; `why` is a sentence where it does not go without saying."""
+    return msgspec.structs.replace(group, held_by=None, held_until=None, snoozed=False, freed=why)
 
 
 def growing(group: Group, now: float) -> Group:
@@ -113,7 +113,7 @@ def growing(group: Group, now: float) -> Group:
 def told(group: Group, *, opening: bool = False) -> Group:
     """People know it as it is. What is told as it opens is no growth yet; its end says how many were open before."""
     return msgspec.structs.replace(
-        group, grow_at=None, told_open=group.open or group.told_open, waits=group.waits + (not opening), shown=None
+        group, grow_at=None, told_open=group.open or group.told_open, waits=group.waits + (not opening), freed="", shown=None
     )
 
 

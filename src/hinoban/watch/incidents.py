@@ -12,6 +12,7 @@ import msgspec
 from hinoban.base.clock import SECONDS
 from hinoban.base.ids import derived_id
 from hinoban.base.units import format_duration, parse_iso
+from hinoban.watch.explain.language import either
 from hinoban.watch.incident_states import QUIET, follow
 from hinoban.watch.kinds import CUT_OFF, NOT_STARTED, about_no_run
 from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, input_of, revision_of
@@ -177,7 +178,8 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     if finding is not None and finding.detector not in NOT_STARTED:
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
-        return resolved(noted, "STOPPED", "Its retry was stopped: " + str(change.detail.get("stoppedReason", "no reason given")), now)
+        words = either("Its retry was stopped", "再試行のタスクが停止された") + ": "
+        return resolved(noted, "STOPPED", words + str(change.detail.get("stoppedReason", "no reason given")), now)
     good = _good_retries(noted) + len(noted.made_up)
     if outcome == "exit 0" and good >= incident.missing and incident.state != "resolved" and incident.finding.detector != "overdue":
         return resolved(noted, "RECOVERED", recovered_words(noted), now)
@@ -216,12 +218,21 @@ def overdue_ended(incident: Incident, said: tuple[str, ...], why: str, now: floa
     """The end of an overdue task: from then on it says what AWS said of it, and no longer that nothing will end it."""
     facts = incident.finding.facts
     if facts.get("orphan"):
-        words = "Its lease ran out and nobody renewed it; no service owned it, so ECS would have let it run."
+        words = either(
+            "Its lease ran out and nobody renewed it; no service owned it, so ECS would have let it run.",
+            "リースが切れ、誰も更新しなかった。どのサービスにも属さないため、ECS は止めずに動かし続けるところだった。",
+        )
     else:
         limit = facts.get("limit_seconds")
         past = f"its limit of {format_duration(limit)}" if limit is not None else "its limit"
-        lease = "and no lease was taken" if facts.get("lease_until") is None else "and its lease was no end to it"
-        words = f"It ran past {past}; no service owned it {lease}, so ECS would have let it run."
+        past_ja = f"上限 {format_duration(limit)}" if limit is not None else "上限"
+        leased = facts.get("lease_until") is not None
+        lease = "and its lease was no end to it" if leased else "and no lease was taken"
+        lease_ja = "リースでも終わらない" if leased else "リースもない"
+        words = either(
+            f"It ran past {past}; no service owned it {lease}, so ECS would have let it run.",
+            f"{past_ja}を超えて動いた。どのサービスにも属さず、{lease_ja}ため、ECS は止めずに動かし続けるところだった。",
+        )
     explanation = msgspec.structs.replace(incident.finding.explanation, cause=words, said=said)
     finding = msgspec.structs.replace(incident.finding, explanation=explanation)
     return resolved(msgspec.structs.replace(incident, finding=finding), incident.verdict, why, now)
@@ -231,7 +242,7 @@ def recovered_words(incident: Incident) -> str:
     """`Retried twice, ran once, exit 0.`"""
     tries = len({attempt.number for attempt in incident.attempts if attempt.number > 1})
     ran = sum(1 for attempt in incident.attempts if attempt.number > 1 and attempt.task_arn and attempt.outcome == "exit 0")
-    return f"Retried {_times(tries)}, ran {_times(ran)}, exit 0."
+    return either(f"Retried {_times(tries)}, ran {_times(ran)}, exit 0.", f"再試行 {tries} 回、実行 {ran} 回、exit 0。")
 
 
 def acknowledged(incident: Incident, by: str, until: float | None, now: float) -> Incident:
@@ -251,15 +262,22 @@ def _quieted(incident: Incident, state: IncidentState, by: str, until: float | N
 
 
 def reopened(incident: Incident, now: float) -> Step:
-    """An acknowledgement or a snooze ran out and the matter is not resolved: told again."""
-    return _again_open(incident, follow(incident.state, "time is up"), now)
+    """An acknowledgement or a snooze ran out and the matter is not resolved: told again, with whose it was."""
+    by, asleep = incident.acknowledged_by or either("unknown", "不明"), incident.state == "snoozed"
+    words = either(
+        f"The {'snooze' if asleep else 'acknowledgement'} by {by} ended.", f"{by} の{'スヌーズ' if asleep else '確認'}の期限が切れた。"
+    )
+    # Put off again and again, it is said once.
+    said = msgspec.structs.replace(incident, done=(*(one for one in incident.done if one != words), words))
+    return _again_open(said, follow(incident.state, "time is up"), now)
 
 
 def reopened_by(incident: Incident, by: str, now: float) -> Step:
     """A person says that it is not over, or that others shall hear of it again: told again. Attempts that were given up stay so."""
     state = follow(incident.state, "reopen")
     verdict = incident.finding.verdict if incident.state == "resolved" else incident.verdict
-    said = msgspec.structs.replace(incident, verdict=verdict, resolved_at=None, done=(*incident.done, f"Reopened by {by}."))
+    words = either(f"Reopened by {by}.", f"{by} が再開。")
+    said = msgspec.structs.replace(incident, verdict=verdict, resolved_at=None, done=(*incident.done, words))
     return _again_open(said, state, now)
 
 
@@ -305,7 +323,9 @@ def healed(incident: Incident, change: TaskChange, now: float) -> Step:
     noted = msgspec.structs.replace(incident, made_up=tuple(dict.fromkeys((*incident.made_up, change.task_arn))))
     if incident.finding.detector in NOT_STARTED and len(noted.made_up) + _good_retries(noted) < incident.missing:
         return Step(noted)
-    words = "A later run ended well." if incident.missing == 1 else f"Later runs ended well, {incident.missing} in all."
+    words = either("A later run ended well.", "後の実行が正常に終わった。")
+    if incident.missing > 1:
+        words = either(f"Later runs ended well, {incident.missing} in all.", f"後の実行が計 {incident.missing} 件、正常に終わった。")
     return resolved(noted, incident.verdict, words, now)
 
 

@@ -1,5 +1,7 @@
 """`hinoban policy try`: what was told, retried and stopped, and what would have been with other policies, incident by incident."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +34,8 @@ _MADE = ("launched", "refused", "in doubt")
 LIMITS = (
     "A retry that was never made has no outcome: its incident is shown as not told, and would be told if the retry failed.",
     "Events are replayed at the moment they happened, not at the one they were seen; messages and calls about services and changed schedules are not.",
+    "What people did (acknowledge, snooze, reopen, resolve) is not replayed: what somebody had taken would escalate.",
+    "Runs asked for by hand (hinoban retry, schedules run --slot, catch-up) are counted on both sides and end as they did.",
     "What detectors remember (medians, loops) begins with the replayed time; what retention has forgotten is not there.",
 )  # fmt: skip
 
@@ -42,12 +46,13 @@ async def policy_try(engine: Engine, config: WatchConfig, since: float, now: flo
     with engine.connect() as connection:
         history = remembered(connection, begin, now)
         real = {one.id: one for one in queries.incidents_opened(connection, begin, now)}
-        made = _made(connection, begin)
+        attempts = _made(connection, begin)
     replay = Replay(config, history, now)
     await replay.run()
     with replay.engine.connect() as connection:
         other = {one.id: one for one in queries.incidents_opened(connection, begin, now)}
-        made_other = _made(connection, begin)
+        attempts_other = _made(connection, begin) | (attempts & history.by_hand)
+    made, made_other = (Counter(incident_id for incident_id, _ in each) for each in (attempts, attempts_other))
     replay.engine.dispose()
     unknown = {named[0] for starter in replay.past.unknown if (named := attempt_of(starter)) is not None}
     left_out: dict[str, int] = {}
@@ -119,7 +124,7 @@ def _side(one: dict[str, Any] | None, unknown: bool) -> str:
 
 
 def _row(
-    one: Incident, real: Incident | None, other: Incident | None, made: dict[str, int], made_other: dict[str, int], unknown: bool
+    one: Incident, real: Incident | None, other: Incident | None, made: Mapping[str, int], made_other: Mapping[str, int], unknown: bool
 ) -> dict[str, Any]:
     then, with_it = _of(real, made), _of(other, made_other)
     return {
@@ -134,7 +139,7 @@ def _row(
     }
 
 
-def _of(one: Incident | None, made: dict[str, int]) -> dict[str, Any] | None:
+def _of(one: Incident | None, made: Mapping[str, int]) -> dict[str, Any] | None:
     if one is None:
         return None
     return {"verdict": one.verdict, "told": one.told, "channels": list(one.told_to), "retried": made.get(one.id, 0)}
@@ -151,13 +156,10 @@ def _sums(rows: list[dict[str, Any]], side: str, stopped: int) -> dict[str, int]
     return {"incidents": len(there), **sums, "stopped": stopped}
 
 
-def _made(connection: Connection, begin: float) -> dict[str, int]:
-    """How many attempts were made, by incident."""
-    rows = select(retries.c.incident_id).where(retries.c.state.in_(_MADE), retries.c.due_at >= begin)
-    found: dict[str, int] = {}
-    for incident_id in connection.execute(rows).scalars():
-        found[incident_id] = found.get(incident_id, 0) + 1
-    return found
+def _made(connection: Connection, begin: float) -> set[tuple[str, int]]:
+    """The attempts that were made: (incident, number)."""
+    rows = select(retries.c.incident_id, retries.c.number).where(retries.c.state.in_(_MADE), retries.c.due_at >= begin)
+    return {(incident_id, number) for incident_id, number in connection.execute(rows)}
 
 
 def _stopped(history: Remembered, begin: float) -> set[str]:

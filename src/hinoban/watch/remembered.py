@@ -69,7 +69,7 @@ def remembered(connection: Connection, since: float, until: float) -> Remembered
             for tried in one.attempts
             if tried.outcome == "refused" and tried.started_by and attempt_of(tried.started_by) is not None
         },
-        by_hand=frozenset((one.incident_id, one.number) for one in hands if one.beside_own),
+        by_hand=frozenset((one.incident_id, one.number) for one in hands if one.by_hand),
         tasks=count,
         launches=len(calls),
     )

@@ -1,5 +1,5 @@
-"""Lets a remembered time pass once more before a watch in memory with other policies: the pipeline, the retries and the stopper are those of
-the real watch, the clock is the history's own, and AWS is the past. Nothing is told, launched or written anywhere."""
+"""Lets a remembered time pass once more before a watch in memory with other policies: the pipeline, the retries, the stopper and the
+escalations are those of the real watch, the clock is the history's own, and AWS is the past. Nothing is told, launched or written anywhere."""
 
 from itertools import groupby
 
@@ -14,6 +14,7 @@ from hinoban.watch.config import WatchConfig
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.model import Launch, TaskChange, attempt_of
+from hinoban.watch.notify.escalation import Escalator
 from hinoban.watch.notify.routes import Dispatch, levels_of
 from hinoban.watch.past import Past
 from hinoban.watch.pipeline import Pipeline
@@ -70,6 +71,7 @@ class Replay:
             self.pipeline, clients, self._clock, behind=_never, gap_at=_never, rights=rights, budget=config.retry_budget
         )
         self._stopper = Stopper(self.pipeline, clients, self._clock, behind=_never, read_again=_as_remembered, rights=rights)
+        self._escalator = Escalator(self.pipeline.transaction, self.pipeline.ledger, config.notify.escalations)
         self._client = client
         self._due: float | None = first
 
@@ -131,6 +133,7 @@ class Replay:
             await self._retries.step(now),
             await self._stopper.step(now),
             self.pipeline.step(now),
+            await self._escalator.step(now),
         ]
         due = min((moment for moment in found if moment is not None), default=None)
         return None if due is None else max(due, now + _LEAST_STEP)

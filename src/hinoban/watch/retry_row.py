@@ -33,6 +33,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """The incident whose attempt must have ended before: several runs of one schedule are made up for one after another."""
     beside_own: bool = False
     """It makes up for a run that was missed: that the schedule itself has started later ones says nothing against it."""
+    by_hand: bool = False
+    """Somebody asked for it."""
     off_spot: bool = False
     """It was FARGATE_SPOT that failed: its capacity was not there, or was taken back."""
     launching_since: float | None = None

@@ -33,3 +33,23 @@ async def test_a_task_that_nobody_was_told_of_is_explained_in_japanese_too(tmp_p
     world.aws.finish(world.aws.start("job", None), 0)
     await world.turns()
     assert "異常なし。すべてのコンテナが終了コード 0 で終わった。" in "\n".join(world.watch.answers.why("job")["lines"])
+
+
+async def test_what_people_did_and_how_it_ended_is_told_in_japanese(tmp_path: Path) -> None:
+    world = World(tmp_path, WatchConfig(lang="ja"))
+    for family in ("export", "report"):
+        [arn] = world.aws.launch(1, family, startedBy="alice")
+        await world.turns(1)
+        world.aws.finish(arn, 3)
+        await world.turns(1)
+    report, export = (one["id"] for one in world.watch.incidents()["incidents"])
+    world.watch.resolve(report, "s.tanaka")
+    world.watch.reopen(report, "s.tanaka")
+    world.watch.resolve(report, "s.tanaka", "今日は不要")
+    await world.watch.retry(export, "s.tanaka")
+    await world.turns(5)
+    world.aws.finish(world.aws.launched[0][1], 0)
+    await world.turns(2)
+    done = {one["id"]: one["done"] for one in world.watch.incidents()["incidents"]}
+    assert done[report] == ["s.tanaka が解決済みにした。", "s.tanaka が再開。", "s.tanaka が解決済みにした: 今日は不要"]
+    assert done[export] == ["s.tanaka が手動で実行。", "再試行 1 回、実行 1 回、exit 0。"]

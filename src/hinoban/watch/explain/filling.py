@@ -20,10 +20,8 @@ _UNKNOWN = {
     "cluster": "CLUSTER",
     "service": "SERVICE",
     "role_name": "ROLE",
-    "log_group": "LOG_GROUP",
     "secret": "SECRET",
     "bucket": "BUCKET",
-    "repository": "REPOSITORY",
     "next_memory_mib": "twice as much",
     "valid_with": "",
 }
@@ -63,7 +61,6 @@ def facts_of_task(detail: Mapping[str, Any], container: Mapping[str, Any] | None
         "service": group.removeprefix("service:") if group.startswith("service:") else "",
         "container": blamed.get("name"),
         "image": image,
-        "repository": repository_of(image),
         "exit_code": blamed.get("exitCode"),
         "memory_mib": memory,
         "memory": format_memory(memory),
@@ -102,15 +99,6 @@ def memory_limit(detail: Mapping[str, Any], container: Mapping[str, Any]) -> int
 def format_memory(mib: int | None) -> str | None:
     """`512 MiB`; sizes of a definition are said in the unit that is typed there."""
     return None if mib is None else f"{mib} MiB" if mib < 4096 else format_mib(mib)
-
-
-def repository_of(image: str) -> str:
-    """`team/job` of `123.dkr.ecr.eu-west-1.amazonaws.com/team/job:1.2@sha256:...`."""
-    path = image.partition("@")[0]
-    host, slash, rest = path.partition("/")
-    if slash and ("." in host or ":" in host or host == "localhost"):
-        path = rest
-    return path.partition(":")[0]
 
 
 def _definition_facts(definition: str) -> dict[str, Any]:

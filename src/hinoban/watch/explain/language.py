@@ -24,3 +24,8 @@ def speaking(lang: Lang) -> Iterator[None]:
 def spoken() -> Lang:
     """The language of the work under way."""
     return _SPOKEN.get()
+
+
+def either(en: str, ja: str) -> str:
+    """Of two twins the one in the language that is spoken."""
+    return ja if spoken() == "ja" else en

@@ -7,12 +7,14 @@ from hinoban.watch.config import Lang
 from hinoban.watch.explain.catalogue import Class, Match, find, find_stop
 from hinoban.watch.explain.exits import KILLED, TERMINATED, Container, containers_of, culprits
 from hinoban.watch.explain.filling import facts_of_task, fill, with_names
+from hinoban.watch.explain.images import tags_advice
 from hinoban.watch.explain.language import spoken
 from hinoban.watch.explain.memory import memory_advice
 from hinoban.watch.model import Explanation
 
 _OUTSIDE: frozenset[Class] = frozenset({"user", "scheduler", "spot", "host"})
 _HEALTH = ("elb_health_check_failed", "container_health_check_failed")
+_NO_SUCH_IMAGE = ("image_missing", "image_check_exists")
 _PATTERNED_CODES = ("UserInitiated", "ServiceSchedulerInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth")
 
 UNKNOWN_CODE = "unknown"
@@ -27,6 +29,8 @@ def explain_stop(detail: Mapping[str, Any]) -> Explanation:
         return unknown(said, _LOOK, facts)
     if match.entry.kind == "memory":
         facts |= memory_advice(detail, container or {}, spoken())
+    if match.entry.code in _NO_SUCH_IMAGE:
+        facts["tags"] = tags_advice(facts["image"], facts["definition"])
     if match.entry.code == "exit_several":
         facts["exits"] = ", ".join(f"{one.get('name')} exit {one['exitCode']}" for one in culprits(detail))
     return explained(match, said, facts)

@@ -225,7 +225,8 @@ class Telling:
         if tell in ("opened", "changed") and group.open:
             freed = was.held_by is not None and before.state in QUIET and incident.state == "open"
             if freed or (was.open == 0 and group.open > 0) or groups.louder(self.decide(incident, tell, now).level, lead.level):
-                group = groups.freed(group)
+                by_act_or_time = freed and incident.finding == before.finding
+                group = groups.freed(group, incident.done[-1] if by_act_or_time else "")
                 self._asked[lead.id] = now
             else:
                 group = groups.growing(group, now)

@@ -11,6 +11,7 @@ from hinoban.base.clock import HOURS, MINUTES
 from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, local_day_time, local_time
 from hinoban.watch.explain.exits import moment_of
+from hinoban.watch.explain.language import either
 from hinoban.watch.group_row import Shown
 from hinoban.watch.model import Incident
 
@@ -133,11 +134,13 @@ def usual_words(lengths: list[float]) -> str | None:
 def last_line_words(text: str | None, at: float | None, read_at: float, as_of: float | None, zone: ZoneInfo) -> str:
     """The last line of a task that still runs, and how long it has been silent; where it was read a while ago, when that was."""
     if text is None or at is None:
-        return "It has written no log line."
+        return either("It has written no log line.", "ログ出力なし。")
     shown = one_line(text if len(text) <= _LONGEST_LINE else text[:_LONGEST_LINE].rstrip() + "…")
     if as_of is None or as_of - read_at > _LINE_IS_NEW:
-        return f'Last log line {local_day_time(at, zone)} (as read {local_day_time(read_at, zone)}): "{shown}"'
-    return f'Last log line {format_duration(max(as_of, read_at) - at)} ago: "{shown}"'
+        then, read = local_day_time(at, zone), local_day_time(read_at, zone)
+        return either(f'Last log line {then} (as read {read}): "{shown}"', f'最後のログ行は {then}({read} 取得): "{shown}"')
+    ago = format_duration(max(as_of, read_at) - at)
+    return either(f'Last log line {ago} ago: "{shown}"', f'最後のログ行は {ago} 前: "{shown}"')
 
 
 def beside_words(family: str, others: Sequence[Run], zone: ZoneInfo) -> str | None:

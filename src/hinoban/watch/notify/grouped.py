@@ -46,14 +46,15 @@ def made_up_words() -> str:
 def labels(
     shown: Shown, incident: Incident, change: Change, of_face: tuple[tuple[str, str], ...], zone: ZoneInfo
 ) -> tuple[tuple[str, str], ...]:
-    """Who they are, and the words of the incident that speaks for them."""
+    """Who they are, why they are quiet no more, and the words of the incident that speaks for them."""
     words = dict(of_face)
     if change == "resolved":
         return ("Done", " ".join((f"{counts(shown)}.", *shown.ends))), ("Next", words.get("Next", ""))
     if then := next_for_all(incident):
         words["Next"] = then
     which = "Lost" if shown.lost else "Trying" if shown.trying else "Tasks"
-    return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Next"))
+    words["Done"] = incident.group.freed if incident.group is not None else ""
+    return (which, _who(shown, zone)), *((label, words.get(label, "")) for label in ("Said", "Cause", "Done", "Next"))
 
 
 def next_for_all(incident: Incident) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from hinoban.base.text import one_line
 from hinoban.base.units import iso
+from hinoban.watch.explain.language import either
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.incidents import Change, starter_class
 from hinoban.watch.model import Incident
@@ -166,7 +167,7 @@ def _title(incident: Incident, change: Change, zone: ZoneInfo) -> str:
 
 def _quiet_title(incident: Incident) -> str:
     retries = sum(1 for one in incident.attempts if one.number > 1 and (one.task_arn is not None or one.outcome == "refused"))
-    counted = f", {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
+    counted = either(f", {retries} {'retry' if retries == 1 else 'retries'}", f"、再試行 {retries} 回") if retries else ""
     what, verdict = incident.finding.family or "unknown family", verdict_of(incident)
     if incident.verdict == incident.finding.verdict:
         verdict += f", {grouped.made_up_words()}" if incident.made_up else f", {state_of(incident)}"
@@ -179,7 +180,7 @@ def _labels(incident: Incident, change: Change) -> Labels:
     if change == "resolved":
         # An overdue task's end has words of its own; of all others the words were told when they failed.
         said = SEPARATOR.join(explanation.said) if incident.finding.detector == "overdue" else ""
-        done = done or "Nothing: it ended without Hinoban's doing."
+        done = done or either("Nothing: it ended without Hinoban's doing.", "なし: Hinoban の操作なしに終わった。")
         return ("Said", said), ("Owner", owner), ("Done", done), ("Next", next_step(incident))
     then = next_step(incident)
     if incident.finding.detector == "overdue" or (not done and len(incident.attempts) < 2):

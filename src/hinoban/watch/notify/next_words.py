@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hinoban.watch.explain.language import spoken
+from hinoban.watch.explain.language import either, spoken
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
 from hinoban.watch.notify.wording import day_time, not_retried, short_task
@@ -21,7 +21,7 @@ def next_step(incident: Incident) -> str:
 
 def nothing_now() -> str:
     """That nobody need do anything."""
-    return "対応不要。" if spoken() == "ja" else "Nothing now."
+    return either("Nothing now.", "対応不要。")
 
 
 def next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str:
@@ -29,17 +29,24 @@ def next_line(incident: Incident, background: Background, zone: ZoneInfo) -> str
     over = incident.state == "resolved"
     step, overdue = next_step(incident), incident.finding.detector == "overdue"
     quiet = over or (not overdue and (incident.done or len(incident.attempts) > 1))
+    seen = day_time(background.as_of, zone)
     if not background.live and not over:
         if any(one.outcome == "waiting" for one in incident.attempts):
-            return f"No daemon runs: the retry waits for `hinoban up` (as last seen {day_time(background.as_of, zone)})."
+            return either(
+                f"No daemon runs: the retry waits for `hinoban up` (as last seen {seen}).",
+                f"デーモン停止中。再試行は `hinoban up` を待っている({seen} 時点)。",
+            )
         if overdue:
-            return f"No daemon runs; this is as last seen {day_time(background.as_of, zone)}. See what became of it: hinoban up"
+            return either(
+                f"No daemon runs; this is as last seen {seen}. See what became of it: hinoban up",
+                f"デーモン停止中。{seen} 時点の状態。その後を確認: hinoban up",
+            )
     if over:
         step += _of_nights(incident, background, zone)
     else:
         step = _of_change(incident, background) or step
     if overdue and not over and "stop_at" not in incident.finding.facts:
-        step += f"   or keep: hinoban incidents ack {incident.id} --for 24h"
+        step += f"   {either('or keep', '続けるなら')}: hinoban incidents ack {incident.id} --for 24h"
     return step if quiet else f"{step}      {not_retried(incident.finding)}".rstrip()
 
 

@@ -10,13 +10,13 @@ from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
-from hinoban.watch.explain.language import spoken
+from hinoban.watch.explain.language import either, spoken
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Incident, Launch, family_of, revision_of
 from hinoban.watch.notify.background import NOTHING, Background, Together, caller_words, from_a_session
 from hinoban.watch.notify.grouped import counts, noun
 from hinoban.watch.notify.labels import label_width, padded
-from hinoban.watch.notify.next_words import next_line
+from hinoban.watch.notify.next_words import next_line, nothing_now
 from hinoban.watch.notify.wording import (
     SEPARATOR,
     attempt_columns,
@@ -131,11 +131,13 @@ def _report(
     started = f"{day_time(finding.facts.get('started_at'), zone)} by {_starter(finding.started_by, background)}" if overdue else ""
     log = _log(log_tail, finding.task_arn, full)
     if overdue and incident.state != "resolved" and finding.facts.get("lease_until") is None and from_a_session(background.caller):
-        started += ". Unknown whether that job still lives."
+        started += either(". Unknown whether that job still lives.", "。そのジョブがまだ動いているかは不明。")
     cause = finding.explanation.cause + (f" {background.last_line}" if background.last_line else "")
     usual = ". ".join(part for part in (background.usual, background.beside) if part)
     if usual and finding.detector == "out_of_memory":
-        usual += "; peak memory unknown (Container Insights is not read)"
+        usual += either(
+            "; peak memory unknown (Container Insights is not read)", "。メモリの最大使用量は不明(Container Insights は読まない)"
+        )
     labels: list[tuple[str, Sequence[str]]] = [
         ("Cause", (cause,)),
         ("Said", (said,)),
@@ -143,7 +145,7 @@ def _report(
         ("Done", (" ".join(incident.done),)),
         ("Started", (started,)),
         ("Owner", (str(finding.facts.get("owner") or ""),)),
-        ("Log", log or ((f"{UNKNOWN}: no line was kept" if log_tail is None else "It printed nothing.",) if failed else ())),
+        ("Log", log or ((_no_log(log_tail is None),) if failed else ())),
         ("Changed", (background.changed or "",)),
         ("Usual", (usual if failed or overdue else "",)),
         ("Cost", ((background.cost or UNKNOWN) if overdue else "",)),
@@ -159,7 +161,7 @@ def _title(incident: Incident, zone: ZoneInfo, background: Background) -> tuple[
     task = f"task {short_task(finding.task_arn)}" if finding.task_arn else ""
     where = due_words(finding, zone) or schedule_words(finding)
     if not where and not task and not about_no_run(finding):
-        where = f"launched {day_time(finding.at, zone)}"
+        where = either("launched {}", "{} 起動").format(day_time(finding.at, zone))
     parts = [
         definition_name(finding.family, finding.revision if finding.revision is not None else background.revision),
         f"service {group.removeprefix('service:')}" if group.startswith("service:") else "",
@@ -177,7 +179,7 @@ def _verdict(incident: Incident, zone: ZoneInfo) -> str:
     """The verdict; of a deployment's end with its time, as nothing else in line 1 has one."""
     finding = incident.finding
     timed = finding.detector in ("deployment_failed", "rolled_back") and incident.verdict == finding.verdict
-    return verdict_of(incident) + (f" at {clock_time(finding.at, zone)}" if timed else "")
+    return verdict_of(incident) + (either(" at {}", "({})").format(clock_time(finding.at, zone)) if timed else "")
 
 
 def _whole(together: Together) -> str:
@@ -213,7 +215,7 @@ def _members_cut(labels: Labels) -> Labels:
         return labels
     room = max(2, MAX_LINES - 1 - len(others))
     if len(lines) > room:
-        lines = (*lines[: room - 1], f"... {len(lines) - room + 1} more (--full)")
+        lines = (*lines[: room - 1], either("... {} more (--full)", "... ほか {} 件 (--full)").format(len(lines) - room + 1))
     return (*others, (label, lines))
 
 
@@ -230,14 +232,17 @@ def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str] | 
     name, status = definition_name(family_of(definition), revision_of(definition)), str(task.get("lastStatus") or UNKNOWN)
     log = ("Log", _log(log_tail, arn, full))
     if status != "STOPPED" and not background.live:
-        seen = f"No daemon runs; as last seen {day_time(background.as_of, zone)} the task was {status}."
-        labels = [("Cause", (seen,)), log, ("Next", ("See what became of it: hinoban up",))]
+        moment = day_time(background.as_of, zone)
+        seen = either(
+            f"No daemon runs; as last seen {moment} the task was {status}.", f"デーモン停止中。{moment} 時点でタスクは {status}。"
+        )
+        labels = [("Cause", (seen,)), log, ("Next", (either("See what became of it", "その後を確認") + ": hinoban up",))]
         return Report(title=(name, f"task {short_task(arn)}", f"last seen {status}"), labels=_kept(labels))
     if status != "STOPPED":
         began = moment_of(task, "startedAt") or moment_of(task, "createdAt")
-        cause = f"Nothing went wrong so far: the task is {status}."
+        cause = either(f"Nothing went wrong so far: the task is {status}.", f"今のところ異常なし。タスクは {status}。")
         labels = [("Cause", (cause,)), ("Started", (f"{day_time(began, zone)} by {_starter(task.get('startedBy'), background)}",)), log]
-        labels.append(("Next", (f"Follow it: hinoban logs -f {short_task(arn)}",)))
+        labels.append(("Next", (either("Follow it", "ログを追う") + f": hinoban logs -f {short_task(arn)}",)))
         return Report(title=(name, f"task {short_task(arn)}", status), labels=_kept(labels))
     explanation, ran = explain_stop(task), ran_seconds(task)
     ended_well = explanation.code == "exit_0"
@@ -253,12 +258,17 @@ def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str] | 
 
 def _of_launch(launch: Launch | None, zone: ZoneInfo) -> Report:
     if launch is None:
-        return Report(title=(UNKNOWN,), labels=(("Cause", ("Nothing is known of it.",)),))
+        return Report(title=(UNKNOWN,), labels=(("Cause", (either("Nothing is known of it.", "何も分かっていない。"),)),))
     revision = revision_of(str((launch.request or {}).get("taskDefinition") or ""))
     title = (definition_name(launch.family, revision), f"launched {day_time(launch.at, zone)}", "LAUNCHED", launch.launch_id)
     tasks = ", ".join(short_task(arn) for arn in launch.task_arns)
-    cause = f"Nothing went wrong: {len(launch.task_arns)} of {launch.count} tasks were launched ({tasks})."
-    following = f"Look at the task: hinoban why {short_task(launch.task_arns[0])}" if launch.task_arns else "Nothing now."
+    launched = len(launch.task_arns)
+    cause = either(
+        f"Nothing went wrong: {launched} of {launch.count} tasks were launched ({tasks}).",
+        f"異常なし。{launch.count} タスク中 {launched} が起動された({tasks})。",
+    )
+    look = either("Look at the task", "タスクを確認") + ": hinoban why "
+    following = look + short_task(launch.task_arns[0]) if launch.task_arns else nothing_now()
     return Report(title=title, labels=_kept([("Cause", (cause,)), ("Next", (following,))]))
 
 
@@ -268,8 +278,16 @@ def _log(log_tail: Sequence[str] | None, task_arn: str | None, full: bool) -> tu
         return ()
     if full:
         return tuple(lines)
-    kept = f"{len(lines)} line{'s' if len(lines) > 1 else ''} kept: hinoban logs {short_task(task_arn)}"
+    kept = (
+        either(f"{len(lines)} line{'s' if len(lines) > 1 else ''} kept", f"保存 {len(lines)} 行") + f": hinoban logs {short_task(task_arn)}"
+    )
     return (f"{lines[-1]}      ({kept})",)
+
+
+def _no_log(unread: bool) -> str:
+    if unread:
+        return either(f"{UNKNOWN}: no line was kept", "不明: 保存された行がない")
+    return either("It printed nothing.", "出力なし。")
 
 
 def _kept(labels: Sequence[tuple[str, Sequence[str]]]) -> Labels:

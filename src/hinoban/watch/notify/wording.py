@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from hinoban.base.clock import HOURS
 from hinoban.base.units import format_duration, local_day_time, local_time
-from hinoban.watch.explain.language import spoken
+from hinoban.watch.explain.language import either, spoken
 from hinoban.watch.incident_states import QUIET
 from hinoban.watch.kinds import NOT_STARTED, about_no_run
 from hinoban.watch.model import Attempt, Finding, Incident, attempt_of, task_id_of
@@ -39,9 +39,9 @@ _SHORT_JA = {
 }
 
 _NOT_RETRIED = {
-    "out_of_memory": "Not retried: same input, same limit.",
-    "failed_exit": "Not retried: no on_exit policy.",
-    "overdue": "Not stopped: no stop_after.",
+    "out_of_memory": ("Not retried: same input, same limit.", "再試行なし: 同じ入力、同じ上限になる。"),
+    "failed_exit": ("Not retried: no on_exit policy.", "再試行なし: on_exit のポリシーがない。"),
+    "overdue": ("Not stopped: no stop_after.", "停止なし: stop_after の設定がない。"),
 }
 
 
@@ -79,13 +79,13 @@ def verdict_of(incident: Incident) -> str:
     """The verdict with what belongs to it: `EXIT 1 after 12 s`, `RECOVERED at attempt 3`."""
     finding = incident.finding
     if incident.verdict == "RECOVERED" and incident.attempts:
-        return f"RECOVERED at attempt {incident.attempts[-1].number}"
+        return either("RECOVERED at attempt {}", "RECOVERED({} 回目)").format(incident.attempts[-1].number)
     ran = finding.facts.get("ran_seconds")
     if incident.verdict == finding.verdict and finding.detector in ("failed_exit", "out_of_memory") and isinstance(ran, int | float):
-        return f"{incident.verdict} after {format_duration(ran)}"
+        return either("{} after {}", "{}({} 後)").format(incident.verdict, format_duration(ran))
     count, refused = finding.facts.get("count"), finding.facts.get("refused")
     if incident.verdict == finding.verdict and finding.detector in NOT_STARTED and count and refused and refused < count:
-        return f"{finding.verdict} ({refused} of {count} tasks)"
+        return finding.verdict + either(f" ({refused} of {count} tasks)", f"({count} タスク中 {refused})")
     return incident.verdict
 
 
@@ -95,8 +95,12 @@ def due_words(finding: Finding, zone: ZoneInfo) -> str:
     if (at := facts.get("due_at")) is None:
         return ""
     until, count = facts.get("last_due_at"), facts.get("count")
+    schedule = f"({facts.get('schedule_kind')}, {facts.get('expression')} {facts.get('timezone')})"
+    if spoken() == "ja":
+        several = f"から {day_time(until, zone)} まで {count} 回" if until is not None else ""
+        return f"{day_time(at, zone)} {several}起動分 {schedule}"
     several = f" to {day_time(until, zone)}, {count} runs" if until is not None else ""
-    return f"due {day_time(at, zone)}{several} ({facts.get('schedule_kind')}, {facts.get('expression')} {facts.get('timezone')})"
+    return f"due {day_time(at, zone)}{several} {schedule}"
 
 
 def schedule_words(finding: Finding) -> str:
@@ -111,7 +115,10 @@ def state_of(incident: Incident) -> str:
     """`RESOLVED`, `acknowledged by s.tanaka`, `snoozed by s.tanaka`; empty where the verdict says it."""
     if incident.state == "resolved":
         return "RESOLVED" if incident.verdict == incident.finding.verdict else ""
-    return f"{incident.state} by {incident.acknowledged_by or 'unknown'}" if incident.state in QUIET else ""
+    if incident.state not in QUIET:
+        return ""
+    by = incident.acknowledged_by or either("unknown", "不明")
+    return either(f"{incident.state} by {by}", f"{by} が{'確認済み' if incident.state == 'acknowledged' else 'スヌーズ中'}")
 
 
 def escalated_words(incident: Incident) -> str:
@@ -128,7 +135,8 @@ def ran_of(facts: Mapping[str, Any], as_of: float | None = None) -> str | None:
     ran, limit = facts.get("ran_seconds"), facts.get("limit_seconds")
     if ran is None:
         return None
-    past = "lease ran out" if facts.get("orphan") else f"limit {format_duration(limit)}" if limit is not None else ""
+    lease = either("lease ran out", "リース切れ")
+    past = lease if facts.get("orphan") else f"{either('limit', '上限')} {format_duration(limit)}" if limit is not None else ""
     if not past:
         return None
     if not facts.get("orphan") and facts.get("limit_from"):
@@ -143,14 +151,16 @@ def not_retried(finding: Finding) -> str:
     if about_no_run(finding):
         return ""
     if finding.explanation.code == "no_evidence":
-        return "Not run again: nobody knows that it did not run."
+        return either("Not run again: nobody knows that it did not run.", "再実行なし: 実行されなかったと確認できていない。")
     if finding.detector == "stuck" or (finding.detector == "overdue" and finding.facts.get("stop_at") is not None):
         return ""
     if finding.detector == "overdue" and finding.facts.get("orphan"):
-        return "Not stopped: no stop_orphans, no stop_after."
+        return either("Not stopped: no stop_orphans, no stop_after.", "停止なし: stop_orphans も stop_after も設定がない。")
     if finding.detector in _NOT_RETRIED:
-        return _NOT_RETRIED[finding.detector]
-    return "Not retried: no policy asks for it." if finding.explanation.retryable else "Not retried: it cannot help."
+        return either(*_NOT_RETRIED[finding.detector])
+    if finding.explanation.retryable:
+        return either("Not retried: no policy asks for it.", "再試行なし: 再試行するポリシーがない。")
+    return either("Not retried: it cannot help.", "再試行なし: 再試行しても直らない。")
 
 
 def starter_of(attempt: Attempt, caller: str | None) -> str:

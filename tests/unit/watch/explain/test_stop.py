@@ -1,11 +1,15 @@
 """The decision order of facts/ecs.md §2.4."""
 
-from typing import Any
+from typing import Any, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hinoban.engine.ecs.decide.stop_reasons import LOG_GROUP_MISSING
+from hinoban.watch.config import Lang
 from hinoban.watch.explain import explain_launch_error, explain_launch_failure, explain_stop
+from hinoban.watch.explain.language import speaking
 from hinoban.watch.model import Launch, LaunchFailure
 
 EXITED = {"stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited", "lastStatus": "STOPPED"}
@@ -58,7 +62,7 @@ def test_ec2_hides_the_start_error_in_the_container() -> None:
     explanation = explain_stop(detail)
     assert explanation.code == "image_missing"
     assert "registry.example.com/team/job:1" in explanation.cause
-    assert explanation.next.endswith("--repository-name team/job")
+    assert explanation.next.endswith("docker manifest inspect registry.example.com/team/job:1")
 
 
 def test_the_container_that_was_only_stopped_is_not_to_blame() -> None:
@@ -115,3 +119,64 @@ def test_no_text_whatever_raises(reason: str, code: str | None, container_reason
 def test_a_container_whose_name_is_not_known_is_spoken_of_as_one() -> None:
     detail = {"stopCode": "TaskFailedToStart", "stoppedReason": "CannotStartContainerError: Bind for 0.0.0.0:80: port is already allocated"}
     assert explain_stop(detail).cause.startswith("A port that a container wants on the host is taken")
+
+
+@pytest.mark.parametrize(
+    ("image", "following", "ja"),
+    [
+        (
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/job:1.2",
+            "Its tags: aws ecr describe-images --repository-name team/job",
+            "タグの一覧: aws ecr describe-images --repository-name team/job",
+        ),
+        (
+            "registry.example.com/app:v1",
+            "Look for it in registry.example.com: docker manifest inspect registry.example.com/app:v1",
+            "registry.example.com にあるか確認: docker manifest inspect registry.example.com/app:v1",
+        ),
+        (
+            "localhost:5000/app:v1",
+            "Look for it in localhost:5000: docker manifest inspect localhost:5000/app:v1",
+            "localhost:5000 にあるか確認: docker manifest inspect localhost:5000/app:v1",
+        ),
+        (
+            "team/app:v1",
+            "Look for it in Docker Hub: docker manifest inspect team/app:v1",
+            "Docker Hub にあるか確認: docker manifest inspect team/app:v1",
+        ),
+        (
+            "",
+            "Read which it is: aws ecs describe-task-definition --task-definition web:3",
+            "イメージ名を確認: aws ecs describe-task-definition --task-definition web:3",
+        ),
+    ],
+)
+@pytest.mark.parametrize("reason", ["manifest unknown", "The task can't pull the image. Check whether the image exists."])
+def test_each_registry_is_asked_for_a_missing_tag_in_its_own_way(image: str, following: str, ja: str, reason: str) -> None:
+    detail = {
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": f"CannotPullContainerError: {reason}",
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:3",
+        "containers": [{"name": "app", "image": image}],
+    }
+    assert explain_stop(detail).next == f"Push it, or run an earlier revision. {following}"
+    with speaking("ja"):
+        assert explain_stop(detail).next == f"イメージを push するか、以前のリビジョンで実行。{ja}"
+
+
+def test_a_missing_log_group_is_nowhere_named_and_the_step_says_where_to_read_it() -> None:
+    detail = {
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": LOG_GROUP_MISSING,
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:3",
+        "containers": [{"name": "app"}],
+    }
+    read = (
+        'aws ecs describe-task-definition --task-definition web:3 --query "taskDefinition.containerDefinitions[].logConfiguration.options"'
+    )
+    for lang in get_args(Lang):
+        with speaking(lang):
+            explanation = explain_stop(detail)
+        assert explanation.code == "log_group_missing"
+        assert explanation.next.endswith(f": {read}")
+        assert "LOG_GROUP" not in explanation.cause + explanation.next

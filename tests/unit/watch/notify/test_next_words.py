@@ -9,6 +9,7 @@ import pytest
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
+from hinoban.watch.notify.message import alert
 from hinoban.watch.notify.next_words import next_line
 from tests.unit.watch.notify.samples import incident
 
@@ -71,3 +72,27 @@ def test_a_schedule_that_needs_retries_night_after_night_is_told_what_to_change(
     assert next_line(over, once, UTC) == "Nothing now."
     with speaking("ja"):
         assert "直近 30 回のうち 9 回で再試行が必要だった" in next_line(over, often, UTC)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (failed("failed_exit", "exit_non_zero"), "再試行なし: on_exit のポリシーがない。"),
+        (failed("out_of_memory", "out_of_memory"), "再試行なし: 同じ入力、同じ上限になる。"),
+        (failed("cannot_pull", "image_missing"), "再試行なし: 再試行しても直らない。"),
+        (failed("did_not_start", "no_evidence"), "再実行なし: 実行されなかったと確認できていない。"),
+        (failed("overdue", "overdue"), "停止なし: stop_after の設定がない。"),
+        (failed("overdue", "orphan", orphan=True), "停止なし: stop_orphans も stop_after も設定がない。"),
+    ],
+)
+def test_why_nothing_was_done_is_said_in_japanese_too(one: Incident, said: str) -> None:
+    with speaking("ja"):
+        assert next_line(one, Background(), UTC).endswith(f"      {said}")
+        assert dict(alert(one, "opened").labels)["Next"] == f"As ever.      {said}"
+        assert next_line(msgspec.structs.replace(one, state="resolved"), Background(), UTC) == "対応不要。"
+
+
+def test_without_a_daemon_the_step_is_japanese_too() -> None:
+    with speaking("ja"):
+        said = next_line(failed("overdue", "overdue"), Background(live=False, as_of=1_795_705_200.0), UTC)
+    assert said == "デーモン停止中。Thu 26 Nov 15:00 UTC 時点の状態。その後を確認: hinoban up"
