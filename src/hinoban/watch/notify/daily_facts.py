@@ -98,7 +98,7 @@ def _by_hand(connection: Connection, found: dict[str, Incident]) -> set[str]:
     for start in range(0, len(ids), _CHUNK):
         rows = select(retries.c.incident_id, retries.c.value).where(retries.c.incident_id.in_(ids[start : start + _CHUNK]))
         for incident_id, value in connection.execute(rows.order_by(retries.c.incident_id, retries.c.number)):
-            asked = queries.retry(value).beside_own
+            asked = queries.retry(value).by_hand
             (hands.add if asked else hands.discard)(incident_id)
     return hands
 
