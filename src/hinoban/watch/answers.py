@@ -188,8 +188,8 @@ class Answers:
         last = _first(queries.incidents_of(connection, None, family, 1))
         if last is not None:
             return self._of_incident(connection, last)
-        row = _first(queries.runs(connection, family, 1))
-        return self._of_task(connection, _first(queries.tasks_by_prefix(connection, row["id"])) or row) if row is not None else None
+        row = queries.last_run(connection, family)
+        return self._of_task(connection, row) if row is not None else None
 
     def _of_incident(self, connection: Connection, incident: Incident) -> tuple[Incident, RowMapping | None, Launch | None]:
         arn = next((one.task_arn for one in reversed(incident.attempts) if one.task_arn), incident.finding.task_arn)
