@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, desc, func, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, desc, func, or_, select
 
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
@@ -96,8 +96,6 @@ def task_by_id(connection: Connection, task_id: str) -> RowMapping | None:
 
 def definition_change(connection: Connection, incident_id: str) -> str | None:
     """In what the definition differs from the last good run's, as kept with the incident: JSON; None where nothing is known."""
-    if "changed" not in {column["name"] for column in inspect(connection).get_columns("incidents")}:
-        return None  # a folder that an older version left, read without a daemon
     return connection.execute(select(incidents.c.changed).where(incidents.c.id == incident_id)).scalar() or None
 
 
@@ -186,8 +184,6 @@ def definition_of_deployment(connection: Connection, family: str, deployment: st
 
 def stopper_of(connection: Connection, task_arn: str) -> str | None:
     """Who stopped the task first: the caller of StopTask. None where no such call is known."""
-    if not inspect(connection).has_table("stops"):
-        return None  # a folder that an older version left, read without a daemon
     found = select(stops.c.caller).where(stops.c.task_id == task_arn.rpartition("/")[2], stops.c.arn == task_arn)
     caller: str | None = connection.execute(found.order_by(stops.c.at).limit(1)).scalar()
     return caller
@@ -259,8 +255,6 @@ def incidents_of(connection: Connection, state: str | None, family: str | None, 
 
 def leads_of(connection: Connection, state: str | None, limit: int) -> list[Incident]:
     """The latest incidents that are told by themselves or for a group, newest first; of a group `state` is that of any member."""
-    if not _has_leads(connection):
-        return incidents_of(connection, state, None, limit)
     found = select(incidents.c.value).where(incidents.c.lead.is_(None))
     of_members = select(incidents.c.lead).where(incidents.c.lead.is_not(None))
     if state == "resolved":
@@ -273,8 +267,6 @@ def leads_of(connection: Connection, state: str | None, limit: int) -> list[Inci
 
 def members_of(connection: Connection, lead_id: str) -> list[Incident]:
     """Those that this incident speaks for, the oldest first."""
-    if not _has_leads(connection):
-        return []
     found = select(incidents.c.value).where(incidents.c.lead == lead_id).order_by(incidents.c.opened_at, incidents.c.id)
     return [_incident(value) for value in connection.execute(found).scalars()]
 
@@ -289,11 +281,6 @@ def member_ids(connection: Connection, lead_ids: Collection[str]) -> dict[str, l
     return found
 
 
-def _has_leads(connection: Connection) -> bool:
-    """Not in a folder that an older version left, read without a daemon."""
-    return "lead" in {column["name"] for column in inspect(connection).get_columns("incidents")}
-
-
 def messages_about(connection: Connection, incident_id: str, since: float, until: float) -> list[tuple[float, str, str, Message]]:
     """When, to which channel, and in what state (queued, sent, dead, muted, reported): what was told of an incident, the oldest first."""
     found = select(outbox.c.created_at, outbox.c.channel, outbox.c.state, outbox.c.value)
@@ -306,8 +293,6 @@ def messages_about(connection: Connection, incident_id: str, since: float, until
 
 def slots_named(connection: Connection, name: str) -> Slot | None:
     """The last slot of a schedule that did not end well, else its last one; None where no slot of that name is known."""
-    if not inspect(connection).has_table("slots"):
-        return None  # a folder that an older version left, read without a daemon
     found = select(slots.c.value).where(slots.c.name == name).order_by(desc(slots.c.at)).limit(1)
     bad = connection.execute(found.where(slots.c.incident_id.is_not(None))).scalar()
     value = bad if bad is not None else connection.execute(found).scalar()
