@@ -9,7 +9,7 @@ from sqlalchemy.pool import StaticPool
 from hinoban.base.errors import HinobanError
 from hinoban.watch.history.schema import metadata
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision of migrations/versions; a test holds it true."""
 
 

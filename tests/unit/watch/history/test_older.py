@@ -1,5 +1,6 @@
 """A state folder that an older version left is read as it is, without a daemon: nothing is asked of it that it does not hold."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import create_engine
 
 from hinoban.watch import history
 from hinoban.watch.answers import Answers
-from hinoban.watch.history.database import HEAD
+from hinoban.watch.history.database import HEAD, open_file
 from tests.unit.watch.recordings import everything
 from tests.unit.watch.samples import task_id
 from tests.unit.watch.worlds import World
@@ -37,11 +38,17 @@ def left_by(revision: str, newest: Path, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("revision", OLDER)
-async def test_every_question_is_answered_from_the_folder_of_an_older_version(tmp_path: Path, revision: str) -> None:
-    world = World(tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One that has seen everything."""
+    world = World(tmp_path_factory.mktemp("newest"))
     world.aws.emit(*everything())
-    await world.turns(60, step=20)
+    asyncio.run(world.turns(60, step=20))
+    return world
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_every_question_is_answered_from_the_folder_of_an_older_version(world: World, tmp_path: Path, revision: str) -> None:
     new, old = Answers(world.engine, live=False), Answers.readonly(left_by(revision, world.path, tmp_path))
     incidents = new.incidents()["incidents"]
     assert len(incidents) > 5
@@ -59,3 +66,15 @@ async def test_every_question_is_answered_from_the_folder_of_an_older_version(tm
     assert old.orphans(now)["orphans"] == new.orphans(now)["orphans"]
     assert old.status(now)["tasks"] == new.status(now)["tasks"]
     assert old.schedules(now, 86_400.0, 1)["schedules"] in (0, new.schedules(now, 86_400.0, 1)["schedules"])
+
+
+@pytest.mark.parametrize("revision", [OLDER[0], OLDER[-1]])
+def test_what_ended_before_an_upgrade_has_the_class_that_its_incident_tells(world: World, tmp_path: Path, revision: str) -> None:
+    path = left_by(revision, world.path, tmp_path)
+    assert {task["class"] for task in Answers.readonly(path).history({})["tasks"]} == {None}
+    known = {(one["task"], one["verdict"]) for one in world.watch.incidents()["incidents"]}
+    failed = world.watch.history({"outcome": "failed"})["tasks"]
+    then = {task["arn"]: task["class"] for task in failed if (task["arn"], task["verdict"]) in known}
+    now = {task["arn"]: task["class"] for task in Answers(open_file(path)).history({"outcome": "failed"})["tasks"]}
+    assert {"out_of_memory", "exit_non_zero", "eni_provisioning_timeout"} <= set(then.values())
+    assert {arn: now[arn] for arn in then} == then
