@@ -5,11 +5,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
 from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, WatchConfig, Webhook
 from hinoban.watch.notify.channels import WebhookChannel
-from tests.unit.watch.samples import task_arn
+from tests.unit.watch.samples import life, task_arn, task_event, task_id
 from tests.unit.watch.worlds import World
 
 
@@ -199,3 +200,25 @@ async def test_nothing_is_launched_while_the_feed_does_not_answer(tmp_path: Path
     world.aws.down = False
     await world.turns(5)
     assert len(world.aws.launched) == 1
+
+
+@pytest.mark.parametrize("attached_late", [False, True])
+async def test_the_history_is_asked_by_class_of_what_was_told_and_of_what_ended_before(tmp_path: Path, attached_late: bool) -> None:
+    world = World(tmp_path)
+    if not attached_late:
+        await world.turns()
+    no_network = {
+        "code": "TaskFailedToStart",
+        "exit_code": None,
+        "reason": "Timeout waiting for network interface provisioning to complete.",
+    }
+    moment = world.clock.now() - (DAYS if attached_late else 0)
+    world.aws.emit(*life(1, at=moment), *life(2, at=moment, exit_code=3))
+    world.aws.emit(task_event(3, "PENDING", at=moment), task_event(3, "STOPPED", at=moment, **no_network))
+    await world.turns(10)
+    for asked, number in (("program", 2), ("exit_non_zero", 2), ("platform", 3), ("eni_provisioning_timeout", 3)):
+        [task] = world.watch.history({"class": asked})["tasks"]
+        assert task["id"] == task_id(number), asked
+    assert [task["class"] for task in world.watch.history({"outcome": "good"})["tasks"]] == [None]
+    with pytest.raises(HinobanError, match="cannot be asked for"):
+        world.watch.history({"class": "colour"})

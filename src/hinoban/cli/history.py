@@ -30,9 +30,17 @@ COLUMNS = (
     "stop_code",
     "exit_code",
     "verdict",
+    "class",
     "arn",
 )
 """The columns of CSV: a task's fields as the JSON API names them."""
+
+TABLE_ROWS, FILE_ROWS, PAGE_ROWS = 100, 10_000, 1000
+LIMIT_HELP = f"How many, the newest first. [default: {TABLE_ROWS} in a table, {FILE_ROWS} as JSON or CSV]"
+CLASS_HELP = (
+    "That went wrong for this reason, as the catalogue names it, e.g. no_capacity; or for one of a class: capacity, network, permission, "
+    "definition, program, memory, user, scheduler, spot, host, platform, throttling, unknown."
+)
 
 
 class HistoryFormat(StrEnum):
@@ -58,8 +66,9 @@ def history(
     stop_code: Annotated[str | None, typer.Option("--stop-code", help="With this stopCode, e.g. TaskFailedToStart.")] = None,
     exit_code: Annotated[int | None, typer.Option("--exit-code", help="With this exit code.")] = None,
     verdict: Annotated[str | None, typer.Option("--verdict", help="With this verdict, e.g. 'OUT OF MEMORY'.")] = None,
+    reason: Annotated[str | None, typer.Option("--class", help=CLASS_HELP)] = None,
     region: Annotated[str | None, typer.Option("--region", help="Of this region.")] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many, the newest first.", min=1, max=10_000)] = 100,
+    limit: Annotated[int | None, typer.Option("--limit", help=LIMIT_HELP, min=1, show_default=False)] = None,
     output: Annotated[HistoryFormat, typer.Option("--output", "-o", help="table, json or csv.")] = HistoryFormat.TABLE,
     port: PortOption = None,
     state: StateOption = None,
@@ -83,12 +92,13 @@ def history(
         "stop_code": stop_code,
         "exit_code": exit_code,
         "verdict": verdict,
+        "class": reason,
         "region": region,
-        "limit": limit,
     }
+    most = limit or (TABLE_ROWS if output is HistoryFormat.TABLE else FILE_ROWS)
 
     async def work(source: Source) -> None:
-        found = (await source.get("history", {key: value for key, value in asked.items() if value is not None}))["tasks"]
+        found, more = await _all(source, {key: value for key, value in asked.items() if value is not None}, most)
         if output is HistoryFormat.JSON:
             print_json({"tasks": found})
         elif output is HistoryFormat.CSV:
@@ -102,10 +112,22 @@ def history(
 
             zone = ZoneInfo(local_zone())
             print_table(HEAD, [_row(task, zone) for task in found], shell.environ)
-            if len(found) == limit:
-                say(f"{limit} shown, the newest; there may be more: --limit, --since and --until.")
+        if more:
+            say(f"These are the newest {len(found)}; there are more: --limit, --since and --until.")
 
     with_source(ctx, Target(port, state), Format.JSON if output is HistoryFormat.JSON else Format.TABLE, work)
+
+
+async def _all(source: Source, asked: dict[str, Any], most: int) -> tuple[list[dict[str, Any]], bool]:
+    """The newest `most` tasks, asked for page by page, and whether there are more."""
+    found: list[dict[str, Any]] = []
+    following: dict[str, str] = {}
+    while True:
+        answer = await source.get("history", {**asked, "limit": min(most - len(found), PAGE_ROWS), **following})
+        found += answer["tasks"]
+        if answer["next"] is None or len(found) >= most:
+            return found, answer["next"] is not None
+        following = {"after": answer["next"]}
 
 
 def _row(task: dict[str, Any], zone: ZoneInfo) -> tuple[str, ...]:

@@ -65,10 +65,11 @@ class Answers:
             return postmortem(connection, incident, background, log, self._zone, lang or self._lang)
 
     def history(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """`{"tasks": [...]}`: the tasks that fit, newest first; `query` as in search.search_of."""
+        """`{"tasks": [...], "next"}`: the tasks that fit, newest first, and what to ask for `after` them; `query` as in search.search_of."""
         asked = search_of(query)
         with self._engine.connect() as connection:
-            return {"tasks": [task_json(row) for row in find(connection, asked)]}
+            page = find(connection, asked)
+        return {"tasks": [task_json(row) for row in page.tasks], "next": page.next}
 
     def why(self, name: str, *, full: bool = False) -> dict[str, Any]:
         """What happened to a task, incident, launch (whole or shortened ids) or to a family's last bad run, else its last run.
@@ -188,8 +189,8 @@ class Answers:
         last = _first(queries.incidents_of(connection, None, family, 1))
         if last is not None:
             return self._of_incident(connection, last)
-        row = _first(queries.runs(connection, family, 1))
-        return self._of_task(connection, _first(queries.tasks_by_prefix(connection, row["id"])) or row) if row is not None else None
+        row = queries.last_run(connection, family)
+        return self._of_task(connection, row) if row is not None else None
 
     def _of_incident(self, connection: Connection, incident: Incident) -> tuple[Incident, RowMapping | None, Launch | None]:
         arn = next((one.task_arn for one in reversed(incident.attempts) if one.task_arn), incident.finding.task_arn)
@@ -243,6 +244,7 @@ def task_json(row: RowMapping) -> dict[str, Any]:
         **moments,
         "ran_seconds": ran,
         "verdict": row["verdict"],
+        "class": row["class"],
         "version": row["version"],
         "open": row["open"],
     }

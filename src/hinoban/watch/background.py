@@ -76,8 +76,7 @@ def _first_launch(connection: Connection, incident: Incident | None, row: RowMap
 
 
 def _usual(connection: Connection, row: RowMapping) -> str | None:
-    good = [run for run in queries.runs(connection, row["family"], _RUNS) if run["id"] != row["id"] and run["exit_code"] == 0]
-    return usual_words([run["stopped_at"] - run["started_at"] for run in good if run["stopped_at"] and run["started_at"]])
+    return usual_words(queries.good_lengths(connection, row))
 
 
 def _last_line(connection: Connection, incident: Incident, as_of: float | None, zone: ZoneInfo) -> str | None:

@@ -69,7 +69,7 @@ class DefinitionKeeper:
             good = queries.last_good_run(connection, row) if row is not None else None
             if row is None or good is None or None in (good["revision"], row["revision"]):
                 return None
-            same = _same_digests(_last(connection, queries.task_by_id(connection, good["id"])), _last(connection, row))
+            same = _same_digests(_last(connection, good), _last(connection, row))
         parts = after = None
         if good["revision"] != row["revision"]:
             before = await self._definition(row["account"], row["region"], f"{row['family']}:{good['revision']}")

@@ -30,7 +30,7 @@ class Healing:
     def by_earlier_news(self, connection: Connection, finding: Finding, now: float) -> None:
         """What was just found may have been made up for: events come in any order."""
         named = incidents.incident_id(finding.subject)
-        for run in queries.good_runs_since(connection, finding.family, finding.at) if finding.family else ():
+        for run in queries.good_runs_since(connection, finding) if finding.family else ():
             attempt = attempt_of(run.detail.get("startedBy"))
             incident = self._ledger.open_incidents(connection).get(named)
             if incident is not None:

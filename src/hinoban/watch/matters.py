@@ -92,8 +92,10 @@ class Matters:
         if older is not None:
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
             finding = overlap(change, newer, older, self._timetable.when, stopping)
-            known = [one for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
-            if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
+            place = (finding.account, finding.region, finding.cluster)
+            known = [one.finding for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
+            told = any((one.account, one.region, one.cluster) == place for one in known)
+            if not told and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
                     self._limits.deadlines.again(name_of(stopping), "end", now)

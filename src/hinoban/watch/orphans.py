@@ -17,7 +17,6 @@ TIMES_USUAL = 3
 LEAST = 5 * MINUTES
 """What runs for a shorter time is no orphan by its length, whatever is usual."""
 _ENOUGH_RUNS = 3
-_RUNS = 41
 _ALL = 10_000
 
 
@@ -25,16 +24,16 @@ def orphans(connection: Connection, now: float) -> dict[str, Any]:
     """`{"orphans": [...], "as_of"}`, the one that runs longest first. What a tag `hinoban:keep` holds is none."""
     tags = task_tags.read_all(connection)
     told = {one.finding.task_arn: one for one in queries.overdue_incidents(connection, _ALL)}
-    lengths: dict[tuple[str, str, str], list[float]] = {}
+    lengths: dict[tuple[str, str, str, str], list[float]] = {}
     found = []
     for row in queries.standalone_open(connection):
         began = row["started_at"] or row["created_at"]
         wish = wishes(tags.get(row["arn"], NO_TAGS).tags, began or now)
         if began is None or (wish.keep_until is not None and now < wish.keep_until):
             continue
-        place = (row["family"], row["region"], row["account"])
+        place = (row["family"], row["cluster"], row["region"], row["account"])
         if place not in lengths:
-            lengths[place] = _good_lengths(connection, row)
+            lengths[place] = queries.good_lengths(connection, row)
         incident = told.get(row["arn"])
         reasons = _reasons(incident, wish, lengths[place], began, now)
         if reasons:
@@ -93,8 +92,3 @@ def _row(
         "state": incident.state if incident is not None else None,
         "stop": f'hinoban stop {row["id"][:8]} --reason "{f"orphan of {session}" if session else "orphan"}"',
     }
-
-
-def _good_lengths(connection: Connection, row: RowMapping) -> list[float]:
-    good = [one for one in queries.runs(connection, row["family"], _RUNS) if one["exit_code"] == 0]
-    return [one["stopped_at"] - one["started_at"] for one in good if one["stopped_at"] and one["started_at"]]

@@ -240,7 +240,7 @@ class Pipeline:
             self._healing.by_run(connection, change, ours, now)
 
     def _judge(self, change: TaskChange, finding: Finding | None) -> None:
-        self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
+        self._history.judge(change, finding)
         if (keep := self._policies.keep(change)) is not None:
             self._history.expire(change, change.at + keep)
 

@@ -46,7 +46,7 @@ class Nothing:
 
     def history(self, query: dict[str, str]) -> dict[str, Any]:
         search_of(query)
-        return {"tasks": []}
+        return {"tasks": [], "next": None}
 
     def status(self) -> dict[str, Any]:
         return {}

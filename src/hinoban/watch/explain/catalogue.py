@@ -150,6 +150,13 @@ def kind_of(code: str) -> Class:
 
 
 @functools.cache
+def codes_of(name: str) -> frozenset[str]:
+    """The codes that a name stands for: its own, or all of a class; none where it is neither. What no entry explains is `unknown`."""
+    found = {entry.code for entry in entries() if name in (entry.code, entry.kind)}
+    return frozenset(found | {"unknown"} if name == "unknown" else found)
+
+
+@functools.cache
 def _at(place: Place, vague: bool) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries() if place in entry.where and entry.vague == vague)
 

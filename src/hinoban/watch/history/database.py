@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import StaticPool
 
 from hinoban.base.errors import HinobanError
+from hinoban.watch.history.schema import metadata
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision of migrations/versions; a test holds it true."""
 
 
@@ -28,12 +29,17 @@ def open_file(path: Path) -> Engine:
 
 
 def open_readonly(path: Path) -> Engine:
-    """watch.db for reading only, also while its writer lives. HinobanError where there is none."""
+    """watch.db for reading only, also while its writer lives. HinobanError where there is none.
+
+    What an older version wrote reads as if this one had: what it does not hold is empty.
+    """
     if not path.exists():
         raise HinobanError(
             "no history here", f"{path} does not exist", "Start the daemon once (hinoban up), or name its folder with --state"
         )
-    return create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", connect_args={"check_same_thread": False}, poolclass=StaticPool)
+    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", connect_args={"check_same_thread": False}, poolclass=StaticPool)
+    event.listen(engine, "connect", _fill_up)
+    return engine
 
 
 def migrate(connection: Connection) -> None:
@@ -68,6 +74,17 @@ def _revision(connection: Connection) -> str | None:
 def _pool(url: str) -> dict[str, Any]:
     # One connection, kept: the watch writes from one thread, and its short transactions follow one another.
     return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}} if url.startswith("sqlite") else {}
+
+
+def _fill_up(connection: Any, _record: Any) -> None:
+    """Put views of this version's tables, in the connection's own memory, before those of the file that lack something."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for table in metadata.sorted_tables:
+        there = {row[1] for row in connection.execute(f'PRAGMA main.table_info("{table.name}")')}
+        columns = ", ".join(f'"{one.name}"' if one.name in there else f'NULL AS "{one.name}"' for one in table.columns)
+        if not there.issuperset(table.columns.keys()):
+            source = f'FROM main."{table.name}"' if there else "WHERE 0"
+            connection.execute(f'CREATE TEMP VIEW "{table.name}" AS SELECT {columns} {source}')
 
 
 def _pragmas(connection: Any, _record: Any) -> None:

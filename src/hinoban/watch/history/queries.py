@@ -4,19 +4,21 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, and_, desc, func, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, desc, func, or_, select
 
 from hinoban.base.clock import MINUTES
 from hinoban.watch.history import blobs
 from hinoban.watch.history.ledger import Message, told_of
 from hinoban.watch.history.schema import cursors, incidents, launches, outbox, retries, slots, stops, task_events, tasks
-from hinoban.watch.model import Incident, Launch, TaskChange
+from hinoban.watch.model import Finding, Incident, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.schedules.slot import Slot
 
 _CHUNK = 500
 _NEAR = 20
+_PLACE = ("family", "cluster", "region", "account")
+"""What two tasks must share for one to tell something of the other."""
 
 
 class LastLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,7 @@ class LastLine(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
+_RUNS = 41
 _BEFORE, _AFTER = 10 * MINUTES, 1 * MINUTES
 _incident = msgspec.json.Decoder(Incident).decode
 _launch = msgspec.json.Decoder(Launch).decode
@@ -93,18 +96,13 @@ def task_by_id(connection: Connection, task_id: str) -> RowMapping | None:
 
 def definition_change(connection: Connection, incident_id: str) -> str | None:
     """In what the definition differs from the last good run's, as kept with the incident: JSON; None where nothing is known."""
-    if "changed" not in {column["name"] for column in inspect(connection).get_columns("incidents")}:
-        return None  # a folder that an older version left, read without a daemon
     return connection.execute(select(incidents.c.changed).where(incidents.c.id == incident_id)).scalar() or None
 
 
-def runs(connection: Connection, family: str | None, limit: int) -> list[RowMapping]:
-    """The latest tasks of a family (None: of all), newest first."""
-    columns = [column for column in tasks.columns if column.name not in ("timeline", "versions")]
-    found: Select[Any] = select(*columns).order_by(desc(tasks.c.created_at), desc(tasks.c.key)).limit(limit)
-    if family is not None:
-        found = found.where(tasks.c.family == family)
-    return list(connection.execute(found).mappings())
+def last_run(connection: Connection, family: str) -> RowMapping | None:
+    """The latest task of a family, wherever it ran."""
+    found = select(tasks).where(tasks.c.family == family).order_by(desc(tasks.c.created_at), desc(tasks.c.key)).limit(1)
+    return connection.execute(found).mappings().first()
 
 
 def started_by(connection: Connection, starter: str) -> list[str]:
@@ -119,11 +117,11 @@ def runs_since(connection: Connection, family: str, since: float) -> list[RowMap
     return list(connection.execute(select(*columns).where(tasks.c.family == family, tasks.c.created_at > since)).mappings())
 
 
-def good_runs_since(connection: Connection, family: str, since: float) -> list[TaskChange]:
-    """The last change of each of the family's runs that were launched after a moment and ended well, in the order of their ends."""
+def good_runs_since(connection: Connection, finding: Finding) -> list[TaskChange]:
+    """The last change of each run of its family, in its place, that was launched after it and ended well, in the order of their ends."""
     found = select(tasks.c.id, tasks.c.region, tasks.c.account).where(
-        tasks.c.family == family,
-        tasks.c.created_at > since,
+        *(tasks.c[name] == getattr(finding, name) for name in _PLACE),
+        tasks.c.created_at > finding.at,
         tasks.c.exit_code == 0,
         tasks.c.verdict.is_(None),
         tasks.c.stop_code == "EssentialContainerExited",
@@ -134,11 +132,21 @@ def good_runs_since(connection: Connection, family: str, since: float) -> list[T
 
 
 def last_good_run(connection: Connection, row: RowMapping) -> RowMapping | None:
-    """The family's newest run that was launched before this one and ended with exit code 0."""
-    found = select(tasks.c.id, tasks.c.revision, tasks.c.created_at).where(
-        tasks.c.family == row["family"], tasks.c.created_at < (row["created_at"] or 0), tasks.c.exit_code == 0
-    )
+    """The newest run of the family on its cluster that was launched before this one and ended with exit code 0."""
+    found = select(tasks).where(*_with(row), tasks.c.created_at < (row["created_at"] or 0), tasks.c.exit_code == 0)
     return connection.execute(found.order_by(desc(tasks.c.created_at)).limit(1)).mappings().first()
+
+
+def good_lengths(connection: Connection, row: RowMapping) -> list[float]:
+    """How long the last runs of the family on its cluster took that ended with exit code 0, other than this one."""
+    columns = (tasks.c.id, tasks.c.exit_code, tasks.c.started_at, tasks.c.stopped_at)
+    found = select(*columns).where(*_with(row)).order_by(desc(tasks.c.created_at), desc(tasks.c.key)).limit(_RUNS)
+    good = [run for run in connection.execute(found) if run.exit_code == 0 and run.id != row["id"]]
+    return [run.stopped_at - run.started_at for run in good if run.stopped_at and run.started_at]
+
+
+def _with(row: RowMapping) -> list[ColumnElement[bool]]:
+    return [tasks.c[name] == row[name] for name in _PLACE]
 
 
 def launch_of_task(connection: Connection, family: str, task_arn: str, created_at: float | None) -> Launch | None:
@@ -176,8 +184,6 @@ def definition_of_deployment(connection: Connection, family: str, deployment: st
 
 def stopper_of(connection: Connection, task_arn: str) -> str | None:
     """Who stopped the task first: the caller of StopTask. None where no such call is known."""
-    if not inspect(connection).has_table("stops"):
-        return None  # a folder that an older version left, read without a daemon
     found = select(stops.c.caller).where(stops.c.task_id == task_arn.rpartition("/")[2], stops.c.arn == task_arn)
     caller: str | None = connection.execute(found.order_by(stops.c.at).limit(1)).scalar()
     return caller
@@ -249,8 +255,6 @@ def incidents_of(connection: Connection, state: str | None, family: str | None, 
 
 def leads_of(connection: Connection, state: str | None, limit: int) -> list[Incident]:
     """The latest incidents that are told by themselves or for a group, newest first; of a group `state` is that of any member."""
-    if not _has_leads(connection):
-        return incidents_of(connection, state, None, limit)
     found = select(incidents.c.value).where(incidents.c.lead.is_(None))
     of_members = select(incidents.c.lead).where(incidents.c.lead.is_not(None))
     if state == "resolved":
@@ -263,8 +267,6 @@ def leads_of(connection: Connection, state: str | None, limit: int) -> list[Inci
 
 def members_of(connection: Connection, lead_id: str) -> list[Incident]:
     """Those that this incident speaks for, the oldest first."""
-    if not _has_leads(connection):
-        return []
     found = select(incidents.c.value).where(incidents.c.lead == lead_id).order_by(incidents.c.opened_at, incidents.c.id)
     return [_incident(value) for value in connection.execute(found).scalars()]
 
@@ -277,11 +279,6 @@ def member_ids(connection: Connection, lead_ids: Collection[str]) -> dict[str, l
         for lead, member in connection.execute(rows.order_by(incidents.c.opened_at, incidents.c.id)):
             found.setdefault(lead, []).append(member)
     return found
-
-
-def _has_leads(connection: Connection) -> bool:
-    """Not in a folder that an older version left, read without a daemon."""
-    return "lead" in {column["name"] for column in inspect(connection).get_columns("incidents")}
 
 
 def messages_about(connection: Connection, incident_id: str, since: float, until: float) -> list[tuple[float, str, str, Message]]:
@@ -302,8 +299,6 @@ def messages_about(connection: Connection, incident_id: str, since: float, until
 
 def slots_named(connection: Connection, name: str) -> Slot | None:
     """The last slot of a schedule that did not end well, else its last one; None where no slot of that name is known."""
-    if not inspect(connection).has_table("slots"):
-        return None  # a folder that an older version left, read without a daemon
     found = select(slots.c.value).where(slots.c.name == name).order_by(desc(slots.c.at)).limit(1)
     bad = connection.execute(found.where(slots.c.incident_id.is_not(None))).scalar()
     value = bad if bad is not None else connection.execute(found).scalar()
@@ -323,9 +318,8 @@ def standalone_open(connection: Connection) -> list[RowMapping]:
 def beside(connection: Connection, row: RowMapping, limit: int) -> list[RowMapping]:
     """Other tasks of the family on its cluster that began while this open one ran, the latest first."""
     columns = (tasks.c.arn, tasks.c.created_at, tasks.c.started_at, tasks.c.stopped_at, tasks.c.open)
-    same = [tasks.c[name] == row[name] for name in ("family", "cluster", "region", "account")]
     later = (tasks.c.created_at > (row["started_at"] or row["created_at"] or 0), tasks.c.arn != row["arn"], tasks.c.started_at.is_not(None))
-    return list(connection.execute(select(*columns).where(*same, *later).order_by(desc(tasks.c.created_at)).limit(limit)).mappings())
+    return list(connection.execute(select(*columns).where(*_with(row), *later).order_by(desc(tasks.c.created_at)).limit(limit)).mappings())
 
 
 def launches_by_prefix(connection: Connection, prefix: str, limit: int = 20) -> list[Launch]:

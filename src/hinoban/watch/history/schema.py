@@ -27,6 +27,7 @@ tasks = Table(
     Column("stop_code", String),
     Column("exit_code", Integer),
     Column("verdict", String),
+    Column("class", String),  # the catalogue's name of the reason, of one that went wrong
     Column("version", Integer, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("versions", LargeBinary, nullable=False),  # a bitmap: which versions were seen, bit n for version n

@@ -16,7 +16,7 @@ from hinoban.base import units
 from hinoban.watch.history import blobs
 from hinoban.watch.history.bulk import Bulk
 from hinoban.watch.history.schema import launches, stops, task_events, task_expiries, tasks
-from hinoban.watch.model import Launch, News, Older, Stop, TaskChange, revision_of, task_id_of
+from hinoban.watch.model import Finding, Launch, News, Older, Stop, TaskChange, revision_of, task_id_of
 from hinoban.watch.normalise import observation
 from hinoban.watch.service_model import ServiceNews
 
@@ -28,7 +28,7 @@ _COLUMNS = [column.name for column in tasks.columns]
 _INSERT_TASK = Bulk(insert(tasks), _COLUMNS)
 _INSERT_EVENT = Bulk(insert(task_events), ["task_key", "version", "raw"])
 # Only what can change, so that SQLite leaves the other indexes alone.
-_CHANGING = ["started_at", "stopped_at", "last_status", "stop_code", "exit_code", "verdict", "version", "versions"]
+_CHANGING = ["started_at", "stopped_at", "last_status", "stop_code", "exit_code", "verdict", "class", "version", "versions"]
 _FOLDING = [*_CHANGING, "open", "timeline"]
 
 
@@ -59,6 +59,7 @@ class _Task:
         "key",
         "newest",
         "open",
+        "reason",
         "stored_events",
         "unwritten",
         "verdict",
@@ -76,6 +77,7 @@ class _Task:
         self.unwritten: list[tuple[int, bytes]] = []
         self.stored_events = False
         self.verdict: str | None = None
+        self.reason: str | None = None
         self.exit_code: int | None = None
         self.bytes = 0
 
@@ -156,11 +158,12 @@ class History:
         """The launch of this batch that brought a task."""
         return next((one for one in self._launches if task_arn in one.task_arns), None)
 
-    def judge(self, change: TaskChange, verdict: str | None, exit_code: int | None) -> None:
-        """Write the verdict of a task of this batch into its row."""
+    def judge(self, change: TaskChange, finding: Finding | None) -> None:
+        """Write what was found of a task of this batch into its row."""
         if (task := self._known.get(_name(change))) is not None:
-            task.verdict = verdict
-            task.exit_code = exit_code
+            task.verdict = finding.verdict if finding is not None else None
+            task.reason = finding.explanation.code if finding is not None else None
+            task.exit_code = finding.facts.get("exit_code") if finding is not None else None
             self._touched[_name(change)] = task
 
     def expire(self, change: TaskChange, at: float) -> None:
@@ -225,7 +228,12 @@ class History:
         """Fold open tasks that AWS no longer knows: their end was never seen, so their verdict is UNKNOWN."""
         for key in keys:
             events = connection.execute(select(task_events.c.version, task_events.c.raw).where(task_events.c.task_key == key)).all()
-            values = {"open": False, "verdict": "UNKNOWN", "timeline": blobs.pack((version, raw) for version, raw in events)}
+            values = {
+                "open": False,
+                "verdict": "UNKNOWN",
+                "class": "unknown",
+                "timeline": blobs.pack((version, raw) for version, raw in events),
+            }
             connection.execute(update(tasks).where(tasks.c.key == key).values(values))
             _DELETE_EVENTS.run(connection, [(key,)])
         if keys:
@@ -256,7 +264,7 @@ class History:
         task = _Task(row["key"])
         task.is_new = False
         task.versions = int.from_bytes(row["versions"], "little")
-        task.verdict, task.exit_code = row["verdict"], row["exit_code"]
+        task.verdict, task.reason, task.exit_code = row["verdict"], row["class"], row["exit_code"]
         if row["timeline"] is not None:
             read = [(seen, raw) for raw in blobs.unpack(row["timeline"]) if isinstance(seen := observation(raw), TaskChange)]
             task.events = [(change.version, raw) for change, raw in read]
@@ -337,6 +345,7 @@ def _row(task: _Task, timeline: bytes | None) -> dict[str, Any]:
         "stop_code": detail.get("stopCode"),
         "exit_code": task.exit_code if task.exit_code is not None else exit_code_of(detail),
         "verdict": task.verdict,
+        "class": task.reason,
         "version": change.version,
         "open": timeline is None,
         "versions": task.versions.to_bytes((task.versions.bit_length() + 7) // 8, "little"),

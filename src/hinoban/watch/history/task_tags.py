@@ -1,7 +1,7 @@
 """The tags of open tasks that no event tells, kept over restarts: rows beside the detectors' memories, as they live no longer than these."""
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, inspect, select
+from sqlalchemy import Connection, delete, insert, select
 
 from hinoban.watch.history.schema import memories
 from hinoban.watch.task_tags import TaskTags
@@ -12,8 +12,6 @@ _decode = msgspec.json.Decoder(TaskTags).decode
 
 def read_all(connection: Connection) -> dict[str, TaskTags]:
     """By the task's ARN."""
-    if not inspect(connection).has_table("memories"):
-        return {}  # a folder that an older version left, read without a daemon
     rows = connection.execute(select(memories.c.key, memories.c.value).where(memories.c.name == _NAME))
     return {arn: _decode(value) for arn, value in rows}
 

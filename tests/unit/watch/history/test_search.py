@@ -34,12 +34,12 @@ def remembered(tmp_path: Path) -> Iterator[Connection]:
         history = History()
         history.take(connection, [(raw, seen) for raw in events if (seen := observation(raw)) is not None])
         history.flush(connection)
-        connection.execute(update(tasks).where(tasks.c.id == task_id(2)).values(verdict="EXIT 3"))
+        connection.execute(update(tasks).where(tasks.c.id == task_id(2)).values({"verdict": "EXIT 3", "class": "exit_non_zero"}))
         yield connection
 
 
 def numbers(connection: Connection, **asked: object) -> list[int]:
-    rows = find(connection, search_of({name: str(value) for name, value in asked.items()}))
+    rows = find(connection, search_of({name: str(value) for name, value in asked.items()})).tasks
     return [int(row["id"][:8], 16) for row in rows]
 
 
@@ -64,6 +64,9 @@ def test_without_a_question_everything_is_told_the_newest_first(remembered: Conn
         ({"schedule": "nightly"}, [4]),
         ({"schedule": "weekly"}, []),
         ({"id": task_id(3)[:8]}, [3]),
+        ({"class": "exit_non_zero"}, [2]),
+        ({"class": "program"}, [2]),
+        ({"class": "capacity"}, []),
         ({"region": "eu-west-1"}, []),
         ({"since": iso(START + HOUR)}, [4, 3, 2]),
         ({"until": iso(START + HOUR)}, [2, 1]),
@@ -72,6 +75,31 @@ def test_without_a_question_everything_is_told_the_newest_first(remembered: Conn
 )
 def test_each_field_narrows(remembered: Connection, asked: dict[str, object], found: list[int]) -> None:
     assert numbers(remembered, **asked) == found
+
+
+@pytest.mark.parametrize("asked", [{}, {"family": "job"}, {"outcome": "good"}])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_page_by_page_every_task_comes_once(remembered: Connection, asked: dict[str, str], limit: int) -> None:
+    # Of one moment, and of an unknown one: a page may end between them.
+    remembered.execute(
+        insert(tasks), [_filler(key) | {"family": "job", "created_at": None if key % 2 else START} for key in range(1000, 1005)]
+    )
+    every = [row["id"] for row in find(remembered, search_of(asked)).tasks]
+    assert len(every) > 5
+    paged, after = list[str](), None
+    while True:
+        page = find(remembered, search_of(asked | {"limit": str(limit)} | ({"after": after} if after else {})))
+        assert 1 <= len(page.tasks) <= limit
+        paged += [row["id"] for row in page.tasks]
+        if (after := page.next) is None:
+            break
+    assert paged == every
+
+
+@pytest.mark.parametrize("after", ["yesterday", "@", "1@x"])
+def test_only_what_was_answered_as_next_can_be_asked_for(remembered: Connection, after: str) -> None:
+    with pytest.raises(HinobanError, match="cannot be served"):
+        find(remembered, Search(after=after))
 
 
 def test_a_schedules_runs_include_what_made_up_for_a_lost_slot(remembered: Connection) -> None:
@@ -92,6 +120,7 @@ def test_a_schedules_runs_include_what_made_up_for_a_lost_slot(remembered: Conne
         ({"since": "yesterday"}, "yesterday"),
         ({"exit_code": "three"}, "exit_code"),
         ({"outcome": "middling"}, "outcome"),
+        ({"class": "colour"}, "class=colour cannot be asked for"),
         ({"limit": "0"}, "from 1 to"),
         ({"limit": "99999"}, "from 1 to"),
     ],
@@ -104,7 +133,7 @@ def test_what_cannot_be_asked_is_named(query: dict[str, str], words: str) -> Non
 
 def test_nothing_else_is_read_for_a_familys_latest_run(remembered: Connection) -> None:
     remembered.execute(insert(tasks), [_filler(key) for key in range(1000, 2000)])
-    assert [row["family"] for row in find(remembered, Search(family="web"))] == ["web"]
+    assert [row["family"] for row in find(remembered, Search(family="web")).tasks] == ["web"]
 
 
 def _filler(key: int) -> dict[str, object]:
