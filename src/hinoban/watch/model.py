@@ -324,3 +324,12 @@ def attempt_of(started_by: str | None) -> tuple[str, int] | None:
     mark, _, rest = (started_by or "").partition("/")
     incident_id, _, number = rest.partition("/")
     return (incident_id, int(number)) if mark == "hinoban" and incident_id.startswith("inc-") and number.isdigit() else None
+
+
+OUR_STOP = "hinoban: "
+"""How the reason of every stop of ours begins."""
+
+
+def stopped_by_us(change: TaskChange) -> bool:
+    """Whether it was Hinoban itself that stopped a task."""
+    return str(change.detail.get("stoppedReason") or "").startswith(OUR_STOP)

@@ -18,7 +18,7 @@ from hinoban.watch.detect.overdue import Spelt, overdue
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries, task_tags
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.model import Finding, Incident, Launch, TaskChange
+from hinoban.watch.model import Finding, Incident, Launch, TaskChange, stopped_by_us
 from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.stuck_tasks import Puts, StuckTasks, TaskIncidents
@@ -170,12 +170,12 @@ class TimeLimits:
         self, connection: Connection, known: Incident, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float
     ) -> bool:
         """The end of an overdue task: whether it was the end of its incident, and not a failure that changes it."""
-        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
-        if known.state == "resolved" or known.finding.detector != "overdue" or (finding is not None and not stopped_by_us):
+        ours = stopped_by_us(change)
+        if known.state == "resolved" or known.finding.detector != "overdue" or (finding is not None and not ours):
             return False
         at = clock_time(change.at, self._config.tz)
         by_a_call = change.detail.get("stopCode") == "UserInitiated"
-        why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
+        why = f"Stopped at {at}." if ours else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
         self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
         return True
 

@@ -15,7 +15,7 @@ from hinoban.watch.allow import stop_task_command, would_have
 from hinoban.watch.deadlines import Kind, Name, start_of
 from hinoban.watch.history import queries
 from hinoban.watch.incidents import give_up
-from hinoban.watch.model import Incident, TaskChange
+from hinoban.watch.model import OUR_STOP, Incident, TaskChange
 from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry.desk import Desk
 from hinoban.watch.rights import Rights
@@ -148,7 +148,7 @@ class Stopper:
     def _told_instead(self, connection: Connection, change: TaskChange, incident: Incident, reason: str) -> bool:
         """Where stopping is not allowed, the task's incident says what would have been done."""
         by_hand = stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
-        words = would_have("stop_task", self._rights.of_task(change), about=reason.removeprefix("hinoban: "), by_hand=by_hand)
+        words = would_have("stop_task", self._rights.of_task(change), about=reason.removeprefix(OUR_STOP), by_hand=by_hand)
         if words is None:
             return False
         if words not in incident.done:
@@ -166,12 +166,12 @@ class Stopper:
         """The reason to give where a policy stops it because it runs beside another of its family."""
         for incident in self._pipeline.ledger.open_of_family(connection, change.family):
             if incident.finding.detector == "overlap" and incident.finding.facts.get("stop") == change.task_arn:
-                return f"hinoban: overlap ({incident.id})"
+                return f"{OUR_STOP}overlap ({incident.id})"
         return None
 
     def _over(self, change: TaskChange, incident: Incident) -> str:
         terms = self._pipeline.terms(change)
         if terms.orphan_at is not None and terms.orphan_at <= self._clock.now() and terms.stops_orphan:
-            return f"hinoban: its lease ran out ({incident.id})"
+            return f"{OUR_STOP}its lease ran out ({incident.id})"
         limit = terms.limit if terms.limit is not None else self._clock.now() - start_of(change)
-        return f"hinoban: over its limit of {format_duration(limit)} ({incident.id})"
+        return f"{OUR_STOP}over its limit of {format_duration(limit)} ({incident.id})"
