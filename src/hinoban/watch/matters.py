@@ -16,6 +16,7 @@ from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.live import LiveTasks
 from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange, attempt_of
 from hinoban.watch.policies import Policies
+from hinoban.watch.rights import Rights
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
@@ -32,7 +33,15 @@ class Matters:
     """Memory of the tasks that live now, and what follows from it."""
 
     def __init__(
-        self, ledger: Ledger, timetable: Timetable, policies: Policies, limits: TimeLimits, open_incident: Opens, zone: str
+        self,
+        ledger: Ledger,
+        timetable: Timetable,
+        policies: Policies,
+        limits: TimeLimits,
+        open_incident: Opens,
+        zone: str,
+        *,
+        rights: Rights,
     ) -> None:
         self._ledger = ledger
         self._timetable = timetable
@@ -40,6 +49,7 @@ class Matters:
         self._limits = limits
         self._open = open_incident
         self._zone = zone
+        self._rights = rights
         self.live = LiveTasks()
 
     def resume(self, connection: Connection) -> None:
@@ -94,7 +104,8 @@ class Matters:
         older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
         if older is not None:
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
-            finding = overlap(change, newer, older, self._timetable.when, stopping)
+            allowed = "stop_task" in self._rights.of_task(change)
+            finding = overlap(change, newer, older, self._timetable.when, stopping, allowed=allowed)
             known = [one for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
             if not known and self._ledger.incident(connection, incidents.incident_id(finding.subject)) is None:
                 self._open(connection, finding, None, now)

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hinoban.base.clock import MINUTES
-from hinoban.watch.config import OnOverlap, Policy, RetryRule, WatchConfig
+from hinoban.watch.allow import EVERYTHING, NOTHING
+from hinoban.watch.config import OnOverlap, Policy, RetryRule, Right, WatchConfig
 from tests.unit.watch.ledgers import DUE, add_rule, incidents, task, until
-from tests.unit.watch.samples import NO_ROOM, run_task, task_arn, task_event
+from tests.unit.watch.samples import NO_ROOM, run_task, task_arn, task_event, task_id
 from tests.unit.watch.worlds import World
 
 
@@ -102,3 +104,27 @@ async def test_a_retry_that_we_stop_leaves_its_incident_open_and_says_so(tmp_pat
     assert (known.state, known.verdict) == ("open", "NOT STARTED")
     assert known.done[-1].startswith("Its retry was stopped: hinoban: overlap (inc-")
     assert any("export" in line and "NOT STARTED" in line for line in world.told())
+
+
+@pytest.mark.parametrize("allow", [NOTHING, EVERYTHING])
+async def test_a_stop_is_promised_only_where_it_is_allowed(tmp_path: Path, allow: frozenset[Right]) -> None:
+    world = World(tmp_path, WatchConfig(policies=(Policy(overlap="stop_older"),)), allow=allow)
+    world.aws.start("export", "alice")
+    await world.turns(10, step=2)
+    world.aws.start("export", "bob")
+    await world.turns(10, step=2)
+    by_hand = f'Next     Stop one, if they must not: hinoban stop {task_id(1)[:8]} --reason "overlap"\n'
+    promise = f"Next     Hinoban stops task {task_id(1)[:8]}, as the policy says.\n"
+    assert (world.console.getvalue().count(by_hand), world.console.getvalue().count(promise)) == ((0, 1) if allow else (2, 0))
+
+
+async def test_a_stop_of_one_of_two_that_aws_denies_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path, WatchConfig(policies=(Policy(overlap="stop_newer"),)))
+    denied = httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no"})
+    world.aws.StopTask = lambda params: denied  # type: ignore[method-assign]
+    for starter in ("alice", "bob"):
+        world.aws.start("export", starter)
+        await world.turns(60, step=2)
+    (known,) = incidents(world).values()
+    assert known.done[-1].startswith("Not stopped: AWS denies StopTask") and world.aws.calls.count("StopTask") == 1
+    assert known.finding.explanation.next == f'Stop one, if they must not: hinoban stop {task_id(2)[:8]} --reason "overlap"'
