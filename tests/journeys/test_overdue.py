@@ -159,12 +159,50 @@ async def test_a_matter_that_somebody_closed_is_not_stopped_any_more(tmp_path: P
     assert world.aws.stopped == []
 
 
-async def test_where_only_observing_is_allowed_it_says_what_would_have_been_done(tmp_path: Path) -> None:
-    world = World(tmp_path, STOPPING, allow=NOTHING)
+BY_HAND = f'Stop it: hinoban stop {task_arn(1).rpartition("/")[2][:8]} --reason "overdue"'
+
+
+async def test_where_only_observing_is_allowed_it_says_what_would_have_been_done_and_promises_no_stop(tmp_path: Path) -> None:
+    rule = Policy(max_runtime=1 * HOURS, stop_after=2 * HOURS, remind_after=3 * HOURS)
+    world = World(tmp_path, WatchConfig(policies=(rule,)), allow=NOTHING)
     world.aws.start("job", None)
-    await world.turns(3 * HOURS, step=5 * MINUTES)
+    await world.turns(1.5 * HOURS, step=5 * MINUTES)
+    assert (one(world)["next"], one(world)["done"][-1]) == (BY_HAND, "Hinoban will not stop it: allow lacks stop_task.")
+    await world.turns(4 * HOURS, step=5 * MINUTES)
     assert world.aws.stopped == []
     assert [words for words in one(world)["done"] if words.startswith("Would have stopped it")]
+    assert one(world)["done"][-1].startswith("Reminded ") and len(world.told()) == 3
+    assert f"Next     {BY_HAND}" in world.watch.why("job")["lines"]
+    assert "Hinoban stops it" not in world.console.getvalue() and "Nothing but Hinoban" not in world.console.getvalue()
+
+
+async def test_a_stop_that_is_allowed_is_promised_until_its_moment(tmp_path: Path) -> None:
+    world = World(tmp_path, WatchConfig(policies=(Policy(max_runtime=1 * HOURS, stop_after=2 * HOURS),)), allow=frozenset({"stop_task"}))
+    arn = world.aws.start("job", None)
+    await world.turns(1.5 * HOURS, step=5 * MINUTES)
+    assert one(world)["next"].startswith("Nothing now: Hinoban stops it at ")
+    world.aws.protected[arn] = None
+    await world.turns(4 * HOURS, step=5 * MINUTES)
+    assert (one(world)["next"], len(world.told())) == (BY_HAND, 4)  # warned, reminded, not stopped, reminded
+    del world.aws.protected[arn]
+    await world.turns(10 * MINUTES, step=1 * MINUTES)
+    assert len(world.aws.stopped) == 1 and one(world)["state"] == "resolved"
+
+
+async def test_a_stop_that_aws_denies_is_told_once_with_the_command_and_tried_again_much_later(tmp_path: Path) -> None:
+    world = World(tmp_path, STOPPING)
+    arn = world.aws.start("job", None)
+    denied = httpx.Response(400, json={"__type": "AccessDeniedException", "message": "not authorized to perform: ecs:StopTask"})
+    allowed, world.aws.StopTask = world.aws.StopTask, lambda params: denied  # type: ignore[method-assign]
+    await world.turns(1.9 * HOURS, step=5 * MINUTES)
+    await world.turns(1.1 * HOURS, step=5)
+    assert 2 <= world.aws.calls.count("StopTask") <= 6 and len(world.told()) == 2
+    words = one(world)["done"][-1]
+    assert words.startswith("Not stopped: AWS denies StopTask (hinoban aws policy --stop). By hand: aws ecs stop-task --region ")
+    assert f"--task {arn} " in words and one(world)["next"] == BY_HAND
+    world.aws.StopTask = allowed  # type: ignore[method-assign]
+    await world.turns(16 * MINUTES, step=1 * MINUTES)
+    assert len(world.aws.stopped) == 1 and one(world)["done"][-1].startswith("Stopped at ")
 
 
 LEASED = {"hinoban:owner": "https://ci.example.com/8790"}

@@ -276,6 +276,41 @@ async def test_what_the_wall_keeps_back_is_given_up_at_its_deadline(tmp_path: Pa
     assert world.watch.status()["retries"].get("waiting") is None
 
 
+DENIED = {"__type": "AccessDeniedException", "message": "User is not authorized to perform: ecs:ListTasks"}
+
+
+async def test_where_aws_denies_the_look_it_is_given_up_at_its_deadline_in_awss_words(tmp_path: Path) -> None:
+    world = world_with(tmp_path, deadline=20 * MINUTES)
+    world.aws.ListTasks = lambda params: httpx.Response(400, json=DENIED)  # type: ignore[assignment,method-assign,return-value]
+    world.aws.refused_launch(1)
+    await world.turns(19 * MINUTES, step=5)
+    assert [one["outcome"] for one in incident(world)["attempts"]] == ["refused", "waiting"]
+    assert world.aws.calls.count("ListTasks") < 150
+    await world.turns(2 * MINUTES, step=5)
+    found = incident(world)
+    assert found["done"] == [
+        "Gave up: the deadline has passed, and AWS did not say what runs. "
+        "AccessDeniedException: User is not authorized to perform: ecs:ListTasks."
+    ]
+    assert [one["outcome"] for one in found["attempts"]] == ["refused", "given up"]
+    assert found["done"][0] in world.console.getvalue() and world.aws.run_task_calls == []
+
+
+async def test_a_lost_answer_that_may_not_be_looked_for_is_in_doubt_after_a_day(tmp_path: Path) -> None:
+    world = world_with(tmp_path)
+    world.aws.lose = ["before"]
+    allowed = world.aws.ListTasks
+    denied = httpx.Response(400, json=DENIED)
+    world.aws.ListTasks = lambda params: denied if world.aws.run_task_calls else allowed(params)  # type: ignore[assignment,method-assign]
+    world.aws.refused_launch(1)
+    await world.turns(2 * MINUTES, step=1)
+    await world.turns(23 * HOURS, step=10 * MINUTES)
+    assert incident(world)["attempts"][-1]["outcome"] == "waiting"
+    await world.turns(2 * HOURS, step=10 * MINUTES)
+    assert incident(world)["attempts"][-1]["outcome"] == "in doubt"
+    assert len(world.aws.run_task_calls) == 1
+
+
 @pytest.mark.parametrize("rule", [{"on_start_failure": False}, {"attempts": 1}])
 async def test_a_policy_may_say_that_no_failure_to_start_is_retried(tmp_path: Path, rule: dict[str, Any]) -> None:
     world = world_with(tmp_path, **rule)

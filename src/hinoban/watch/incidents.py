@@ -15,7 +15,7 @@ from hinoban.base.units import format_duration, parse_iso
 from hinoban.watch.explain.language import either
 from hinoban.watch.incident_states import QUIET, follow
 from hinoban.watch.kinds import CUT_OFF, NOT_STARTED, about_no_run
-from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, input_of, revision_of
+from hinoban.watch.model import Attempt, Finding, Incident, IncidentState, TaskChange, attempt_of, input_of, revision_of, stopped_by_us
 
 Change = Literal["opened", "changed", "escalated", "resolved", "quiet"]
 _OF_A_RUN = NOT_STARTED | CUT_OFF | {"failed_exit", "out_of_memory", "missed_run"}
@@ -178,8 +178,10 @@ def of_retry(incident: Incident, change: TaskChange, finding: Finding | None, we
     if finding is not None and finding.detector not in NOT_STARTED:
         return evidence(noted, finding, now) or Step(noted)
     if outcome == "stopped" and incident.state != "resolved":
-        words = either("Its retry was stopped", "再試行のタスクが停止された") + ": "
-        return resolved(noted, "STOPPED", words + str(change.detail.get("stoppedReason", "no reason given")), now)
+        words = either("Its retry was stopped", "再試行のタスクが停止された")
+        why = f"{words}: {change.detail.get('stoppedReason', 'no reason given')}"
+        # A person who stops it wants no run; where we did, what was missing still is.
+        return give_up(noted, why, now) if stopped_by_us(change) else resolved(noted, "STOPPED", why, now)
     good = _good_retries(noted) + len(noted.made_up)
     if outcome == "exit 0" and good >= incident.missing and incident.state != "resolved" and incident.finding.detector != "overdue":
         return resolved(noted, "RECOVERED", recovered_words(noted), now)

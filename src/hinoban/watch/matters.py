@@ -14,8 +14,9 @@ from hinoban.watch.detect.overlap import Live, overlap, overlapping
 from hinoban.watch.detect.slots import of_slot
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.live import LiveTasks
-from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange
+from hinoban.watch.model import DeliveryNews, Finding, Launch, TaskChange, attempt_of
 from hinoban.watch.policies import Policies
+from hinoban.watch.rights import Rights
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
@@ -32,7 +33,15 @@ class Matters:
     """Memory of the tasks that live now, and what follows from it."""
 
     def __init__(
-        self, ledger: Ledger, timetable: Timetable, policies: Policies, limits: TimeLimits, open_incident: Opens, zone: str
+        self,
+        ledger: Ledger,
+        timetable: Timetable,
+        policies: Policies,
+        limits: TimeLimits,
+        open_incident: Opens,
+        zone: str,
+        *,
+        rights: Rights,
     ) -> None:
         self._ledger = ledger
         self._timetable = timetable
@@ -40,6 +49,7 @@ class Matters:
         self._limits = limits
         self._open = open_incident
         self._zone = zone
+        self._rights = rights
         self.live = LiveTasks()
 
     def resume(self, connection: Connection) -> None:
@@ -84,14 +94,18 @@ class Matters:
 
     def _beside(self, connection: Connection, change: TaskChange, slot: Slot | None, newer: Live, all_: list[Live], now: float) -> None:
         policy = self._policies.overlap(change, self._limits.tags(change.task_arn).tags)
-        # Not those that ended: a retry stands in their place.
-        living = [arn for arn, standing in slot.tasks.items() if standing in ("launched", "running")] if slot is not None else []
-        meant = living if slot is not None and len(living) <= slot.count else ()
+        if slot is not None:
+            # Not those that ended: a retry stands in their place.
+            living = [arn for arn, standing in slot.tasks.items() if standing in ("launched", "running")]
+            meant = living if len(living) <= slot.count else []
+        else:
+            meant = self._of_one_launch(connection, newer, all_)
         scheduled = policy is not None or self._timetable.starts(connection, change)
         older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
         if older is not None:
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
-            finding = overlap(change, newer, older, self._timetable.when, stopping)
+            allowed = "stop_task" in self._rights.of_task(change)
+            finding = overlap(change, newer, older, self._timetable.when, stopping, allowed=allowed)
             place = (finding.account, finding.region, finding.cluster)
             known = [one.finding for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]
             told = any((one.account, one.region, one.cluster) == place for one in known)
@@ -99,3 +113,14 @@ class Matters:
                 self._open(connection, finding, None, now)
                 if stopping is not None:
                     self._limits.deadlines.again(name_of(stopping), "end", now)
+
+    def _of_one_launch(self, connection: Connection, newer: Live, all_: list[Live]) -> list[str]:
+        """The living tasks of a launch without a slot, and of its retries, if `newer` is one of them: as many as it asked for are meant."""
+        for incident_id in {named[0] for one in all_ if (named := attempt_of(one.started_by)) is not None}:
+            tries = self._ledger.retries_of(connection, incident_id)
+            first = {arn for retry in tries for arn in retry.original_tasks}
+            living = [one.arn for one in all_ if one.arn in first or (attempt_of(one.started_by) or ("",))[0] == incident_id]
+            count = max((int(retry.request.get("count") or 1) for retry in tries), default=1)
+            if newer.arn in living and len(living) <= count:
+                return living
+        return []

@@ -335,3 +335,12 @@ def input_of(detail: Mapping[str, Any]) -> str | None:
         given for one in every if (given := {name: value for name, value in one.items() if value not in (None, [], {})}).keys() - {"name"}
     ]
     return derived_id("inp", msgspec.json.encode(said, order="deterministic").decode()) if said else None
+
+
+OUR_STOP = "hinoban: "
+"""How the reason of every stop of ours begins."""
+
+
+def stopped_by_us(change: TaskChange) -> bool:
+    """Whether it was Hinoban itself that stopped a task."""
+    return str(change.detail.get("stoppedReason") or "").startswith(OUR_STOP)

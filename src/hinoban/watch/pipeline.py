@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from hinoban.base.ids import Ids
 from hinoban.watch import incidents
+from hinoban.watch.allow import NOTHING
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, name_of, task_name
 from hinoban.watch.delays import Delays
@@ -30,13 +31,13 @@ from hinoban.watch.planning import Planning
 from hinoban.watch.policies import Policies, tags_of
 from hinoban.watch.retry import exits
 from hinoban.watch.retry.recent import Recent
+from hinoban.watch.rights import Allowed, Rights
 from hinoban.watch.schedules.model import Snapshot
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.service_model import ServiceNews
 from hinoban.watch.services import Services
 from hinoban.watch.sources.source import Batch
 from hinoban.watch.task_tags import TaskTags, with_tags
-from hinoban.watch.terms import Terms
 from hinoban.watch.time_limits import TimeLimits
 from hinoban.watch.timetable import Timetable
 
@@ -50,12 +51,15 @@ class Detectors(Protocol):
 class Pipeline:
     """Owns the writing of watch.db. Every method is one short transaction; a failed one leaves nothing behind, in memory neither."""
 
-    def __init__(self, engine: Engine, config: WatchConfig, *, detectors: Detectors, channels: Sequence[str], ids: Ids) -> None:
+    def __init__(
+        self, engine: Engine, config: WatchConfig, *, detectors: Detectors, channels: Sequence[str], ids: Ids, allow: Allowed = NOTHING
+    ) -> None:
         self._engine = engine
         self._config = config
         self._detect = detectors
         self._ids = ids
         self._policies = Policies(config)
+        self.rights = Rights(allow, self._policies)
         self._history = History()
         self.ledger = Ledger(channels)
         self.delays = Delays()
@@ -77,10 +81,10 @@ class Pipeline:
         return self.limits.deadlines
 
     def _no_limits(self) -> TimeLimits:
-        return TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put)
+        return TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put, rights=self.rights)
 
     def _no_matters(self) -> Matters:
-        return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz)
+        return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz, rights=self.rights)
 
     def _no_services(self) -> Services:
         return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest)
@@ -336,10 +340,6 @@ class Pipeline:
     ) -> None:
         """See Planning.after_refusal."""
         self._planning.after_refusal(connection, incident_id, number, missing, retryable, now, off_spot=off_spot)
-
-    def terms(self, change: TaskChange) -> Terms:
-        """Until when a task may run, by all that is known of it now."""
-        return self.limits.terms(change)
 
     def stood_down(self, connection: Connection, incident_id: str, task_arn: str, why: str, now: float) -> None:
         """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""

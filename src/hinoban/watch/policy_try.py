@@ -11,7 +11,7 @@ from hinoban.base.units import iso, parse_iso
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.history import queries
 from hinoban.watch.history.schema import retries
-from hinoban.watch.model import Incident, TaskChange, attempt_of
+from hinoban.watch.model import Incident, TaskChange, attempt_of, stopped_by_us
 from hinoban.watch.notify.wording import day_time, definition_name
 from hinoban.watch.remembered import Remembered, remembered
 from hinoban.watch.replay import Replay
@@ -165,7 +165,5 @@ def _made(connection: Connection, begin: float) -> set[tuple[str, int]]:
 def _stopped(history: Remembered, begin: float) -> set[str]:
     """The tasks that the watch really stopped."""
     return {
-        change.task_arn
-        for _, change in history.items
-        if isinstance(change, TaskChange) and change.at >= begin and str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
+        change.task_arn for _, change in history.items if isinstance(change, TaskChange) and change.at >= begin and stopped_by_us(change)
     }

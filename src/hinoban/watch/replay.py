@@ -19,11 +19,9 @@ from hinoban.watch.notify.routes import Dispatch, levels_of
 from hinoban.watch.past import Past
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import ANYWHERE, Clients
-from hinoban.watch.policies import Policies
 from hinoban.watch.remembered import Observed, Remembered
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.stopper import Stopper
-from hinoban.watch.rights import Rights
 from hinoban.watch.sources.source import Batch
 
 _LEAST_STEP = 1 * SECONDS
@@ -64,9 +62,9 @@ class Replay:
         self._clock = Then(first)
         client = Client("http://past.invalid", None, "us-east-1", clock=self._clock, transport=self.past)
         names = list(levels_of(config.notify))
-        self.pipeline = Pipeline(self.engine, config, detectors=detect, channels=names, ids=SeededIds(1))
+        self.pipeline = Pipeline(self.engine, config, detectors=detect, channels=names, ids=SeededIds(1), allow=EVERYTHING)
         self.pipeline.ledger.telling.decide = Dispatch(config.notify, names).decide
-        clients, rights = Clients(client), Rights(EVERYTHING, Policies(config))
+        clients, rights = Clients(client), self.pipeline.rights
         self._retries = RetryRunner(
             self.pipeline, clients, self._clock, behind=_never, gap_at=_never, rights=rights, budget=config.retry_budget
         )

@@ -101,6 +101,7 @@ class RetryByHand:
             raise HinobanError(f"{incident.id} is a service's", "its service starts its tasks itself", f"See it: hinoban why {incident.id}")
         if about_no_run(finding) or finding.detector == "overdue":
             raise HinobanError(f"{incident.id} lost no run", f"it is about {finding.verdict}", f"See it: hinoban why {incident.id}")
+        _ended(connection, incident)
         return incident
 
     def _slot(self, connection: Connection, incident: Incident) -> Slot | None:
@@ -157,6 +158,18 @@ class RetryByHand:
             raise HinobanError(
                 f"{incident.id} was not retried", why, f"Wait for its end: hinoban logs -f {alive}   then: hinoban retry {incident.id}"
             )
+
+
+def _ended(connection: Connection, incident: Incident) -> None:
+    """HinobanError where the task that it is about still lives: one that is stuck may go on at any moment."""
+    arn = incident.finding.task_arn
+    row = queries.task_by_arn(connection, arn) if arn is not None else None
+    if row is None or not row["open"]:
+        return
+    task, ends = row["id"][:8], incident.finding.facts.get("way") == "stopping"
+    first = f"Wait for its end: hinoban why {incident.id}" if ends else f'Stop it first: hinoban stop {task} --reason "stuck"'
+    why = f"task {task} has not ended, and two at once may do the same work twice"
+    raise HinobanError(f"{incident.id} was not retried", why, f"{first}   then: hinoban run {incident.finding.family} --wait")
 
 
 def _whole(incident: Incident, asked: Asked) -> None:

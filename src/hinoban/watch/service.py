@@ -31,13 +31,12 @@ from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import ANYWHERE, Clients
-from hinoban.watch.policies import Policies
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.service_fixer import ServiceFixer
 from hinoban.watch.retry.stopper import Stopper
 from hinoban.watch.retry_by_hand import RetryByHand
-from hinoban.watch.rights import Allowed, Rights
+from hinoban.watch.rights import Allowed
 from hinoban.watch.schedule_reader import ScheduleReader, SlotClock
 from hinoban.watch.schedules.inventory import Inventory
 from hinoban.watch.sight import Sight, awake
@@ -77,7 +76,7 @@ class Watch:
         self._channels = channels
         self._allow = allow
         names = [channel.name for channel in channels]
-        self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids)
+        self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids, allow=allow)
         self.pipeline.ledger.telling.decide = Dispatch(config.notify, names).decide
         self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
@@ -100,7 +99,7 @@ class Watch:
             keep=config.keep.messages,
         )
         self.retention = Retention(self.pipeline.transaction, config.keep)
-        rights = Rights(allow, Policies(config))
+        rights = self.pipeline.rights
         self.retries = RetryRunner(
             self.pipeline, clients, clock, behind=self.behind, gap_at=self._gap_at, rights=rights, budget=config.retry_budget
         )

@@ -15,11 +15,13 @@ from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Kind, Name, name_of, task_name
 from hinoban.watch.detect.overdue import Spelt, overdue
+from hinoban.watch.detect.overlap import by_hand
 from hinoban.watch.explain.stop import said_of_stop
 from hinoban.watch.history import queries, task_tags
 from hinoban.watch.history.ledger import Ledger
-from hinoban.watch.model import Finding, Incident, Launch, TaskChange
+from hinoban.watch.model import Finding, Incident, Launch, TaskChange, stopped_by_us
 from hinoban.watch.policies import Policies, tags_of
+from hinoban.watch.rights import Rights
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.stuck_tasks import Puts, StuckTasks, TaskIncidents
 from hinoban.watch.task_tags import NO_TAGS, TaskTags, with_tags
@@ -39,13 +41,14 @@ _LEAST_GAP = 1 * MINUTES
 class TimeLimits:
     """Deadlines and tags of the tasks that are open. After a failed transaction make another, and `restore` it."""
 
-    def __init__(self, ledger: Ledger, timetable: Timetable, policies: Policies, config: WatchConfig, put: Puts) -> None:
+    def __init__(self, ledger: Ledger, timetable: Timetable, policies: Policies, config: WatchConfig, put: Puts, *, rights: Rights) -> None:
         self.deadlines = Deadlines()
         self._ledger = ledger
         self._timetable = timetable
         self._policies = policies
         self._config = config
         self._put = put
+        self._rights = rights
         self._tags: dict[str, TaskTags] = {}
         self._told: set[str] = set()
         """Of tasks whose launch's record told all tags they have."""
@@ -170,12 +173,12 @@ class TimeLimits:
         self, connection: Connection, known: Incident, change: TaskChange, finding: Finding | None, slot: Slot | None, now: float
     ) -> bool:
         """The end of an overdue task: whether it was the end of its incident, and not a failure that changes it."""
-        stopped_by_us = str(change.detail.get("stoppedReason", "")).startswith("hinoban: ")
-        if known.state == "resolved" or known.finding.detector != "overdue" or (finding is not None and not stopped_by_us):
+        ours = stopped_by_us(change)
+        if known.state == "resolved" or known.finding.detector != "overdue" or (finding is not None and not ours):
             return False
         at = clock_time(change.at, self._config.tz)
         by_a_call = change.detail.get("stopCode") == "UserInitiated"
-        why = f"Stopped at {at}." if stopped_by_us else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
+        why = f"Stopped at {at}." if ours else f"Somebody stopped it at {at}." if by_a_call else f"It ended by itself at {at}."
         self._put(connection, incidents.overdue_ended(known, said_of_stop(change.detail), why, now), slot, now)
         return True
 
@@ -193,7 +196,7 @@ class TimeLimits:
         change = queries.newest_change(connection, name)
         if change is None or change.finished:
             return
-        finding = self._overdue(connection, change, now, again=False)
+        finding = self._overdue(connection, change, now, stops=self._may_stop(change))
         if finding is None:
             self.deadlines.put(name, {"warn": _later(self.terms(change).warn_at, now)})
             return
@@ -218,6 +221,8 @@ class TimeLimits:
         done = (f"Warned at {clock_time(now, self._config.tz)}.", *ignored)
         if self.tags(change.task_arn).denied:
             done += ("Its tags could not be read: hinoban aws policy --observe",)
+        if self.terms(change).stop_at is not None and not self._may_stop(change):
+            done += ("Hinoban will not stop it: allow lacks stop_task.",)
         step = incidents.opened(finding, now, held_until=None, done=done)
         if known is not None:
             step = incidents.again(msgspec.structs.replace(known, done=(*known.done, *done)), finding, now)
@@ -237,15 +242,51 @@ class TimeLimits:
     def _tell_again(
         self, connection: Connection, change: TaskChange, known: Incident, slot: Slot | None, now: float, **facts: float | None
     ) -> None:
-        finding = self._overdue(connection, change, now, again=True)
+        stop_at = self.terms(change).stop_at
+        # What was to be stopped before, and still runs, nobody is told to wait for.
+        stops = self._may_stop(change) and stop_at is not None and stop_at + _LEAST_GAP > now
+        finding = self._anew(connection, change, known, slot, now, stops=stops, **facts)
         if finding is None:
             return
-        if slot is not None:
-            finding, _ = self._timetable.about(connection, finding, slot, now)
-        kept = {name: known.finding.facts.get(name) for name in ("remind_at", "remind_gap")}
-        finding = _with_facts(finding, **kept | facts)
         when = local_day_time(now, ZoneInfo(self._config.tz))
         self._put(connection, incidents.reminded(known, finding, now, when), slot, now)
+
+    def not_stopped(self, connection: Connection, change: TaskChange, known: Incident, words: str, now: float) -> None:
+        """Say once why a task was not stopped, and no longer that it will be."""
+        if words in known.done:
+            return
+        finding, slot = known.finding, None
+        if finding.detector == "overdue":
+            slot = self._of_tasks.slot(connection, change)
+            finding = self._anew(connection, change, known, slot, now, stops=False) or finding
+        elif finding.detector == "overlap":
+            explanation = msgspec.structs.replace(finding.explanation, next=by_hand(change.task_arn))
+            finding = msgspec.structs.replace(finding, explanation=explanation)
+        kept = msgspec.structs.replace(finding, subject=known.subject)
+        self._put(connection, incidents.give_up(msgspec.structs.replace(known, finding=kept), words, now), slot, now)
+
+    def _anew(
+        self,
+        connection: Connection,
+        change: TaskChange,
+        known: Incident,
+        slot: Slot | None,
+        now: float,
+        *,
+        stops: bool,
+        **facts: float | None,
+    ) -> Finding | None:
+        """What is to be said of it now."""
+        finding = self._overdue(connection, change, now, stops=stops, again=True)
+        if finding is None:
+            return None
+        if slot is not None:
+            finding, _ = self._timetable.about(connection, finding, slot, now)
+        kept = {name: known.finding.facts.get(name) for name in ("remind_at", "remind_gap", "reminders")}
+        return _with_facts(finding, **kept | facts)
+
+    def _may_stop(self, change: TaskChange) -> bool:
+        return "stop_task" in self._rights.of_task(change)
 
     def _lease(self, connection: Connection, change: TaskChange, now: float) -> None:
         """Its lease as its tags say it now: run out, or renewed after it had run out."""
@@ -259,18 +300,18 @@ class TimeLimits:
         self.deadlines.put(task_name(change), {"lease": now + LEASE_AGAIN})
         if known is not None and known.finding.detector == "overdue" and not orphan:
             self._tell_again(connection, change, known, slot, now)
-        elif known is None and (finding := self._overdue(connection, change, now, again=False)) is not None:
+        elif known is None and (finding := self._overdue(connection, change, now, stops=self._may_stop(change))) is not None:
             before = self._of_tasks.any(connection, change, slot)
             if _may_begin(before):
                 self._begin(connection, change, finding, before, slot, now)
 
-    def _overdue(self, connection: Connection, change: TaskChange, now: float, *, again: bool) -> Finding | None:
+    def _overdue(self, connection: Connection, change: TaskChange, now: float, *, stops: bool, again: bool = False) -> Finding | None:
         terms = self.terms(change)
         launch = queries.launch_of_task(connection, change.family, change.task_arn, incidents.change_started(change))
         spelt = Spelt(
             stop_at=self._spelt(terms.stop_at, now), lease_until=self._spelt(terms.wishes.lease_until, now), session=_session(launch)
         )
-        finding = overdue(change, now, terms, spelt=spelt, again=again)
+        finding = overdue(change, now, terms, spelt=spelt, again=again, stops=stops)
         return with_tags(finding, self.tags(change.task_arn).tags) if finding is not None else None
 
     def _spelt(self, moment: float | None, now: float) -> str:

@@ -11,7 +11,7 @@ from hinoban.base.clock import MINUTES
 from hinoban.base.errors import HinobanError
 from hinoban.watch.allow import NOTHING
 from tests.unit.watch.ledgers import DUE, add_rule, fired, launch, slots, until
-from tests.unit.watch.samples import task_event, task_id
+from tests.unit.watch.samples import run_task, task_arn, task_event, task_id
 from tests.unit.watch.worlds import World
 
 COMMAND = {"containerOverrides": [{"name": "app", "command": ["--month", "11"], "environment": [{"name": "STAGE", "value": "prd"}]}]}
@@ -84,6 +84,35 @@ async def test_it_refuses_while_another_run_of_the_family_lives(tmp_path: Path) 
     world.aws.finish(other, 3)
     await world.turns(1)
     await world.watch.retry(task, "s.tanaka")
+
+
+@pytest.mark.parametrize("slot", [True, False])
+async def test_one_that_is_stuck_is_stopped_first(tmp_path: Path, slot: bool) -> None:
+    """It may start after all, at any moment."""
+    world, starter = World(tmp_path), "events-rule/close" if slot else "alice"
+    if slot:
+        add_rule(world, "close")
+        await until(world, DUE)
+        world.aws.emit(fired("close", DUE))
+    began, arn = world.clock.now(), task_arn(500)
+    world.aws.tasks[arn] = {"number": 500, "family": "close", "startedBy": starter, "createdAt": began}
+    world.aws.emit(run_task(500, at=began, family="close", tasks=(arn,), startedBy=starter))
+    world.aws.emit(task_event(500, "PENDING", at=began, family="close", started_by=starter))
+    await world.turns(11 * MINUTES, step=20)
+    error = await refused(world, task_id(500))
+    assert error.why == f"task {task_id(500)[:8]} has not ended, and two at once may do the same work twice"
+    assert error.todo == f'Stop it first: hinoban stop {task_id(500)[:8]} --reason "stuck"   then: hinoban run close --wait'
+    await world.turns(60, step=2)
+    assert world.aws.run_task_calls == []
+
+
+async def test_one_that_is_stuck_at_its_end_is_waited_for(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.emit(run_task(500, at=world.clock.now(), family="close", tasks=(task_arn(500),), startedBy="alice"))
+    world.aws.emit(task_event(500, "DEPROVISIONING", at=world.clock.now(), family="close", started_by="alice"))
+    await world.turns(11 * MINUTES, step=20)
+    [incident] = world.watch.incidents()["incidents"]
+    assert (await refused(world, task_id(500))).todo.startswith(f"Wait for its end: hinoban why {incident['id']}")
 
 
 async def test_one_that_begins_in_between_is_waited_for(tmp_path: Path) -> None:

@@ -26,9 +26,11 @@ class Spelt(msgspec.Struct, frozen=True, kw_only=True):
     """The session of the role that launched it: `run-8790`."""
 
 
-def overdue(change: TaskChange, now: float, terms: Terms, *, spelt: Spelt | None = None, again: bool = False) -> Finding | None:
+def overdue(
+    change: TaskChange, now: float, terms: Terms, *, spelt: Spelt | None = None, again: bool = False, stops: bool = True
+) -> Finding | None:
     """A finding when the task has been there for longer than the limit, since `startedAt`, or since `createdAt` if it never got to run; or
-    when its lease has run out. `again`: it is told of it once more.
+    when its lease has run out. `again`: it is told of it once more. `stops`: where it is to be stopped, Hinoban will do it.
 
     Not for tasks of a service, which live for ever, nor for those that are being stopped already.
     """
@@ -57,13 +59,13 @@ def overdue(change: TaskChange, now: float, terms: Terms, *, spelt: Spelt | None
         "owner": wishes.owner or ("(nobody is named)" if spoken() == "en" else "(記載なし)"),
         "reason": f"orphan of {spelt.session}" if spelt.session else "orphan" if orphan else "overdue",
     }
-    explanation = explain_finding(_code(terms, orphan), texts)
+    explanation = explain_finding(_code(terms, orphan, stops), texts)
     if again:
         still = _STILL[spoken()].format(ran=format_duration(now - began))
         explanation = msgspec.structs.replace(explanation, cause=still + explanation.cause)
     return about_task(change, "overdue", VERDICT, explanation, at=min(moments), facts=facts)
 
 
-def _code(terms: Terms, orphan: bool) -> str:
+def _code(terms: Terms, orphan: bool, stops: bool) -> str:
     kind = "orphan" if orphan else "leased" if terms.wishes.lease_until is not None else "overdue"
-    return f"{kind}_stopped" if terms.stop_at is not None else kind
+    return f"{kind}_stopped" if stops and terms.stop_at is not None else kind

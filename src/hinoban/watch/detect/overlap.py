@@ -46,19 +46,24 @@ def overlapping(newer: Live, others: list[Live], *, scheduled: bool) -> Live | N
     return min((other for other in others if counts(other)), key=lambda one: one.since, default=None)
 
 
-def overlap(change: TaskChange, newer: Live, older: Live, when: Callable[[float], str], stopping: str | None) -> Finding:
-    """A finding about the newer task. `stopping` is the ARN of the one that a policy stops."""
+def overlap(
+    change: TaskChange, newer: Live, older: Live, when: Callable[[float], str], stopping: str | None, *, allowed: bool = True
+) -> Finding:
+    """A finding about the newer task. `stopping` is the ARN of the one that a policy stops, if Hinoban is `allowed` to."""
     first, second = task_id_of(older.arn)[:8], task_id_of(newer.arn)[:8]
     cause = (
         f"Two run at once: task {first} by {older.starter} since {when(older.since)}, "
         f"task {second} by {newer.starter} since {when(newer.since)}."
     )
-    following = (
-        f'Stop one, if they must not: hinoban stop {second} --reason "overlap"      or for good: overlap = "stop_newer" in a [[policy]]'
-    )
+    following = f'{by_hand(newer.arn)}      or for good: overlap = "stop_newer" in a [[policy]]'
     if stopping is not None:
-        following = f"Hinoban stops task {task_id_of(stopping)[:8]}, as the policy says."
+        following = f"Hinoban stops task {task_id_of(stopping)[:8]}, as the policy says." if allowed else by_hand(stopping)
     explanation = Explanation(code="overlap", cause=cause, next=following, said=(), retryable=False)
     facts = {"older": older.arn, "older_starter": older.starter, "newer_starter": newer.starter, "stop": stopping}
     finding = about_task(change, "overlap", "OVERLAP", explanation, at=newer.since, facts=facts)
     return msgspec.structs.replace(finding, subject=f"overlap:{newer.arn}")
+
+
+def by_hand(task_arn: str) -> str:
+    """The next step where Hinoban stops neither."""
+    return f'Stop one, if they must not: hinoban stop {task_id_of(task_arn)[:8]} --reason "overlap"'

@@ -12,11 +12,28 @@ from hinoban.watch.retry.recent import Recent
 from hinoban.watch.terms import Terms
 
 
+class Limits(Protocol):
+    """What is known of the time that tasks have."""
+
+    def terms(self, change: TaskChange) -> Terms:
+        """Until when a task may run, by all that is known of it now."""
+        ...
+
+    def not_stopped(self, connection: Connection, change: TaskChange, known: Incident, words: str, now: float) -> None:
+        """Say once why a task was not stopped, and no longer that it will be."""
+        ...
+
+
 class Desk(Protocol):
     """The pipeline, as its runners see it."""
 
     ledger: Ledger
     launches: Recent
+
+    @property
+    def limits(self) -> Limits:
+        """How long tasks may run."""
+        ...
 
     @property
     def deadlines(self) -> Deadlines:
@@ -39,8 +56,4 @@ class Desk(Protocol):
 
     def note(self, connection: Connection, incident: Incident, now: float) -> None:
         """Write an incident that nobody needs to hear of."""
-        ...
-
-    def terms(self, change: TaskChange) -> Terms:
-        """Until when a task may run, by all that is known of it now."""
         ...

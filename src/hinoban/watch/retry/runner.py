@@ -88,9 +88,12 @@ class RetryRunner:
                 continue
             try:
                 await self._attempt(retry)
-            except (EndpointUnreachable, AwsError) as error:
+            except EndpointUnreachable as error:
                 log.warning("attempt %s: %s", retry.started_by, error)
                 self._later(retry)
+            except AwsError as error:
+                log.warning("attempt %s: %s", retry.started_by, error)
+                self._unseen(retry, error)
             made += 1
             if walls or made % LEAST == 0:
                 # Before so many were refused there is no wall; once there is one, each attempt may end it.
@@ -137,11 +140,7 @@ class RetryRunner:
             self._launched(retry, found, ())
             return
         if retry.state == "launching":
-            since, gap = retry.launching_since or now, self._gap_at(retry.account, retry.region)
-            if now - since > IN_DOUBT or (gap is not None and gap >= since and now - since > SHORT_LIFE):
-                self._give_up(
-                    retry, "in doubt", f"Attempt {retry.number} is in doubt: its answer was lost, and AWS no longer protects its token."
-                )
+            if self._doubtful(retry, now):
                 return
         elif not await self._may_begin(retry, now):
             return
@@ -160,6 +159,26 @@ class RetryRunner:
                 return  # it is to bring more tasks now: looked at again
             self._pipeline.ledger.put_retry(connection, retry)
         await self._call(retry)
+
+    def _doubtful(self, retry: Retry, now: float) -> bool:
+        """Whether it is too late to send the attempt's token again; then it is given up."""
+        since, gap = retry.launching_since or now, self._gap_at(retry.account, retry.region)
+        if now - since <= IN_DOUBT and (gap is None or gap < since or now - since <= SHORT_LIFE):
+            return False
+        words = f"Attempt {retry.number} is in doubt: its answer was lost, and AWS no longer protects its token."
+        self._give_up(retry, "in doubt", words)
+        return True
+
+    def _unseen(self, retry: Retry, error: AwsError) -> None:
+        """AWS does not let us look: nothing is launched without, and the deadline holds."""
+        now = self._clock.now()
+        if retry.state == "launching":
+            given_up = self._doubtful(retry, now)
+        elif given_up := now > retry.deadline_at:
+            why = f"{error.code}: {error.message}".rstrip(": .")
+            self._give_up(retry, "given up", f"Gave up: the deadline has passed, and AWS did not say what runs. {why}.")
+        if not given_up:
+            self._postpone(retry, BESIDE_DELAY)
 
     async def _may_begin(self, retry: Retry, now: float) -> bool:
         """Whether a first call for this attempt may be made; what keeps it from that is written down."""

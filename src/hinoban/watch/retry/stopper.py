@@ -14,8 +14,7 @@ from hinoban.base.units import format_duration, iso_seconds
 from hinoban.watch.allow import stop_task_command, would_have
 from hinoban.watch.deadlines import Kind, Name, start_of
 from hinoban.watch.history import queries
-from hinoban.watch.incidents import give_up
-from hinoban.watch.model import Incident, TaskChange
+from hinoban.watch.model import OUR_STOP, Incident, TaskChange
 from hinoban.watch.places import Behind, Clients
 from hinoban.watch.retry.desk import Desk
 from hinoban.watch.rights import Rights
@@ -23,6 +22,7 @@ from hinoban.watch.rights import Rights
 AGAIN = 5 * SECONDS
 PATIENCE = 1 * MINUTES
 PROTECTED_AGAIN = 5 * MINUTES
+DENIED_AGAIN = 15 * MINUTES
 log = logging.getLogger(__name__)
 
 
@@ -90,6 +90,9 @@ class Stopper:
             return AGAIN
         except AwsError as error:
             log.warning("StopTask %s: %s", change.task_arn, error)
+            if error.code.startswith("AccessDenied"):
+                self._tell(change, f"Not stopped: AWS denies StopTask (hinoban aws policy --stop). By hand: {_by_hand(change, reason)}")
+                return DENIED_AGAIN
             return None if error.code == "InvalidParameterException" else AGAIN  # the task is not there any more
         return None
 
@@ -109,7 +112,7 @@ class Stopper:
 
     def _kept(self, change: TaskChange, kind: Kind) -> float | None:
         """How long its tags, as they are now, keep it from being stopped; 0: for good; None: not at all."""
-        now, terms = self._clock.now(), self._pipeline.terms(change)
+        now, terms = self._clock.now(), self._pipeline.limits.terms(change)
         until = terms.stop_at if kind == "stop" else terms.wishes.keep_until or now
         if until is None or until == float("inf"):
             return 0.0
@@ -139,20 +142,18 @@ class Stopper:
 
     def _tell(self, change: TaskChange, words: str) -> None:
         """Say once why it is not stopped."""
-        now = self._clock.now()
         with self._pipeline.transaction() as connection:
             incident = self._incident(connection, change)
-            if incident is not None and words not in incident.done:
-                self._pipeline.ledger.put(connection, give_up(incident, words, now), now)
+            if incident is not None:
+                self._pipeline.limits.not_stopped(connection, change, incident, words, self._clock.now())
 
     def _told_instead(self, connection: Connection, change: TaskChange, incident: Incident, reason: str) -> bool:
         """Where stopping is not allowed, the task's incident says what would have been done."""
-        by_hand = stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
-        words = would_have("stop_task", self._rights.of_task(change), about=reason.removeprefix("hinoban: "), by_hand=by_hand)
+        about, by_hand = reason.removeprefix(OUR_STOP), _by_hand(change, reason)
+        words = would_have("stop_task", self._rights.of_task(change), about=about, by_hand=by_hand)
         if words is None:
             return False
-        if words not in incident.done:
-            self._pipeline.ledger.put(connection, give_up(incident, words, self._clock.now()), self._clock.now())
+        self._pipeline.limits.not_stopped(connection, change, incident, words, self._clock.now())
         return True
 
     def _incident(self, connection: Connection, change: TaskChange) -> Incident | None:
@@ -166,12 +167,16 @@ class Stopper:
         """The reason to give where a policy stops it because it runs beside another of its family."""
         for incident in self._pipeline.ledger.open_of_family(connection, change.family):
             if incident.finding.detector == "overlap" and incident.finding.facts.get("stop") == change.task_arn:
-                return f"hinoban: overlap ({incident.id})"
+                return f"{OUR_STOP}overlap ({incident.id})"
         return None
 
     def _over(self, change: TaskChange, incident: Incident) -> str:
-        terms = self._pipeline.terms(change)
+        terms = self._pipeline.limits.terms(change)
         if terms.orphan_at is not None and terms.orphan_at <= self._clock.now() and terms.stops_orphan:
-            return f"hinoban: its lease ran out ({incident.id})"
+            return f"{OUR_STOP}its lease ran out ({incident.id})"
         limit = terms.limit if terms.limit is not None else self._clock.now() - start_of(change)
-        return f"hinoban: over its limit of {format_duration(limit)} ({incident.id})"
+        return f"{OUR_STOP}over its limit of {format_duration(limit)} ({incident.id})"
+
+
+def _by_hand(change: TaskChange, reason: str) -> str:
+    return stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
