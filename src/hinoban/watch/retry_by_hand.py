@@ -10,7 +10,7 @@ from hinoban.base.errors import HinobanError
 from hinoban.watch import incidents
 from hinoban.watch.allow import run_task_command
 from hinoban.watch.answers import Answers
-from hinoban.watch.by_hand import Asked, ByHand, queue
+from hinoban.watch.by_hand import Asked, ByHand, command, queue
 from hinoban.watch.config import RetryRule
 from hinoban.watch.history import queries
 from hinoban.watch.kinds import about_no_run
@@ -41,10 +41,11 @@ class RetryByHand:
             incident = self._lost(connection, name)
             slot = self._slot(connection, incident)
             asked = self._by_hand.asked(connection, slot) if slot is not None else self._asked(connection, incident)
+            tries = self._pipeline.ledger.retries_of(connection, incident.id)
         if slot is None:
             _whole(incident, asked)
         if "run_task" not in self._rights.of_launch(asked.launch):
-            why, by_hand = "this watch observes only: allow lacks run_task", run_task_command(asked.request, asked.region)
+            why, by_hand = "this watch observes only: allow lacks run_task", command(incident, tries, asked, self._clock.now())
             raise HinobanError(f"{incident.id} was not retried", why, f"By hand: {by_hand}")
         await self._alone(incident, asked)
         now = self._clock.now()
