@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from hinoban.aws.client import Client
+from hinoban.aws.errors import AwsError
 from hinoban.aws.iam_needed import READS
 from hinoban.base.clock import HOURS, MINUTES
+from hinoban.base.errors import HinobanError
 from hinoban.daemon.one_off import NotARead
 from hinoban.watch.answers_one_off import FORGOTTEN, UNSEEN
 from tests.support.night import Night
@@ -101,6 +103,43 @@ async def test_a_missing_right_is_a_line_and_never_a_crash(street: Street, right
     assert bool(lines) is asked, (right, lines)
     if asked:
         assert any(line.startswith(right) and line.endswith("hinoban aws policy --observe") for line in lines), lines
+    needed = right.partition(":")[0] in ("events", "scheduler", "cloudtrail") or right in (
+        "ecs:ListClusters",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+    )
+    assert answer["unread"] == ([right] if asked and needed else [])
     if right == "cloudtrail:LookupEvents":
         assert answer["runs"][UNSEEN] == 1, "the refused one left no other trace"
         assert "UNKNOWN" not in [row["verdict"] for row in answer["lost"]], "nothing is called lost that could not be seen"
+
+
+async def test_keys_that_aws_does_not_take_are_an_error_in_its_own_words(street: Street) -> None:
+    night = Night(street)
+    await night.fall()
+    night.untaken = AwsError("SignatureDoesNotMatch", "The request signature we calculated does not match.")
+    one_off = night.one_off()
+    for path, query in (("schedules", {"since": 24 * 3600}), ("why", {"name": "closing"})):
+        with pytest.raises(HinobanError) as caught:
+            await night.ask(one_off, path, **query)
+        assert caught.value.what == "AWS does not take the credentials of profile default"
+        assert caught.value.why == "SignatureDoesNotMatch: The request signature we calculated does not match."
+        assert caught.value.exit_code == 1
+    assert one_off.problem_lines() == []
+
+
+async def test_keys_that_expire_in_between_are_no_missing_right(street: Street) -> None:
+    night = Night(street)
+    await night.fall()
+    one_off = night.one_off()
+    night.untaken, night.taken = (
+        AwsError("ExpiredTokenException", "The security token included in the request is expired"),
+        {"events:ListRules"},
+    )
+    answer = await night.ask(one_off, "schedules", since=24 * 3600)
+    assert "scheduler:ListSchedules" in answer["unread"] and "events:ListRules" not in answer["unread"]
+    words = (
+        "scheduler:ListSchedules failed (ExpiredTokenException: The security token included in the request is expired) in ap-northeast-1"
+    )
+    assert words in one_off.problem_lines()
+    assert not any("policy" in line for line in one_off.problem_lines())

@@ -15,12 +15,16 @@ NETWORK = {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}}
 
 
 class Night:
-    """Three schedules due at 16:00 UTC: one runs well, one fails, one is refused. `calls` are those that the one-off watch made."""
+    """Three schedules due at 16:00 UTC: one runs well, one fails, one is refused. `calls` are those that the one-off watch made; of
+    those, only the `taken` are answered where AWS takes its keys no more (`untaken`).
+    """
 
     def __init__(self, street: Street) -> None:
         self.street = street
         self.calls: list[str] = []
         self.denied: set[str] = set()
+        self.untaken: AwsError | None = None
+        self.taken: set[str] = set()
 
     async def schedule(self, name: str, script: str, expression: str = "cron(0 16 * * ? *)") -> None:
         arn = await self.street.bench.define(name, script)
@@ -48,6 +52,8 @@ class Night:
                 night.calls.append(f"{service}:{operation}")
                 if night.calls[-1] in night.denied:
                     raise AwsError("AccessDeniedException", f"not authorized to perform {night.calls[-1]}")
+                if night.untaken is not None and night.calls[-1] not in night.taken:
+                    raise night.untaken
                 return await super().call(service, operation, params)
 
         profile = Profile(None, REGION, "http://127.0.0.1:4566")

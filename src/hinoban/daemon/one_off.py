@@ -15,6 +15,7 @@ from hinoban.watch import detect
 from hinoban.watch.answers import Answers
 from hinoban.watch.answers_one_off import ended_unseen, kept_until
 from hinoban.watch.config import RetryRule, WatchConfig
+from hinoban.watch.evidence import HINT
 from hinoban.watch.history.book import Known, slots_between
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
@@ -24,13 +25,20 @@ from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.inventory import Inventory
-from hinoban.watch.schedules.model import Schedule, Snapshot
+from hinoban.watch.schedules.model import UNTAKEN, Problem, Schedule, Snapshot
 from hinoban.watch.sources.pace import Calls, paced
 from hinoban.watch.sources.poll import LATE, Poll
 from hinoban.watch.sources.source import Batch
 
 FARTHEST = 7 * DAYS
 _ALL = 1_000_000
+_NEEDED = frozenset(
+    {
+        *("events:ListRules", "events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"),
+        *("cloudtrail:LookupEvents", "ecs:ListClusters", "ecs:ListTasks", "ecs:DescribeTasks"),
+    }
+)
+"""Without one of these nobody can say that no run was lost."""
 
 
 class NotARead(AssertionError):
@@ -108,15 +116,28 @@ class OneOff:
 
     def problem_lines(self) -> list[str]:
         """What could not be read, a line each; where a right is missing, what gives it."""
-        problems = [*self._snapshot.problems, *self._poll.problems.values()]
-        words = [" ".join(one.words.split()) + (" → hinoban aws policy --observe" if one.denied else "") for one in problems]
+        words = [" ".join(one.words.split()) + (f" → {HINT}" if one.lacks_right else "") for one in self._problems]
         return list(dict.fromkeys(words))
+
+    @property
+    def _problems(self) -> list[Problem]:
+        return [*self._snapshot.problems, *self._poll.problems.values()]
+
+    def _taken(self, snapshot: Snapshot) -> None:
+        """HinobanError where AWS took the credentials for nothing that was asked."""
+        untaken = next((one for one in snapshot.problems if one.code in UNTAKEN), None)
+        if untaken is not None and not snapshot.read:
+            name = self._profile.name
+            todo = f"Look at the keys that it names: aws sts get-caller-identity --profile {name}"
+            raise HinobanError(f"AWS does not take the credentials of profile {name}", f"{untaken.code}: {untaken.message}", todo)
 
     async def _read(self) -> Answers:
         if self._answers is None:
             began = self._clock.now()
             inventory = Inventory(self._client, self._clock, roles=not self._foreign)
-            self._snapshot = await inventory.full([self.region])
+            snapshot = await inventory.full([self.region])
+            self._taken(snapshot)
+            self._snapshot = snapshot
             events = await self._events()
             self._fill(events, began)
         assert self._answers is not None
@@ -168,7 +189,8 @@ class OneOff:
         answer = ended_unseen(answer, slots, stopped, self.now, sure=self._sees_launches)
         ended = {one["id"]: at for one in answers.incidents(None, _ALL)["incidents"] if (at := stopped.get(one["task"] or ""))}
         answer = kept_until(answer, ended, self.now, self._tz)
-        known = {"not_watched": dict(self._snapshot.not_watched), "problems": self.problem_lines()}
+        unread = sorted({one.right for one in self._problems} & _NEEDED)
+        known = {"not_watched": dict(self._snapshot.not_watched), "problems": self.problem_lines(), "unread": unread}
         # One that has no schedule, or may not be asked for any, still has a name.
         account = f"{self._profile.name} {answer['account'] or '(account unknown)'}"
         return answer | known | {"account": account, "regions": answer["regions"] or [self.region]}
