@@ -106,7 +106,7 @@ async def test_a_profile_that_cannot_be_used_is_told_in_words(daemons: Make, tmp
     nowhere = await laptop.hinoban("schedules", "--profile", "prd-ro", "--region", "moon-1")
     assert nowhere.returncode != 0 and "AWS has no region 'moon-1'" in nowhere.stderr and "Traceback" not in nowhere.stderr
     wrong = await laptop.hinoban("schedules", "--profile", "wrong", "--endpoint-url", laptop.url)
-    assert "Traceback" not in wrong.stderr
-    assert "Not read: ecs:ListClusters" in wrong.stderr and "Not read: events:ListRules" in wrong.stderr, wrong.stderr
+    assert wrong.returncode == 1 and wrong.stdout == "" and "Traceback" not in wrong.stderr
+    assert "AWS does not take the credentials of profile wrong" in wrong.stderr and "hinoban aws policy" not in wrong.stderr, wrong.stderr
     gone = await laptop.hinoban("why", "job", "--profile", "prd-ro", "--endpoint-url", "http://127.0.0.1:9")
     assert gone.returncode != 0 and "no answer from http://127.0.0.1:9" in gone.stderr and "Traceback" not in gone.stderr

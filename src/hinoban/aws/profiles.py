@@ -61,7 +61,7 @@ class Profile:
 
         self._failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
         self._session = botocore.session.Session(profile=name)
-        self._endpoint_url = endpoint_url
+        self.endpoint_url = endpoint_url
         self.name = name or self._session.profile or "default"
         try:
             # botocore reads AWS_DEFAULT_REGION alone; every other SDK, and the AWS CLI 2, AWS_REGION.
@@ -95,8 +95,8 @@ class Profile:
 
     def _configured(self, service: str) -> str | None:
         """`--endpoint-url`, AWS_ENDPOINT_URL (_SERVICE), or the profile's endpoint_url."""
-        if self._endpoint_url is not None:
-            return self._endpoint_url
+        if self.endpoint_url is not None:
+            return self.endpoint_url
         from botocore.configprovider import ConfiguredEndpointProvider
 
         if self._session.get_config_variable("ignore_configured_endpoint_urls"):

@@ -37,6 +37,11 @@ def caught_up(answer: Row, zone: ZoneInfo) -> list[str]:
     return lines + [f"  Skipped {_when(one['slot'], zone)}: {one['why']}" for one in answer["skipped"]]
 
 
+def exit_code(answer: Row) -> int:
+    """0 where no run was lost, and what that stands on could be read."""
+    return 1 if answer["lost"] or answer.get("unread") else 0
+
+
 def screen(answer: Row) -> list[str]:
     """The whole listing; the slots in the zone that the answer names."""
     zone = ZoneInfo(answer["tz"])
@@ -81,7 +86,7 @@ def _head(answer: Row, zone: ZoneInfo) -> str:
     # Without a schedule there is neither account nor region to name.
     account = " · ".join(part for part in (answer["account"], ", ".join(answer["regions"]), zone_name(zone, answer["until"])) if part)
     left = f"{account} · {_many(answer['schedules'], 'schedule')}, {_many(answer['due'], 'run')} due"
-    return f"{left.ljust(EXIT_COLUMN - 3)}   exit {1 if answer['lost'] else 0}"
+    return f"{left.ljust(EXIT_COLUMN - 3)}   exit {exit_code(answer)}"
 
 
 def _lost(lost: list[Row], zone: ZoneInfo) -> list[str]:
@@ -108,6 +113,8 @@ def _others(answer: Row) -> str:
     runs = answer["runs"]
     texts = []
     launches = {outcome: count for outcome, count in runs.items() if count and outcome not in _NOT_LAUNCHED}
+    if unread := answer.get("unread"):
+        texts.append(f"NOT READ: {', '.join(unread)}, so that runs may have been lost unseen.")
     if launches:
         others = _many(sum(launches.values()), "other") if answer["lost"] else str(sum(launches.values()))
         texts.append(

@@ -17,7 +17,7 @@ from hinoban.cli.connection import OnlineSource, Source, Target
 from hinoban.cli.incidents import guarded_duration
 from hinoban.cli.remote import EndpointOption, OneOffOption, ProfileOption, Remote
 from hinoban.cli.rules import unknown
-from hinoban.cli.schedule_texts import Row, caught_up, label, launched, screen, story
+from hinoban.cli.schedule_texts import Row, caught_up, exit_code, label, launched, screen, story
 from hinoban.cli.shell import Format, OutputOption, PortOption, StateOption, print_json, print_line, shell_of, with_daemon, with_one_off
 
 NEXT_OF_ONE = 5
@@ -208,7 +208,7 @@ def _show(ctx: typer.Context, name: str | None, asked: Asked, target: Target) ->
         else:
             for line in screen(answer) if name is None else story(answer, answer["list"][0]["name"]):
                 print_line(one_line(line))
-        return 1 if answer["lost"] else 0
+        return exit_code(answer)
 
     if asked.remote.wanted:
         with_one_off(ctx, asked.remote, parse_duration(since), asked.output, work)

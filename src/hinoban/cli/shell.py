@@ -27,7 +27,8 @@ _LEAST = 20
 
 EXIT_CODES = {
     0: "done",
-    1: "an error answer, a run was lost (`schedules`), an orphan runs (`orphans`), or the task was killed or its exit code is unknown (`run --wait`)",
+    1: "an error answer, a run was lost or may have been (`schedules`), an orphan runs (`orphans`), "
+    "or the task was killed or its exit code is unknown (`run --wait`)",
     2: "the command line or the configuration is wrong",
     3: "no daemon answers",
     4: "refused: RunTask answered with failures[], or with an error to `schedules run`",
@@ -100,11 +101,12 @@ def with_one_off(
     async def whole() -> int | None:
         began = shell.clock.now()
         source = await shell.open_one_off(remote, since, shell.clock)
-        code = await _on(source, output, work(source))
-        for line in source.problem_lines():
-            say(f"Not read: {line}")
-        say(f"{shell.clock.now() - began:.0f} s, {source.reads} reads, nothing written.")
-        return code
+        try:
+            return await _on(source, output, work(source))
+        finally:
+            for line in source.problem_lines():
+                say(f"Not read: {line}")
+            say(f"{shell.clock.now() - began:.0f} s, {source.reads} reads, nothing written.")
 
     run(whole, output)
 

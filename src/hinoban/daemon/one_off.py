@@ -1,8 +1,10 @@
 """The one-off watch: what was due and lost on an AWS account, read once and answered from memory. No daemon, no state, reads only."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine, select
 
 from hinoban.aws.iam_needed import READS
@@ -11,26 +13,41 @@ from hinoban.base.clock import DAYS, HOURS, MINUTES, Clock
 from hinoban.base.errors import HinobanError
 from hinoban.base.ids import SystemIds
 from hinoban.daemon.config import local_zone
-from hinoban.watch import detect
-from hinoban.watch.answers import Answers
+from hinoban.watch import detect, incidents
+from hinoban.watch.answers import Answers, one_incident
+from hinoban.watch.answers_incidents import launch_of
 from hinoban.watch.answers_one_off import ended_unseen, kept_until
+from hinoban.watch.by_aws import About, in_aws_words, needs_log
 from hinoban.watch.config import RetryRule, WatchConfig
+from hinoban.watch.evidence import HINT
 from hinoban.watch.history.book import Known, slots_between
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
+from hinoban.watch.history.queries import task_by_arn, timeline
 from hinoban.watch.history.schema import tasks
-from hinoban.watch.model import Launch
+from hinoban.watch.logs import streams_of
+from hinoban.watch.model import Doing, Launch, TaskChange
 from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.inventory import Inventory
-from hinoban.watch.schedules.model import Schedule, Snapshot
+from hinoban.watch.schedules.model import UNTAKEN, Problem, Schedule, Snapshot
+from hinoban.watch.schedules.requests import request_at
+from hinoban.watch.sources.lookup import CHANGES
 from hinoban.watch.sources.pace import Calls, paced
 from hinoban.watch.sources.poll import LATE, Poll
 from hinoban.watch.sources.source import Batch
 
 FARTHEST = 7 * DAYS
 _ALL = 1_000_000
+_HISTORY = "cloudtrail:LookupEvents"
+_NEEDED = frozenset(
+    {
+        *("events:ListRules", "events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"),
+        *(_HISTORY, "ecs:ListClusters", "ecs:ListTasks", "ecs:DescribeTasks"),
+    }
+)
+"""Without one of these nobody can say that no run was lost."""
 
 
 class NotARead(AssertionError):
@@ -73,6 +90,7 @@ class OneOff:
         self._tz = tz or local_zone()
         self._answers: Answers | None = None
         self._engine: Engine
+        self._pipeline: Pipeline
         self._snapshot = Snapshot()
         self._poll = Poll(self._client, clock, before=since + 1 * HOURS, stays=False)
         self.region = client.region
@@ -85,7 +103,7 @@ class OneOff:
             case "schedules":
                 return self._schedules(answers, given)
             case "why":
-                return answers.why(str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
+                return await self._why(answers, str(given.get("name") or ""), full=str(given.get("full")).lower() == "true")
             case "incidents":
                 leads = str(given.get("leads")).lower() == "true"
                 return answers.incidents(given.get("state"), int(given.get("limit") or 100), leads=leads)
@@ -108,22 +126,35 @@ class OneOff:
 
     def problem_lines(self) -> list[str]:
         """What could not be read, a line each; where a right is missing, what gives it."""
-        problems = [*self._snapshot.problems, *self._poll.problems.values()]
-        words = [" ".join(one.words.split()) + (" → hinoban aws policy --observe" if one.denied else "") for one in problems]
+        words = [" ".join(one.words.split()) + (f" → {HINT}" if one.lacks_right else "") for one in self._problems]
         return list(dict.fromkeys(words))
+
+    @property
+    def _problems(self) -> list[Problem]:
+        return [*self._snapshot.problems, *self._poll.problems.values()]
+
+    def _taken(self, snapshot: Snapshot) -> None:
+        """HinobanError where AWS took the credentials for nothing that was asked."""
+        untaken = next((one for one in snapshot.problems if one.code in UNTAKEN), None)
+        if untaken is not None and not snapshot.read:
+            name = self._profile.name
+            todo = f"Look at the keys that it names: aws sts get-caller-identity --profile {name}"
+            raise HinobanError(f"AWS does not take the credentials of profile {name}", f"{untaken.code}: {untaken.message}", todo)
 
     async def _read(self) -> Answers:
         if self._answers is None:
             began = self._clock.now()
             inventory = Inventory(self._client, self._clock, roles=not self._foreign)
-            self._snapshot = await inventory.full([self.region])
+            snapshot = await inventory.full([self.region])
+            self._taken(snapshot)
+            self._snapshot = snapshot
             events = await self._events()
             self._fill(events, began)
         assert self._answers is not None
         return self._answers
 
     async def _events(self) -> list[bytes]:
-        """Every task that AWS still knows, and each RunTask since then."""
+        """Every task that AWS still knows, and each RunTask and change of a rule since then."""
         events: list[bytes] = []
         cursor: Cursor | None = None
         while cursor is None or cursor.newest > cursor.seq:
@@ -139,13 +170,20 @@ class OneOff:
         engine = self._engine = open_database("sqlite://")
         # What is read is past: nothing is retried.
         config = WatchConfig(tz=self._tz, retry=RetryRule(attempts=1))
-        pipeline = Pipeline(engine, config, detectors=detect, channels=(), ids=SystemIds())
-        seen = [one for raw in events if isinstance(one := observation(raw), Launch)]
+        pipeline = self._pipeline = Pipeline(engine, config, detectors=detect, channels=(), ids=SystemIds())
+        known = [observation(raw) for raw in events]
+        seen = [one for one in known if isinstance(one, Launch)]
+        changed: dict[str, float] = {}
+        for one in known:
+            if isinstance(one, Doing) and one.name in CHANGES:
+                changed[one.subject] = max(changed.get(one.subject, 0.0), one.at)
         with pipeline.transaction() as connection:
             for schedule in self._snapshot.schedules:
                 phase = expected.phase(schedule, _runs(schedule, seen))
-                known = Known(schedule=schedule, expected_until=began - self._since, phase=phase)
-                pipeline.timetable.book.put_schedule(connection, known)
+                # Nothing is owed from before a rule was as it is. Schedules bear that date themselves.
+                made = changed.get(f"rule/{schedule.name}", 0.0) if schedule.kind == "rule" else 0.0
+                expected_until = max(began - self._since, made)
+                pipeline.timetable.book.put_schedule(connection, Known(schedule=schedule, expected_until=expected_until, phase=phase))
         pipeline.take(self._poll.name, Batch(events=events, cursor=Cursor("one-off", 1, 1, now)), now)
         pipeline.refresh(self._snapshot, now)
         # CloudTrail may still owe the records of the last minutes: nothing is called lost before they must have come.
@@ -157,7 +195,56 @@ class OneOff:
 
     @property
     def _sees_launches(self) -> bool:
-        return "cloudtrail:LookupEvents" not in self._poll.problems
+        return self._poll.history_read
+
+    async def _why(self, answers: Answers, name: str, *, full: bool) -> dict[str, Any]:
+        """The answer; its next step in commands that need no daemon."""
+        try:
+            answer = answers.why(name, full=full)
+        except HinobanError as error:
+            raise HinobanError(error.what, error.why, f"See what was read: hinoban schedules {self._again}") from None
+        if (step := answer.get("next")) is None:
+            return answer
+        known = self._known(answer)
+        if needs_log(step) and answer["task"] is not None:
+            known = msgspec.structs.replace(known, log=await self._log_of(answer))
+        instead = in_aws_words(step, known)
+        lines = [line.replace(step, instead) for line in answer["lines"] if instead or not line.endswith(step)]
+        return answer | {"next": instead, "lines": lines}
+
+    def _known(self, answer: Mapping[str, Any]) -> About:
+        known = About(
+            region=self.region, cluster=str(answer["cluster"] or "").rpartition("/")[2], task_arn=answer["task"], again=self._again
+        )
+        if answer["incident"] is None:
+            return known
+        with self._engine.connect() as connection:
+            incident = one_incident(connection, answer["incident"])
+            book, finding = self._pipeline.timetable.book, incident.finding
+            slots, launch = book.of_incident(connection, incident.id), launch_of(connection, finding)
+            of = book.schedules(connection).get(slots[-1].key) if slots else None
+        request = request_at(of.schedule, slots[-1].at) if of is not None else launch.request if launch is not None else None
+        if request is not None:
+            missing = {} if finding.detector == "missed_run" else {"count": incidents.still_missing(incident)}
+            request = {member: value for member, value in request.items() if member not in ("clientToken", "startedBy")} | missing
+        return msgspec.structs.replace(known, cluster=finding.cluster or known.cluster, request=request)
+
+    async def _log_of(self, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Where a task's container wrote to, the one to blame first."""
+        with self._engine.connect() as connection:
+            row = task_by_arn(connection, answer["task"])
+            changes = [observation(raw) for raw in timeline(connection, row)] if row is not None else []
+            blamed = one_incident(connection, answer["incident"]).finding.facts.get("container") if answer["incident"] else None
+        change = changes[-1] if changes else None
+        streams = await streams_of(self._client, change) if isinstance(change, TaskChange) else {}
+        return streams.get(str(blamed)) or next(iter(streams.values()), None)
+
+    @property
+    def _again(self) -> str:
+        """The options that read the same account again."""
+        named = "--one-off" if self._profile.name == "default" else f"--profile {shlex.quote(self._profile.name)}"
+        url = self._profile.endpoint_url
+        return " ".join([named, *(["--endpoint-url", shlex.quote(url)] if url else []), "--region", self.region])
 
     def _schedules(self, answers: Answers, given: Mapping[str, Any]) -> dict[str, Any]:
         since = float(given["since"])
@@ -168,7 +255,8 @@ class OneOff:
         answer = ended_unseen(answer, slots, stopped, self.now, sure=self._sees_launches)
         ended = {one["id"]: at for one in answers.incidents(None, _ALL)["incidents"] if (at := stopped.get(one["task"] or ""))}
         answer = kept_until(answer, ended, self.now, self._tz)
-        known = {"not_watched": dict(self._snapshot.not_watched), "problems": self.problem_lines()}
+        unread = sorted(({one.right for one in self._problems} & _NEEDED) | (set() if self._sees_launches else {_HISTORY}))
+        known = {"not_watched": dict(self._snapshot.not_watched), "problems": self.problem_lines(), "unread": unread}
         # One that has no schedule, or may not be asked for any, still has a name.
         account = f"{self._profile.name} {answer['account'] or '(account unknown)'}"
         return answer | known | {"account": account, "regions": answer["regions"] or [self.region]}

@@ -26,6 +26,7 @@ from hinoban.daemon.keep_watch import keep
 from hinoban.daemon.options import WatchOptions
 from hinoban.daemon.serving import Server
 from hinoban.daemon.state_dir import StateDirectory, tilde
+from hinoban.watch.allow import NOTHING, allowed, by_policy
 from hinoban.watch.history.database import open_file
 from hinoban.watch.history.schema import channel_state
 from hinoban.watch.notify.channels import channels_of
@@ -101,8 +102,7 @@ async def _watch(config: Config, directory: StateDirectory) -> None:
 def greeting(found: Watched, config: Config, directory: StateDirectory) -> str:
     """What is watched, by what, and what the watch may do."""
     places = "; ".join(f"{one.id} {', '.join(one.regions)}" for one in found.accounts)
-    allowed = sorted({right for policy in config.watch.policies for right in policy.allow})
-    rights = f"allowed by policy: {', '.join(allowed)}" if allowed else "OBSERVE ONLY: never launches, never stops"
+    rights = allowed(NOTHING, by_policy(config.watch))
     return (
         f"Hinoban {__version__} watches {found.name}: {places} · {rights}\n"
         f"  by {', '.join(one.name for one in found.sources)}    remembers in {tilde(directory.path)}"

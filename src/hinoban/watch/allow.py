@@ -9,11 +9,23 @@ from typing import Any, get_args
 
 import msgspec
 
-from hinoban.watch.config import Right
+from hinoban.watch.config import Right, WatchConfig
 
 EVERYTHING: frozenset[Right] = frozenset(get_args(Right))
 NOTHING: frozenset[Right] = frozenset()
 _WORDS: Mapping[Right, str] = {"run_task": "launched it again", "stop_task": "stopped it", "update_service": "changed the service"}
+
+
+def by_policy(config: WatchConfig) -> list[Right]:
+    """What policies allow about whom they match, where the watch may do nothing of itself."""
+    return sorted({right for policy in config.policies for right in policy.allow})
+
+
+def allowed(allow: Collection[str], policies_allow: Collection[str]) -> str:
+    """What the watch may do about all, else about whom its policies match."""
+    if allow:
+        return f"may {', '.join(allow)}"
+    return f"allowed by policy: {', '.join(policies_allow)}" if policies_allow else "OBSERVE ONLY: never launches, never stops"
 
 
 def would_have(right: Right, allow: Collection[str], *, about: str = "", by_hand: str = "") -> str | None:

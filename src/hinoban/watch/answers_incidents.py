@@ -13,7 +13,7 @@ from hinoban.watch.config import Lang
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.history import queries
 from hinoban.watch.incident_states import QUIET
-from hinoban.watch.model import Incident
+from hinoban.watch.model import Finding, Incident, Launch
 from hinoban.watch.notify.background import Background, Together
 from hinoban.watch.notify.levels import level_of
 from hinoban.watch.notify.masking import log_tail
@@ -63,6 +63,14 @@ def incident_json(incident: Incident, members: Sequence[str]) -> dict[str, Any]:
         "members_open": incident.group.open if incident.group is not None and incident.lead is None else None,
         "row": list(incident_row(incident)),
     }
+
+
+def launch_of(connection: Connection, finding: Finding) -> Launch | None:
+    """The RunTask that a finding is about, or that launched its task, as far as it is known."""
+    if finding.launch_id is not None:
+        return next(iter(queries.launches_by_prefix(connection, finding.launch_id)), None)
+    row = queries.task_by_arn(connection, finding.task_arn) if finding.task_arn else None
+    return queries.launch_of_task(connection, row["family"], row["arn"], row["created_at"]) if row is not None else None
 
 
 def lead_of(connection: Connection, incident: Incident) -> Incident:

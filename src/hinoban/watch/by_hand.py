@@ -1,5 +1,6 @@
 """Runs of a schedule that somebody asks for by hand: now, or in place of a slot that was lost. Nothing runs twice that ran once."""
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from hinoban.watch.model import Attempt, Incident, Launch
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Clients
 from hinoban.watch.planning import waiting
+from hinoban.watch.retry.policy import request
 from hinoban.watch.retry_row import Retry
 from hinoban.watch.rights import Rights
 from hinoban.watch.schedules import expected
@@ -62,8 +64,25 @@ def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked:
         one.number > 1 and one.outcome in incidents.RUNNING_OUTCOMES for one in incident.attempts
     ):
         raise HinobanError(f"{incident.id} is being retried", "an attempt waits or is under way", f"See it: hinoban why {incident.id}")
+    retry = _attempt(incident, tries, asked, now)
+    pipeline.ledger.put_retry(connection, retry)
+    words = either(f"Run by hand by {by}.", f"{by} が手動で実行。")
+    reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, missing=asked.missing, done=(*incident.done, words))
+    pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
+    return retry.number
+
+
+def command(incident: Incident, tries: Sequence[Retry], asked: Asked, now: float) -> str:
+    """`aws ecs run-task` of the next attempt. An attempt that was not allowed, and that nobody made since, is that one: pasted twice, it runs once."""
+    last = tries[-1] if tries and tries[-1].state == "not allowed" else None
+    if last is None or any(one.number == last.number and one.task_arn for one in incident.attempts):
+        return run_task_command(request(_attempt(incident, tries, asked, now)), asked.region)
+    return run_task_command(request(msgspec.structs.replace(last, missing=asked.missing)), last.region)
+
+
+def _attempt(incident: Incident, tries: Sequence[Retry], asked: Asked, now: float) -> Retry:
     number = max([1, *(one.number for one in tries), *(one.number for one in incident.attempts)]) + 1
-    retry = Retry(
+    return Retry(
         incident_id=incident.id,
         number=number,
         state="waiting",
@@ -80,11 +99,6 @@ def queue(pipeline: Pipeline, connection: Connection, incident: Incident, asked:
         request=asked.request,
         original_tasks=asked.original_tasks,
     )
-    pipeline.ledger.put_retry(connection, retry)
-    words = either(f"Run by hand by {by}.", f"{by} が手動で実行。")
-    reopened = msgspec.structs.replace(incident, state="open", resolved_at=None, missing=asked.missing, done=(*incident.done, words))
-    pipeline.note(connection, incidents.attempted(reopened, waiting(retry), now), now)
-    return number
 
 
 class ByHand:

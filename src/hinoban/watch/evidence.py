@@ -101,7 +101,7 @@ def evidence(signs: Signs) -> dict[Evidence, Seen]:
         if kind not in ("schedules", "log_lines") and signs.behind is not None:
             found[kind] = Seen("blind", signs.behind)
         elif of_kind:
-            found[kind] = Seen("blind", of_kind[0].words, HINT if of_kind[0].denied else "")
+            found[kind] = Seen("blind", of_kind[0].words, HINT if of_kind[0].lacks_right else "")
         elif kind == "launch_records" and signs.tasks and not signs.launches:
             why = f"{signs.tasks} tasks were started within a day, and no record of a RunTask came: does a trail log?"
             found[kind] = Seen("blind", why, HINT)

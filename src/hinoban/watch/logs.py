@@ -15,7 +15,7 @@ from hinoban.watch.history.schema import incidents
 from hinoban.watch.model import Incident, TaskChange, task_id_of
 from hinoban.watch.normalise import observation
 from hinoban.watch.places import Clients
-from hinoban.watch.schedules.asking import DENIED
+from hinoban.watch.schedules.asking import DENIED, Asked
 from hinoban.watch.schedules.model import Problem
 
 AGAIN = 2 * SECONDS
@@ -128,7 +128,7 @@ async def _events(client: Client, change: TaskChange, lines: int, *, container: 
     """The same with each line's moment in milliseconds."""
     names: list[str] = [one.get("name", "") for one in change.detail.get("containers") or ()]
     found: list[tuple[int, str]] = []
-    streams = await _streams(client, change)
+    streams = await streams_of(client, change)
     for name in [container] if container is not None and container in names else names:
         group, stream = streams.get(name) or _default(change, name)
         asked = {"logGroupName": group, "logStreamName": stream, "limit": lines, "startFromHead": False}
@@ -149,7 +149,7 @@ def _default(change: TaskChange, container: str) -> tuple[str, str]:
     return f"/hinoban/{cluster}", f"{change.family}/{container}/{task_id_of(change.task_arn)}"
 
 
-async def _streams(client: Client, change: TaskChange) -> dict[str, tuple[str, str]]:
+async def streams_of(client: Asked, change: TaskChange) -> dict[str, tuple[str, str]]:
     """Group and stream of each awslogs container (facts/ecs.md §9.1)."""
     try:
         answer = await client.call("ecs", "DescribeTaskDefinition", {"taskDefinition": change.detail.get("taskDefinitionArn", "")})

@@ -84,7 +84,7 @@ def sight_json(known: Signs, not_watched: Mapping[str, int]) -> dict[str, Any]:
     told = {one.right for one in known.problems if not one.subject}
     for one in known.problems:
         if one.subject and one.right not in told:
-            blind.append(_blind(f"{evidence_of(one.right).replace('_', ' ')} of {one.subject}", one.words, HINT if one.denied else ""))
+            blind.append(_blind(f"{evidence_of(one.right).replace('_', ' ')} of {one.subject}", one.words, HINT if one.lacks_right else ""))
     return {
         "detectors": [
             {"detector": name, "state": one.state, "needs": list(NEEDS[name]), "why": one.why, "todo": one.todo}

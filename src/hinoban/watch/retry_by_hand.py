@@ -10,11 +10,11 @@ from hinoban.base.errors import HinobanError
 from hinoban.watch import incidents
 from hinoban.watch.allow import run_task_command
 from hinoban.watch.answers import Answers
-from hinoban.watch.by_hand import Asked, ByHand, queue
+from hinoban.watch.answers_incidents import launch_of
+from hinoban.watch.by_hand import Asked, ByHand, command, queue
 from hinoban.watch.config import RetryRule
-from hinoban.watch.history import queries
 from hinoban.watch.kinds import about_no_run
-from hinoban.watch.model import Incident, Launch, task_id_of
+from hinoban.watch.model import Incident, task_id_of
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Clients
 from hinoban.watch.retry.look import Look
@@ -71,10 +71,11 @@ class RetryByHand:
             incident = self._lost(connection, name)
             slot = self._slot(connection, incident)
             asked = self._by_hand.asked(connection, slot) if slot is not None else self._asked(connection, incident)
+            tries = self._pipeline.ledger.retries_of(connection, incident.id)
         if slot is None:
             _whole(incident, asked)
         if "run_task" not in self._rights.of_launch(asked.launch):
-            why, by_hand = "this watch observes only: allow lacks run_task", run_task_command(asked.request, asked.region)
+            why, by_hand = "this watch observes only: allow lacks run_task", command(incident, tries, asked, self._clock.now())
             raise HinobanError(f"{incident.id} was not retried", why, f"By hand: {by_hand}")
         await self._alone(incident, asked)
         now = self._clock.now()
@@ -121,18 +122,11 @@ class RetryByHand:
             return Asked(
                 request=last.request, region=last.region, account=last.account, missing=missing, original_tasks=last.original_tasks
             )
-        launch = self._launch(connection, incident)
+        launch = launch_of(connection, finding)
         if launch is None or launch.request is None:
             why = "the record of its RunTask, which holds what it was launched with, is not known"
             raise HinobanError(f"{incident.id} cannot be retried", why, f"Run it with what it needs: hinoban run {finding.family} --wait")
         return Asked(request=launch.request, region=launch.region, account=launch.account, missing=missing, original_tasks=launch.task_arns)
-
-    def _launch(self, connection: Connection, incident: Incident) -> Launch | None:
-        finding = incident.finding
-        if finding.launch_id is not None:
-            return next(iter(queries.launches_by_prefix(connection, finding.launch_id)), None)
-        row = queries.task_by_arn(connection, finding.task_arn) if finding.task_arn else None
-        return queries.launch_of_task(connection, row["family"], row["arn"], row["created_at"]) if row is not None else None
 
     async def _alone(self, incident: Incident, asked: Asked) -> None:
         """HinobanError where another run of the family lives."""

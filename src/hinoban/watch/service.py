@@ -14,7 +14,7 @@ from hinoban.base.ids import Ids
 from hinoban.base.supervise import Group, Loop
 from hinoban.watch import detect
 from hinoban.watch.acts import Acts
-from hinoban.watch.allow import NOTHING
+from hinoban.watch.allow import NOTHING, by_policy
 from hinoban.watch.answers import Answers
 from hinoban.watch.by_hand import ByHand
 from hinoban.watch.config import Lang, WatchConfig
@@ -303,6 +303,7 @@ class Watch:
             **found,
             **sight_json(known, self._not_watched()),
             "allow": sorted(self._allow),
+            "allow_by_policy": by_policy(self._config),
             "unwell": self.wellness.unwell(),
             "dead_man": self.dead_man.status(),
         }

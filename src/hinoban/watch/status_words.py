@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.units import format_duration, parse_iso
+from hinoban.watch.allow import allowed
 from hinoban.watch.notify.wording import SEPARATOR, day_time
 
 _WIDTH = 11
@@ -14,7 +15,7 @@ _BLIND_MOST = 5
 
 def status_lines(status: Mapping[str, Any], zone: ZoneInfo, now: float) -> list[str]:
     """`status` as Watch.status gives it."""
-    lines = [_line("watch", SEPARATOR.join([*_sources(status["sources"]), _allowed(status["allow"])]))]
+    lines = [_line("watch", SEPARATOR.join([*_sources(status["sources"]), allowed(status["allow"], status["allow_by_policy"])]))]
     lines.append(_line("sees", ", ".join(status["sees"]) or "nothing yet"))
     lines.append(_line("tells", SEPARATOR.join(_tells(status, zone, now)) or "nobody"))
     lines.append(_line("holds", SEPARATOR.join(_holds(status))))
@@ -56,10 +57,6 @@ def _sources(sources: Sequence[Mapping[str, Any]]) -> list[str]:
             said += f", CloudTrail {format_duration(records['p50'])} late (p95 {format_duration(records['p95'])})"
         words.append(said)
     return words
-
-
-def _allowed(allow: Sequence[str]) -> str:
-    return f"may {', '.join(allow)}" if allow else "OBSERVE ONLY: never launches, never stops"
 
 
 def _tells(status: Mapping[str, Any], zone: ZoneInfo, now: float) -> list[str]:

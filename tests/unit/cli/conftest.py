@@ -8,10 +8,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from hinoban.aws.errors import AwsError
-from hinoban.base.clock import FakeClock
+from hinoban.base.clock import Clock, FakeClock
 from hinoban.base.errors import HinobanError
 from hinoban.cli.connection import Target
 from hinoban.cli.main import app
+from hinoban.cli.remote import Remote
 from hinoban.cli.shell import Shell
 
 CLUSTER = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/default"
@@ -55,6 +56,8 @@ class FakeDaemon:
         self.posted: list[tuple[str, Any]] = []
         self.only_logs = False
         self.closed = False
+        self.reads = 7
+        self.problems: list[str] = []
 
     def define(self, family: str = "hello", **more: Any) -> dict[str, Any]:
         definition = {
@@ -66,6 +69,9 @@ class FakeDaemon:
         } | more
         self.definitions[family] = definition
         return definition
+
+    def problem_lines(self) -> list[str]:
+        return self.problems
 
     async def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append((operation, dict(params)))
@@ -158,11 +164,17 @@ class Desk:
     def run(self, *arguments: str, typed: str | None = None) -> Result:
         """`typed`: what is written on standard input."""
         return CliRunner().invoke(
-            app, list(arguments), obj=Shell(self.clock, self.environ, self._open, self._open, self._pause), input=typed
+            app,
+            list(arguments),
+            obj=Shell(self.clock, self.environ, self._open, self._open, self._pause, self._open_one_off),
+            input=typed,
         )
 
     async def _open(self, target: Target, environ: Mapping[str, str]) -> FakeDaemon:
         self.targets.append(target)
+        return self.daemon
+
+    async def _open_one_off(self, remote: Remote, since: float, clock: Clock) -> FakeDaemon:
         return self.daemon
 
     async def _pause(self, seconds: float) -> None:

@@ -94,6 +94,22 @@ def test_where_nothing_was_lost_all_runs_are_counted_and_the_exit_code_is_0(desk
     assert second == "  4 launched: 1 exit 0, 2 recovered, 1 result unknown.   2 waiting for their launch."
 
 
+def test_what_could_not_be_read_may_hide_a_lost_run_and_is_no_exit_0(desk):
+    desk.daemon.pages["schedules"] = answer(schedules=0, due=0, runs={}, unread=["events:ListRules"])
+    desk.daemon.problems = ["events:ListRules denied in ap-northeast-1 → hinoban aws policy --observe"]
+    result = desk.run("schedules", "--one-off")
+    first, second = result.stdout.splitlines()
+    assert (result.exit_code, first.endswith("exit 1")) == (1, True)
+    assert second == "  NOT READ: events:ListRules, so that runs may have been lost unseen."
+    assert result.stderr.splitlines() == [f"Not read: {desk.daemon.problems[0]}", "0 s, 7 reads, nothing written."]
+
+
+def test_what_could_not_be_read_is_said_also_where_nothing_was_found(desk):
+    desk.daemon.problems = ["events:ListRules denied in ap-northeast-1 → hinoban aws policy --observe"]
+    result = desk.run("why", "nightly", "--one-off")
+    assert result.exit_code == 1 and f"Not read: {desk.daemon.problems[0]}" in result.stderr and "Nothing is known" in result.stderr
+
+
 def test_incidents_problems_changes_and_ambiguous_runs_have_their_lines(desk):
     desk.daemon.pages["schedules"] = answer(
         schedules=2,

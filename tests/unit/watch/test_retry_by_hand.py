@@ -32,6 +32,13 @@ async def refused(world: World, name: str) -> HinobanError:
     return caught.value
 
 
+def pasted(error: HinobanError) -> dict[str, Any]:
+    """What the command of an error asks ECS for."""
+    words = shlex.split(error.todo)
+    asked: dict[str, Any] = json.loads(words[words.index("--cli-input-json") + 1])
+    return asked
+
+
 async def test_a_failed_task_runs_again_with_its_own_overrides(tmp_path: Path) -> None:
     world = World(tmp_path)
     answer = await world.watch.retry((await failed(world, overrides=COMMAND))[:8], "s.tanaka")
@@ -192,3 +199,35 @@ async def test_a_watch_that_observes_only_prints_the_command(tmp_path: Path) -> 
     assert "allow lacks run_task" in error.why
     assert error.todo.startswith("By hand: aws ecs run-task") and "prd" not in error.todo
     assert world.aws.run_task_calls == []
+    [incident] = world.watch.incidents()["incidents"]
+    asked = pasted(error)
+    assert (asked["clientToken"], asked["startedBy"]) == (f"hb-{incident['id']}-2", f"hinoban/{incident['id']}/2")
+
+
+async def test_the_command_asks_for_what_is_missing_and_never_for_the_launch_that_failed(tmp_path: Path) -> None:
+    world = World(tmp_path, allow=NOTHING)
+    begun = tuple(world.aws.start("export", "alice") for _ in range(2))
+    world.aws.emit(
+        run_task(
+            1, at=world.clock.now(), family="export", tasks=begun, failures=("RESOURCE:CPU",), count=3, startedBy="alice", clientToken="old"
+        )
+    )
+    await world.turns(1)
+    [incident] = world.watch.incidents()["incidents"]
+    asked = pasted(await refused(world, incident["id"]))
+    assert (asked["count"], asked["clientToken"]) == (1, f"hb-{incident['id']}-2")
+
+
+async def test_the_command_is_the_alert_s_until_somebody_pasted_it(tmp_path: Path) -> None:
+    world = World(tmp_path, allow=NOTHING)
+    world.aws.refused_launch(1, startedBy="events-rule/close", family="export")
+    await world.turns(600, step=5)
+    [incident] = world.watch.incidents()["incidents"]
+    [told] = [one for one in incident["done"] if one.startswith("Would have launched it again (attempt 2)")]
+    error = await refused(world, incident["id"])
+    assert error.todo == told[told.index("By hand: ") :]
+    world.aws.RunTask(pasted(error))
+    await world.turns(5)
+    world.aws.finish(world.aws.launched[-1][1], 3)
+    await world.turns(5)
+    assert pasted(await refused(world, incident["id"]))["clientToken"] == f"hb-{incident['id']}-3"

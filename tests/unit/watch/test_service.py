@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from hinoban.base.supervise import Group
+from hinoban.watch.config import Policy, WatchConfig
 from tests.unit.watch.worlds import World
 
 
@@ -82,6 +83,13 @@ async def test_status_tells_delays_channels_and_a_log_that_may_not_be_read(tmp_p
     world.aws.finish(world.aws.start("job", None), 3)
     await world.turns(5)
     assert "BLIND" not in "\n".join(world.watch.status()["lines"])
+
+
+async def test_status_says_what_policies_allow(tmp_path: Path) -> None:
+    policies = (Policy(match={}, allow=("stop_task", "run_task")), Policy(match={}, allow=("run_task",)))
+    status = World(tmp_path, WatchConfig(policies=policies), allow=frozenset()).watch.status()
+    assert (status["allow"], status["allow_by_policy"]) == ([], ["run_task", "stop_task"])
+    assert status["lines"][0].endswith(" · allowed by policy: run_task, stop_task")
 
 
 async def test_what_it_would_have_done_is_counted(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def status(**words: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
         "sources": [SOURCE],
         "allow": [],
+        "allow_by_policy": [],
         "sees": ["exits", "OOM", "59 of 63 schedules"],
         "blind": [],
         "channels": [SLACK],

@@ -33,7 +33,7 @@ def missed_run(slot: Slot, now: float, zone: str, *, until: Slot | None = None, 
     if last is not None:
         following = f"Run the last one: {run_it(slot.name, last.at, zone)}"
     if not certain:
-        following = f"Look for it: hinoban ps -a --family {slot.family}      else: {run_it(slot.name, slot.at, zone)}"
+        following = f"Look for it: hinoban history --family {slot.family} --since 24h      else: {run_it(slot.name, slot.at, zone)}"
     if last is not None and not certain:
         cause = f"Nothing was seen of {count} runs in a row: no RunTask of them by {shown}. Not certain: their records may have been lost."
     explanation = Explanation(code="missed_run" if certain else "no_evidence", cause=cause, next=following, said=(), retryable=certain)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from hinoban.aws.client import EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
-from hinoban.watch.schedules.model import Problem
+from hinoban.watch.schedules.model import UNTAKEN, Problem
 
 AT_ONCE = 4
 _WAITS = (1 * SECONDS, 2 * SECONDS, 4 * SECONDS)
@@ -15,8 +15,7 @@ _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsExc
 DENIED = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"),
-        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
-        *("ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired"),
+        *("OptInRequired", *UNTAKEN),
     }
 )
 """AWS's codes where a right is missing, or the credentials are not taken (CommonErrors of its API references)."""

@@ -68,6 +68,16 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return self.family if self.revision is None else f"{self.family}:{self.revision}"
 
 
+UNTAKEN = frozenset(
+    {
+        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "IncompleteSignature", "IncompleteSignatureException"),
+        *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+    }
+)
+"""AWS's codes where it does not take the credentials, whatever their rights (CommonErrors of its API references)."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A part that could not be read. The rest was."""
 
@@ -79,13 +89,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     """The rule, schedule, definition ... it was about; empty of a whole list."""
     denied: bool = False
-    """Whether the right is missing, rather than the answer late or throttled."""
+    """Whether AWS refuses: the right is missing, or the credentials are not taken. It is not late, nor throttled."""
+
+    @property
+    def lacks_right(self) -> bool:
+        """Whether a policy document mends it."""
+        return self.denied and self.code not in UNTAKEN
 
     @property
     def words(self) -> str:
         """One line for people."""
         whom = f" of {self.subject}" if self.subject else ""
-        verdict = "denied" if self.denied else f"failed ({self.code}: {self.message})"
+        verdict = "denied" if self.lacks_right else f"failed ({self.code}: {self.message})"
         return f"{self.right}{whom} {verdict} in {self.region}"
 
 

@@ -16,6 +16,8 @@ SOURCES = {"ecs.amazonaws.com": "aws.ecs", "events.amazonaws.com": "aws.events",
 LAUNCH = "RunTask"
 STANDING = (LAUNCH, "StopTask")
 """What a watch that stays asks for each minute: what was launched or refused, and who stopped what."""
+CHANGES = ("PutRule", "EnableRule", "PutTargets")
+"""What makes a rule one that fires: ListRules tells no dates. Who reads once asks for these besides."""
 DOINGS = (
     *("PutRule", "EnableRule", "DisableRule", "DeleteRule", "PutTargets", "RemoveTargets"),
     *("CreateSchedule", "UpdateSchedule", "DeleteSchedule", "DeleteScheduleGroup"),

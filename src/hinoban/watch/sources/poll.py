@@ -20,7 +20,7 @@ from hinoban.watch.normalise_services import counts_of, described_service, spelt
 from hinoban.watch.places import Place
 from hinoban.watch.schedules.asking import DENIED
 from hinoban.watch.schedules.model import Problem
-from hinoban.watch.sources.lookup import DOINGS, LAUNCH, STANDING, Look, asked, looked_up
+from hinoban.watch.sources.lookup import CHANGES, DOINGS, LAUNCH, STANDING, Look, asked, looked_up
 from hinoban.watch.sources.pace import Calls, Paced
 from hinoban.watch.sources.source import Batch, before, id_of, moment_of_last
 
@@ -76,7 +76,7 @@ def no_slots(since: float, until: float) -> Iterable[Due]:
 
 class Poll:
     """`client` is of the region that is asked. `problems` says what could not be read; the rest goes on. One that does not stay (`stays`)
-    reads tasks and launches only."""
+    reads tasks, launches, and what made rules fire."""
 
     def __init__(
         self,
@@ -135,6 +135,11 @@ class Poll:
             self._bring(cursor)
         return self._out[0][0]
 
+    @property
+    def history_read(self) -> bool:
+        """Whether all that is asked of event history was answered."""
+        return all(look.deep_at > 0 for look in self._looks)
+
     async def committed(self) -> None:
         """From now on what was in the batch is not brought again."""
         if not self._out:
@@ -160,6 +165,8 @@ class Poll:
         self._attaching = state == "attach"
         watermark = float(cursor.seq) if cursor is not None else now - self._before + LATE
         self._looks = [Look(name, LOOKUP_EVERY, watermark) for name in (STANDING if self._stays else (LAUNCH,))]
+        if not self._stays:
+            self._looks += [Look(name, DOINGS_EVERY, watermark) for name in CHANGES]
         if self._stays:
             # One after the other: event history is read so slowly that all at once would hold up what is urgent.
             apart = DOINGS_EVERY / len(DOINGS)
