@@ -116,6 +116,21 @@ async def test_a_tag_that_cannot_be_read_is_said_with_the_warning(tmp_path: Path
     assert "Not heeded: tag hinoban:keep = 'until tomorrow' is neither a moment nor true." in one(world)["done"]
 
 
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59Z", "99999999d", "999999999999999999d", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("tz", ["Asia/Tokyo", "America/New_York"])
+async def test_a_lease_beyond_all_calendars_keeps_nobody_from_being_told(tmp_path: Path, value: str, tz: str) -> None:
+    world = World(tmp_path, WatchConfig(tz=tz, max_runtime=60, stop_orphans=False))
+    world.aws.tags[world.aws.start("job", None)] = {"hinoban:lease": value, "hinoban:owner": "k.mori"}
+    world.aws.start("other", None)
+    await world.turns(70, step=2)
+    assert {found["family"] for found in world.watch.incidents()["incidents"]} == {"job", "other"}
+    assert ("its lease is held until 9999-12-" in world.console.getvalue()) == (not value.startswith("0001"))
+    world.watch.orphans()
+    world.crash()
+    await world.turns(70, step=2)
+    assert "Still running after 2 m" in world.console.getvalue()
+
+
 async def test_tags_that_may_not_be_read_count_as_none_and_this_is_said(tmp_path: Path) -> None:
     world = World(tmp_path, WatchConfig(max_runtime=60))
     world.aws.tags_denied = True

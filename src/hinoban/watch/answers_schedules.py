@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso, iso_minutes, with_local_moments
+from hinoban.base.units import iso, iso_minutes, local, with_local_moments
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, names_of, slots_backwards, slots_between
 from hinoban.watch.model import Incident
@@ -79,7 +79,7 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
         wanted = next(iter(slots_between(connection, at - 0.5, at + 0.5, name)), None)
     else:
         past = slots_backwards(connection, name)
-        wanted = next((one for one in past if datetime.fromtimestamp(one.at, zone).strftime("%H:%M") == time), None)
+        wanted = next((one for one in past if local(one.at, zone).strftime("%H:%M") == time), None)
     if wanted is None:
         raise HinobanError(
             f"No run of {name!r} at {time} is known",
@@ -95,7 +95,7 @@ def stopped_by(connection: Connection, name: str, time: str, tz: str) -> Inciden
         at = change.finding.facts.get("next_due_at")
         if at is None or change.verdict not in ("DISABLED", "DELETED") or not _concerns(change, name, None):
             continue
-        there = datetime.fromtimestamp(at, ZoneInfo(tz))
+        there = local(at, ZoneInfo(tz))
         if time in (there.strftime("%H:%M"), iso(at), iso_minutes(at, tz)):
             return change
     return None
@@ -170,7 +170,7 @@ def _tried(incident: Incident) -> str:
 
 
 def _time(moment: float, tz: str) -> str:
-    return datetime.fromtimestamp(moment, ZoneInfo(tz)).strftime("%H:%M")
+    return local(moment, ZoneInfo(tz)).strftime("%H:%M")
 
 
 def _listed(known: Known, last: Slot | None, found: dict[str, Incident], now: float, following: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.base.clock import MINUTES, SECONDS
-from hinoban.base.units import local_day_time
+from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS
+from hinoban.base.units import iso_minutes, local_day_time
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Kind, Name, name_of, task_name
@@ -274,11 +274,13 @@ class TimeLimits:
         return with_tags(finding, self.tags(change.task_arn).tags) if finding is not None else None
 
     def _spelt(self, moment: float | None, now: float) -> str:
-        """`11:02:00` of a moment that is near, else with its day."""
+        """`11:02:00` of a moment that is near, else with its day; one that is far with its year."""
         if moment is None:
             return ""
-        near = abs(moment - now) < 12 * 60 * MINUTES
-        return clock_time(moment, self._config.tz) if near else local_day_time(moment, ZoneInfo(self._config.tz))
+        away = abs(moment - now)
+        if away < 12 * HOURS:
+            return clock_time(moment, self._config.tz)
+        return local_day_time(moment, ZoneInfo(self._config.tz)) if away < 180 * DAYS else iso_minutes(moment, self._config.tz)
 
     # Shared ----------------------------------------------------------------------------------------------------------------------------
 
