@@ -182,6 +182,18 @@ async def test_where_only_observing_is_allowed_it_says_what_would_have_been_done
     assert [words for words in one(world)["done"] if words.startswith("Would have stopped it")]
 
 
+async def test_a_policy_by_tag_that_allows_to_stop_stops(tmp_path: Path) -> None:
+    of_team = {"hinoban": {"tags": {"team": ["batch"]}}}
+    rule = Policy(match=of_team, max_runtime=1 * HOURS, stop_after=2 * HOURS, allow=("stop_task",))
+    everyone = Policy(max_runtime=1 * HOURS, stop_after=2 * HOURS)
+    world = World(tmp_path, WatchConfig(policies=(everyone, rule)), allow=NOTHING)
+    world.aws.start("other", None)
+    arn = world.aws.start("job", None)
+    world.aws.tags[arn] = {"team": "batch"}
+    await world.turns(3 * HOURS, step=5 * MINUTES)
+    assert [stop["task"] for stop in world.aws.stopped] == [arn]
+
+
 LEASED = {"hinoban:owner": "https://ci.example.com/8790"}
 
 

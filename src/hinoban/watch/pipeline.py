@@ -211,7 +211,7 @@ class Pipeline:
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
         if finding is not None:
-            finding = with_tags(finding, self.limits.tags(change.task_arn).tags)
+            finding = with_tags(finding, self.tags(change))
         well = ended_well(change, finding)
         slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
@@ -224,9 +224,9 @@ class Pipeline:
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
-        self.limits.let_go(connection, change.task_arn)
         self.services.feed(connection, change, now)
         self._judge(change, finding)
+        self.limits.let_go(connection, change.task_arn)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
@@ -241,7 +241,7 @@ class Pipeline:
 
     def _judge(self, change: TaskChange, finding: Finding | None) -> None:
         self._history.judge(change, finding.verdict if finding else None, finding.facts.get("exit_code") if finding else None)
-        if (keep := self._policies.keep(change)) is not None:
+        if (keep := self._policies.keep(change, self.tags(change))) is not None:
             self._history.expire(change, change.at + keep)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
@@ -294,6 +294,7 @@ class Pipeline:
             change = self._newest(connection, arn) if known is not None else None
             failed = next(iter(self._detect.findings(change, now)), None) if change is not None and change.finished else None
             if known is not None and change is not None and failed is not None:
+                failed = with_tags(failed, known.finding.facts.get("tags") or {})
                 more = self._planning.failed(connection, known, failed, change, launch, slot, now)
                 if more != known:
                     self.ledger.put(connection, incidents.Step(more), now)
@@ -340,6 +341,10 @@ class Pipeline:
     def terms(self, change: TaskChange) -> Terms:
         """Until when a task may run, by all that is known of it now."""
         return self.limits.terms(change)
+
+    def tags(self, change: TaskChange) -> Mapping[str, str]:
+        """A task's tags, as far as they are known."""
+        return self.limits.tags(change.task_arn).tags
 
     def stood_down(self, connection: Connection, incident_id: str, task_arn: str, why: str, now: float) -> None:
         """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""

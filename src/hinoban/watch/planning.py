@@ -56,7 +56,7 @@ class Planning:
         """The first attempt after a failure, or why none is made although somebody asked for it. `change` is the task that failed, if one did."""
         rule = self._policies.retry_rule(launch) if launch is not None else None
         if exits.is_exit(finding) and change is not None:
-            rule = self._policies.exit_rule(change, launch)
+            rule = self._policies.exit_rule(change, launch, finding.facts.get("tags") or {})
             if rule is None or exits.action(finding, change.detail, rule.on_exit) == "EXIT":
                 return None, None
             if launch is None:

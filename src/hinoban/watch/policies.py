@@ -80,9 +80,9 @@ class Policies:
         """Whether any policy retries ended programs: else nobody needs to know their launches."""
         return any(policy.retry is not None and policy.retry.on_exit for policy in self._config.policies)
 
-    def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
+    def exit_rule(self, change: TaskChange, launch: Launch | None, tags: Mapping[str, str]) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
-        found = self._rule(self._of_task(change))
+        found = self._rule(self._of_task(change, tags))
         return found if found is not None or launch is None else self.retry_rule(launch)
 
     def _rule(self, matching: Sequence[Policy]) -> RetryRule | None:
@@ -100,10 +100,10 @@ class Policies:
             found = policy.catch_up or found
         return found
 
-    def keep(self, change: TaskChange) -> float | None:
+    def keep(self, change: TaskChange, tags: Mapping[str, str]) -> float | None:
         """How long this task, which has ended, is remembered; None where no policy speaks of it."""
         found: float | None = None
-        for policy in self._of_task(change) if self._forgets else ():
+        for policy in self._of_task(change, tags) if self._forgets else ():
             found = policy.keep or found
         return found
 
@@ -167,8 +167,8 @@ def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str
     }
 
 
-def launch_view(launch: Launch) -> dict[str, Any]:
-    """What patterns see of a launch: the envelope of its record, and our words."""
+def launch_view(launch: Launch, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:
+    """What patterns see of a launch: the envelope of its record, and our words; `tags` are what its tasks have besides the request's."""
     return {
         "source": "aws.ecs",
         "detail-type": "AWS API Call via CloudTrail",
@@ -184,5 +184,10 @@ def launch_view(launch: Launch) -> dict[str, Any]:
             "group": (launch.request or {}).get("group") or f"family:{launch.family}",
             "startedBy": launch.started_by,
         },
-        "hinoban": {"family": launch.family, "cluster": launch.cluster, "started_by": launch.started_by, "tags": tags_of(launch)},
+        "hinoban": {
+            "family": launch.family,
+            "cluster": launch.cluster,
+            "started_by": launch.started_by,
+            "tags": {**tags, **tags_of(launch)},
+        },
     }

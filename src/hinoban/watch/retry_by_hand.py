@@ -43,7 +43,7 @@ class RetryByHand:
             asked = self._by_hand.asked(connection, slot) if slot is not None else self._asked(connection, incident)
         if slot is None:
             _whole(incident, asked)
-        if "run_task" not in self._rights.of_launch(asked.launch):
+        if "run_task" not in self._rights.of_launch(asked.launch, incident.finding.facts.get("tags") or {}):
             why, by_hand = "this watch observes only: allow lacks run_task", run_task_command(asked.request, asked.region)
             raise HinobanError(f"{incident.id} was not retried", why, f"By hand: {by_hand}")
         await self._alone(incident, asked)

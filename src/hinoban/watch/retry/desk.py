@@ -1,5 +1,6 @@
 """What retry/ asks of the pipeline above it: transactions, the ledger, and the decisions that belong to incidents."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -43,4 +44,8 @@ class Desk(Protocol):
 
     def terms(self, change: TaskChange) -> Terms:
         """Until when a task may run, by all that is known of it now."""
+        ...
+
+    def tags(self, change: TaskChange) -> Mapping[str, str]:
+        """A task's tags, as far as they are known."""
         ...

@@ -148,7 +148,8 @@ class Stopper:
     def _told_instead(self, connection: Connection, change: TaskChange, incident: Incident, reason: str) -> bool:
         """Where stopping is not allowed, the task's incident says what would have been done."""
         by_hand = stop_task_command(str(change.detail.get("clusterArn")), change.task_arn, change.region, reason)
-        words = would_have("stop_task", self._rights.of_task(change), about=reason.removeprefix("hinoban: "), by_hand=by_hand)
+        allowed = self._rights.of_task(change, self._pipeline.tags(change))
+        words = would_have("stop_task", allowed, about=reason.removeprefix("hinoban: "), by_hand=by_hand)
         if words is None:
             return False
         if words not in incident.done:
