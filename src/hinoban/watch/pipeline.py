@@ -83,7 +83,7 @@ class Pipeline:
         return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz)
 
     def _no_services(self) -> Services:
-        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest)
+        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest, self.tags)
 
     def _newest(self, connection: Connection, task_arn: str) -> TaskChange | None:
         """A task's newest change, also where it came with this very batch."""

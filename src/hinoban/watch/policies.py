@@ -44,6 +44,8 @@ class Policies:
             self._index.add(number, compile_pattern(policy.match, f"policy[{number}].match"))
         self._forgets = any(policy.keep is not None for policy in config.policies)
         self._speaks_of_time = any(map(_speaks_of_time, config.policies))
+        self.needs_tags_of_services = any(_speaks_of_services(policy) and _looks_at_tags(policy.match) for policy in config.policies)
+        """Whether what is done about a service hangs on tags of its tasks: else nobody reads them."""
 
     def matching(self, view: Any) -> list[Policy]:
         """The policies that match what `task_view` or `launch_view` shows, in their order; one look at it, however many there are."""
@@ -88,9 +90,9 @@ class Policies:
     def _rule(self, matching: Sequence[Policy]) -> RetryRule | None:
         return next((policy.retry for policy in reversed(matching) if policy.retry is not None), None)
 
-    def on_crash_loop(self, change: TaskChange) -> OnCrashLoop:
+    def on_crash_loop(self, change: TaskChange, tags: Mapping[str, str]) -> OnCrashLoop:
         """What is done about the crash loop of the service that this task belongs to."""
-        said = (policy.on_crash_loop for policy in reversed(self._of_task(change)) if policy.on_crash_loop is not None)
+        said = (policy.on_crash_loop for policy in reversed(self._of_task(change, tags)) if policy.on_crash_loop is not None)
         return next(said, OnCrashLoop())
 
     def catch_up(self, launch: Launch) -> CatchUp:
@@ -125,8 +127,8 @@ class Policies:
         return self.matching(launch_view(launch)) if self._config.policies else []
 
 
-def service_view(arn: str, family: str) -> dict[str, Any]:
-    """What patterns see of a service that is to be changed."""
+def service_view(arn: str, family: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """What patterns see of a service that is to be changed; `tags` are those of its task."""
     _, _, _, region, account, _ = arn.split(":", 5)
     parts = arn.split(":service/")[-1].split("/")
     return {
@@ -136,7 +138,7 @@ def service_view(arn: str, family: str) -> dict[str, Any]:
         "region": region,
         "resources": [arn],
         "detail": {"group": f"service:{parts[-1]}"},
-        "hinoban": {"family": family, "cluster": parts[0]},
+        "hinoban": {"family": family, "cluster": parts[0], "tags": dict(tags)},
     }
 
 
@@ -147,6 +149,16 @@ def tags_of(launch: Launch) -> dict[str, str]:
 
 def _speaks_of_time(policy: Policy) -> bool:
     return (policy.max_runtime, policy.stop_after, policy.remind_after, policy.stop_orphans) != (None, None, None, None)
+
+
+def _speaks_of_services(policy: Policy) -> bool:
+    return policy.on_crash_loop is not None or "update_service" in policy.allow
+
+
+def _looks_at_tags(pattern: Any) -> bool:
+    if isinstance(pattern, Mapping):
+        return "tags" in pattern or any(map(_looks_at_tags, pattern.values()))
+    return isinstance(pattern, list | tuple) and any(map(_looks_at_tags, pattern))
 
 
 def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:

@@ -25,6 +25,6 @@ class Rights:
         """About a task that is to be stopped."""
         return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(task_view(change, tags))
 
-    def of_service(self, arn: str, family: str) -> Allowed:
-        """About a service that is to be changed; `family` is what its findings are named by."""
-        return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(service_view(arn, family))
+    def of_service(self, arn: str, family: str, tags: Mapping[str, str]) -> Allowed:
+        """About a service that is to be changed; `family` is what its findings are named by, `tags` are those of its task."""
+        return self._base if self._base == EVERYTHING else self._base | self._policies.allowed(service_view(arn, family, tags))

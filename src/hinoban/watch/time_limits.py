@@ -76,13 +76,13 @@ class TimeLimits:
         if not change.service_owned:
             terms = self.terms(change)
             moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}
-            if arn not in self._seen:
-                self._seen.add(arn)
-                if arn not in self._told and not (arn in self._tags and self._tags[arn].whole):
-                    moments["tags"] = now + ASK_TAGS_AFTER
-                    if terms.warn_at is not None and terms.warn_at <= now:
-                        # Its tags may say that it is meant to run so long.
-                        moments["warn"] = now + 2 * ASK_TAGS_AFTER
+        if (not change.service_owned or self._policies.needs_tags_of_services) and arn not in self._seen:
+            self._seen.add(arn)
+            if arn not in self._told and not (arn in self._tags and self._tags[arn].whole):
+                moments["tags"] = now + ASK_TAGS_AFTER
+                if (warn_at := moments.get("warn")) is not None and warn_at <= now:
+                    # Its tags may say that it is meant to run so long.
+                    moments["warn"] = now + 2 * ASK_TAGS_AFTER
         self.deadlines.put(name, moments)
 
     def launched(self, connection: Connection, launch: Launch) -> None:
