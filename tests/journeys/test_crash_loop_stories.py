@@ -11,7 +11,7 @@ from hinoban.base.units import iso
 from hinoban.watch.allow import NOTHING
 from hinoban.watch.config import OnCrashLoop, Policy, WatchConfig
 from tests.unit.watch.fake_aws import Crash
-from tests.unit.watch.samples import ACCOUNT, REGION, envelope, task_event
+from tests.unit.watch.samples import ACCOUNT, REGION, envelope, task_arn, task_event
 from tests.unit.watch.worlds import World
 
 SERVICE = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/default/web"
@@ -72,6 +72,23 @@ async def test_it_is_scaled_to_zero_once_for_each_loop(tmp_path: Path) -> None:
     assert loop(world)["state"] == "resolved"
     await crashes(world, 6, first=300)
     assert len(world.aws.updated) == 2, "another loop"
+
+
+async def test_a_policy_by_tag_reads_the_tags_of_a_services_tasks_and_holds_with_its_right(tmp_path: Path) -> None:
+    of_team = {"hinoban": {"tags": {"team": ["web"]}}}
+    rule = Policy(match=of_team, on_crash_loop=OnCrashLoop(after=3, action="scale_to_zero"), allow=("update_service",))
+    world = World(tmp_path, WatchConfig(policies=(rule,)), allow=NOTHING)
+    for number in range(100, 106):
+        now, name = world.clock.now(), "web" if number % 2 else "api"
+        words: dict[str, Any] = {"family": name, "group": f"service:{name}", "started_by": "ecs-svc/22", "created": now}
+        world.aws.tasks[task_arn(number)] = {"number": number, "family": name, "startedBy": "ecs-svc/22", "createdAt": now}
+        world.aws.tags[task_arn(number)] = {"team": name}
+        world.aws.emit(task_event(number, "RUNNING", at=now, **words))
+        await world.turns(10, step=5)
+        world.aws.emit(task_event(number, "STOPPED", at=world.clock.now(), exit_code=1, **words))
+        await world.turns(10, step=5)
+    assert world.aws.updated == [{"cluster": "default", "service": "web", "desiredCount": 0}]
+    assert loop(world)["facts"]["tags"] == {"team": "web"}
 
 
 async def test_another_service_is_only_told(tmp_path: Path) -> None:

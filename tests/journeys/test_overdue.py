@@ -116,6 +116,21 @@ async def test_a_tag_that_cannot_be_read_is_said_with_the_warning(tmp_path: Path
     assert "Not heeded: tag hinoban:keep = 'until tomorrow' is neither a moment nor true." in one(world)["done"]
 
 
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59Z", "99999999d", "999999999999999999d", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("tz", ["Asia/Tokyo", "America/New_York"])
+async def test_a_lease_beyond_all_calendars_keeps_nobody_from_being_told(tmp_path: Path, value: str, tz: str) -> None:
+    world = World(tmp_path, WatchConfig(tz=tz, max_runtime=60, stop_orphans=False))
+    world.aws.tags[world.aws.start("job", None)] = {"hinoban:lease": value, "hinoban:owner": "k.mori"}
+    world.aws.start("other", None)
+    await world.turns(70, step=2)
+    assert {found["family"] for found in world.watch.incidents()["incidents"]} == {"job", "other"}
+    assert ("its lease is held until 9999-12-" in world.console.getvalue()) == (not value.startswith("0001"))
+    world.watch.orphans()
+    world.crash()
+    await world.turns(70, step=2)
+    assert "Still running after 2 m" in world.console.getvalue()
+
+
 async def test_tags_that_may_not_be_read_count_as_none_and_this_is_said(tmp_path: Path) -> None:
     world = World(tmp_path, WatchConfig(max_runtime=60))
     world.aws.tags_denied = True
@@ -203,6 +218,18 @@ async def test_a_stop_that_aws_denies_is_told_once_with_the_command_and_tried_ag
     world.aws.StopTask = allowed  # type: ignore[method-assign]
     await world.turns(16 * MINUTES, step=1 * MINUTES)
     assert len(world.aws.stopped) == 1 and one(world)["done"][-1].startswith("Stopped at ")
+
+
+async def test_a_policy_by_tag_that_allows_to_stop_stops(tmp_path: Path) -> None:
+    of_team = {"hinoban": {"tags": {"team": ["batch"]}}}
+    rule = Policy(match=of_team, max_runtime=1 * HOURS, stop_after=2 * HOURS, allow=("stop_task",))
+    everyone = Policy(max_runtime=1 * HOURS, stop_after=2 * HOURS)
+    world = World(tmp_path, WatchConfig(policies=(everyone, rule)), allow=NOTHING)
+    world.aws.start("other", None)
+    arn = world.aws.start("job", None)
+    world.aws.tags[arn] = {"team": "batch"}
+    await world.turns(3 * HOURS, step=5 * MINUTES)
+    assert [stop["task"] for stop in world.aws.stopped] == [arn]
 
 
 LEASED = {"hinoban:owner": "https://ci.example.com/8790"}

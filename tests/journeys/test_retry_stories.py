@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from hinoban.base.clock import HOURS, MINUTES
+from hinoban.watch.allow import NOTHING
 from hinoban.watch.config import ExitRule, Policy, RetryBudget, RetryRule, WatchConfig
 from tests.unit.watch.ledgers import DUE, add_rule, fired, launch, task, until
 from tests.unit.watch.worlds import World
@@ -113,6 +114,25 @@ async def test_a_record_that_comes_after_the_end_is_waited_for(tmp_path: Path) -
     await world.turns(40)
     assert len(world.aws.launched) == 1
     assert incident(world)["done"] == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_policy_by_a_tag_of_the_definition_retries_also_when_the_record_is_late(tmp_path: Path, told: bool) -> None:
+    of_team = {"hinoban": {"tags": {"team": ["batch"]}}}
+    rule = Policy(match=of_team, retry=RetryRule(on_exit=(AGAIN_75,)), allow=("run_task",))
+    world = World(tmp_path, WatchConfig(policies=(rule,)), allow=NOTHING)
+    [arn] = world.aws.launch(1, told=told, propagateTags="TASK_DEFINITION")
+    world.aws.tags[arn] = {"team": "batch"}
+    [other] = world.aws.launch(2, "other", propagateTags="TASK_DEFINITION")
+    await world.turns(10)
+    world.aws.finish(arn, 75)
+    world.aws.finish(other, 75)
+    await world.turns(60)
+    if not told:
+        assert world.aws.launched == []
+        world.aws.tell_launch(1)
+        await world.turns(60)
+    assert [asked["taskDefinition"].partition(":")[0] for asked in world.aws.run_task_calls] == ["nightly-billing"]
 
 
 async def test_hidden_overrides_of_an_ended_task_are_told_and_never_launched(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hinoban.base.clock import DAYS
+from hinoban.base.clock import DAYS, HOURS
 from hinoban.base.errors import HinobanError
 from hinoban.watch.answers import Answers
 from hinoban.watch.config import Policy, WatchConfig, Webhook
 from hinoban.watch.notify.channels import WebhookChannel
-from tests.unit.watch.samples import life, task_arn, task_event, task_id
+from tests.unit.watch.ledgers import DUE, add_rule, fired, launch, task, until
+from tests.unit.watch.samples import call_record, life, task_arn, task_event, task_id
 from tests.unit.watch.worlds import World
 
 
@@ -222,3 +223,23 @@ async def test_the_history_is_asked_by_class_of_what_was_told_and_of_what_ended_
     assert [task["class"] for task in world.watch.history({"outcome": "good"})["tasks"]] == [None]
     with pytest.raises(HinobanError, match="cannot be asked for"):
         world.watch.history({"class": "colour"})
+
+
+@pytest.mark.parametrize(("known", "by"), [(True, "s.tanaka"), (False, "somebody")])
+async def test_a_scheduled_run_that_a_person_stopped_says_by_whom_and_is_no_failure(tmp_path: Path, known: bool, by: str) -> None:
+    world = World(tmp_path)
+    add_rule(world, "close")
+    await until(world, DUE)
+    world.aws.emit(fired("close", DUE), launch("close", DUE, 500), task("close", 500, "RUNNING", DUE))
+    if known:
+        answer = {"task": {"taskArn": task_arn(500)}}
+        world.aws.emit(call_record("StopTask", DUE + 60, service="ecs", task=task_arn(500), answer=answer))
+    stopped = {"at": DUE + 60, "exit_code": 143, "code": "UserInitiated", "reason": "Task stopped by user"}
+    world.aws.emit(task("close", 500, "STOPPED", DUE, **stopped))
+    await world.turns(60, step=5)
+    [lost] = world.watch.schedules_since(DUE - 1 * HOURS, 1)["lost"]
+    assert (lost["verdict"], lost["what"], lost["incident"]) == ("STOPPED", f"stopped by {by}", None)
+    told = world.watch.why("close@16:00")
+    assert told["title"] == f"close:7 · task {task_arn(500)[-32:][:8]} · STOPPED by {by} after 59 s"
+    assert told["said"] == "Task stopped by user · app exit 143"
+    assert world.told() == []

@@ -26,6 +26,6 @@ async def test_the_watch_sees_the_end_of_the_tasks_that_ctrl_c_ends(daemons: Mak
     await until(runs, "the task runs")
     assert await daemon.stop() == 0
     told = Answers.readonly(daemon.state / "watch.db").why("long")
-    assert "EXIT 143" in told["title"]
+    assert "STOPPED by somebody" in told["title"]
     assert told["cause"].startswith("`hinoban up` ended and took its tasks with it.")
     assert "hinoban up --keep" in told["next"]

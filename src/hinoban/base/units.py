@@ -18,6 +18,8 @@ _SIZE_UNITS = {
     "tib": 1024**4,
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
+FIRST_MOMENT, LAST_MOMENT = datetime(1, 1, 2, tzinfo=UTC).timestamp(), datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""Between these a calendar shows every moment, in any time zone; what lies beyond is spelt as the nearer of them."""
 
 
 def parse_duration(text: str) -> float:
@@ -42,7 +44,7 @@ def parse_size(text: str) -> int:
 
 def format_duration(seconds: float) -> str:
     """Two units at the most, as in `6 m 12 s`, `26 h 03 m`, `0.2 s`, `12 s`, `3 d 4 h`, `40 ms`."""
-    seconds = max(0.0, seconds)
+    seconds = min(max(0.0, seconds), LAST_MOMENT)
     if 0 < seconds < 0.1:
         return f"{max(1, round(seconds * 1000))} ms"
     tenths = round(seconds, 1)
@@ -72,18 +74,27 @@ _UTC_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 @functools.lru_cache(maxsize=8192)
 def iso(moment: float) -> str:
     """`2026-10-01T03:00:05.1Z`: UTC, milliseconds with trailing zeros trimmed, as inside ECS events (facts/ecs.md §6.2)."""
-    second, millis = divmod(round(moment * 1000), 1000)
+    second, millis = divmod(round(_showable(moment) * 1000), 1000)
     return f"{_second(second)}.{millis:03d}".rstrip("0") + "Z" if millis else f"{_second(second)}Z"
 
 
 def iso_seconds(moment: float) -> str:
     """`2026-10-01T03:00:05Z`: whole seconds, as in an event's envelope (facts/eventbridge.md §2)."""
-    return f"{_second(int(moment))}Z"
+    return f"{_second(int(_showable(moment)))}Z"
 
 
 @functools.lru_cache(maxsize=4096)
 def _second(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:19]
+
+
+def _showable(moment: float) -> float:
+    return min(max(moment, FIRST_MOMENT), LAST_MOMENT)
+
+
+def local(moment: float, zone: ZoneInfo) -> datetime:
+    """The moment in a time zone."""
+    return datetime.fromtimestamp(_showable(moment), zone)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -97,7 +108,7 @@ def parse_iso(text: str) -> float:
 
 def iso_minutes(moment: float, zone: str) -> str:
     """`2026-11-27T00:00+09:00`: a minute in a time zone, as commands take it; with its seconds where it has any."""
-    there = datetime.fromtimestamp(moment, ZoneInfo(zone))
+    there = local(moment, ZoneInfo(zone))
     return there.isoformat(timespec="seconds" if there.second else "minutes")
 
 
@@ -108,10 +119,10 @@ def with_local_moments(text: str, zone: ZoneInfo) -> str:
 
 def local_day_time(moment: float, zone: ZoneInfo) -> str:
     """`Fri 27 Nov 00:00 JST`: the day, the minute and the zone's name."""
-    there = datetime.fromtimestamp(moment, zone)
+    there = local(moment, zone)
     return f"{there:%a} {there.day} {there:%b %H:%M} {there.tzname()}"
 
 
 def local_time(moment: float, zone: ZoneInfo) -> str:
     """`00:00:07`: the second within its day."""
-    return f"{datetime.fromtimestamp(moment, zone):%H:%M:%S}"
+    return f"{local(moment, zone):%H:%M:%S}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hinoban.aws.errors import AwsError
-from hinoban.base.clock import SECONDS
+from hinoban.base.clock import DAYS, SECONDS
 from hinoban.base.errors import ConfigError, HinobanError
 from hinoban.base.units import iso_seconds, parse_duration
 from hinoban.cli.connection import OnlineSource
@@ -15,7 +15,7 @@ from hinoban.cli.shell import Shell, say
 from hinoban.cli.tasks import short
 
 LEASE_TAG, OWNER_TAG = "hinoban:lease", "hinoban:owner"
-SHORTEST = 10 * SECONDS
+SHORTEST, LONGEST = 10 * SECONDS, 365 * DAYS
 _VALUE = re.compile(r"[\w\s.:/=+\-@]{1,256}")
 """What a tag's value may hold (facts/ecs.md §11.2)."""
 
@@ -33,6 +33,8 @@ class Lease:
                 self.seconds = parse_duration(text)
             except ValueError as error:
                 raise ConfigError("--lease", str(error), "Write e.g. --lease 30m") from error
+            if self.seconds > LONGEST:
+                raise ConfigError("--lease", f"{text!r} is longer than 365 days", "Take 365d at the most; --wait renews it")
             if self.seconds < SHORTEST:
                 raise ConfigError("--lease", f"{text!r} is too short to be renewed in time", "Take 10s at the least, better 30m.")
         if owner is not None and not _VALUE.fullmatch(owner):

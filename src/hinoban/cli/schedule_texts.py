@@ -1,10 +1,9 @@
 """The words of `schedules`: the listing, one schedule's story, and what was launched by hand. PURE: answers in, lines out."""
 
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hinoban.base.units import local_day_time, parse_iso
+from hinoban.base.units import local, local_day_time, parse_iso
 from hinoban.cli.shell import labelled
 
 EXIT_COLUMN = 121
@@ -79,7 +78,7 @@ def _none_to_come(one: Row) -> str:
 
 def zone_name(zone: ZoneInfo, moment: str) -> str:
     """The zone's abbreviation at that moment."""
-    return datetime.fromtimestamp(parse_iso(moment), zone).tzname() or zone.key
+    return local(parse_iso(moment), zone).tzname() or zone.key
 
 
 def _head(answer: Row, zone: ZoneInfo) -> str:
@@ -165,7 +164,7 @@ def _change(change: Row, zone: ZoneInfo) -> str:
 
 def _when(moment: str, zone: ZoneInfo) -> str:
     """`24 Nov 00:00`."""
-    there = datetime.fromtimestamp(parse_iso(moment), zone)
+    there = local(parse_iso(moment), zone)
     return f"{there.day} {there:%b %H:%M}"
 
 

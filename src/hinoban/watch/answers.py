@@ -152,7 +152,7 @@ class Answers:
 
     def _of_due(self, connection: Connection, name: str, time: str) -> tuple[Incident | None, RowMapping | None, Launch | None]:
         """`NAME@TIME`: its slot or, where the schedule was disabled or deleted since, that change: no later run is owed."""
-        change = answers_schedules.stopped_by(connection, name, time, self._tz)
+        change = answers_schedules.turned_off(connection, name, time, self._tz)
         try:
             slot = answers_schedules.slot_named(connection, name, time, self._tz)
         except HinobanError:

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hinoban.base.clock import HOURS
-from hinoban.base.units import parse_iso
+from hinoban.base.units import local, parse_iso
 from hinoban.watch.schedules.slot import Slot
 
 FORGOTTEN = "ended over 1 h ago, result unknown (a watch would have kept it)"
@@ -35,7 +34,7 @@ def kept_until(answer: dict[str, Any], ended: Mapping[str, float], now: float, t
     for row in answer["lost"]:
         at = ended.get(row["incident"] or "")
         if at is not None and now < at + 1 * HOURS:
-            until = datetime.fromtimestamp(at + 1 * HOURS, ZoneInfo(tz)).strftime("%H:%M")
+            until = local(at + 1 * HOURS, ZoneInfo(tz)).strftime("%H:%M")
             row = row | {"what": f"{row['what']}; AWS keeps the reason until about {until}"}
         lost.append(row)
     return answer | {"lost": lost}

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from hinoban.base.clock import DAYS
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso, iso_minutes, with_local_moments
+from hinoban.base.units import iso, iso_minutes, local, with_local_moments
+from hinoban.watch.deadlines import name_of
+from hinoban.watch.detect.judge import stopped_by
 from hinoban.watch.history import queries
 from hinoban.watch.history.book import Known, known_schedules, names_of, slots_backwards, slots_between
 from hinoban.watch.model import Incident
@@ -52,7 +54,7 @@ def schedules(
         "until": iso(now),
         "schedules": len(known),
         "due": len(slots),
-        "lost": [_lost(one, found.get(one.incident_id or ""), tz) for one in lost],
+        "lost": [_lost(connection, one, found.get(one.incident_id or ""), tz) for one in lost],
         "runs": dict(runs),
         "ambiguous": sum(1 for one in slots if one.ambiguous),
         "list": [_listed(one, last.get(one.schedule.key), found, now, following) for one in known],
@@ -79,7 +81,7 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
         wanted = next(iter(slots_between(connection, at - 0.5, at + 0.5, name)), None)
     else:
         past = slots_backwards(connection, name)
-        wanted = next((one for one in past if datetime.fromtimestamp(one.at, zone).strftime("%H:%M") == time), None)
+        wanted = next((one for one in past if local(one.at, zone).strftime("%H:%M") == time), None)
     if wanted is None:
         raise HinobanError(
             f"No run of {name!r} at {time} is known",
@@ -89,13 +91,13 @@ def slot_named(connection: Connection, name: str, time: str, tz: str) -> Slot:
     return wanted
 
 
-def stopped_by(connection: Connection, name: str, time: str, tz: str) -> Incident | None:
+def turned_off(connection: Connection, name: str, time: str, tz: str) -> Incident | None:
     """The change, in force still, for which the run `NAME@TIME` is not even owed: its schedule was disabled or deleted before."""
     for change in queries.changes_of_schedules(connection, float("inf")):
         at = change.finding.facts.get("next_due_at")
         if at is None or change.verdict not in ("DISABLED", "DELETED") or not _concerns(change, name, None):
             continue
-        there = datetime.fromtimestamp(at, ZoneInfo(tz))
+        there = local(at, ZoneInfo(tz))
         if time in (there.strftime("%H:%M"), iso(at), iso_minutes(at, tz)):
             return change
     return None
@@ -129,11 +131,11 @@ def _outcome(slot: Slot, incident: Incident | None) -> str:
     return {"done": "exit 0"}.get(slot.state, slot.state)
 
 
-def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
+def _lost(connection: Connection, slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
     verdict = _VERDICTS.get(slot.state, slot.state.upper())
     reason = with_local_moments(slot.reason, ZoneInfo(tz))
-    what = reason or ("its task was stopped" if slot.state == "stopped" else "no evidence of it")
-    if incident is not None:
+    what = reason or (_stopped(connection, slot) if slot.state == "stopped" else "no evidence of it")
+    if incident is not None and slot.state != "stopped":
         finding = incident.finding
         if slot.state == "failed":
             verdict = finding.verdict
@@ -141,7 +143,6 @@ def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
         what = reason or {
             "refused": f"{few_words(finding.explanation.code) or _said(finding.explanation.said)}; {_tried(incident)}",
             "failed": f"{'it ended' if code.startswith('exit ') else code} at {_time(finding.at, tz)}",
-            "stopped": "stopped before its end",
             "unknown": "no RunTask of it was seen",
         }.get(slot.state, code)
     return {
@@ -154,6 +155,16 @@ def _lost(slot: Slot, incident: Incident | None, tz: str) -> dict[str, Any]:
         "incident": slot.incident_id,
         "hops": hops(slot),
     }
+
+
+def _stopped(connection: Connection, slot: Slot) -> str:
+    """`stopped by s.tanaka`, as far as it is known."""
+    found: list[str] = []
+    for arn in (one for one, standing in slot.tasks.items() if standing == "stopped"):
+        change = queries.newest_change(connection, name_of(arn))
+        if change is not None and (words := stopped_by(change.detail, queries.stopper_of(connection, arn))) is not None:
+            found.append(words)
+    return ", ".join(dict.fromkeys(found)) or "its task was stopped"
 
 
 def _said(said: Sequence[str]) -> str:
@@ -170,7 +181,7 @@ def _tried(incident: Incident) -> str:
 
 
 def _time(moment: float, tz: str) -> str:
-    return datetime.fromtimestamp(moment, ZoneInfo(tz)).strftime("%H:%M")
+    return local(moment, ZoneInfo(tz)).strftime("%H:%M")
 
 
 def _listed(known: Known, last: Slot | None, found: dict[str, Incident], now: float, following: int) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Matters:
         older = overlapping(newer, [one for one in all_ if one.arn not in meant], scheduled=scheduled)
         if older is not None:
             stopping = {"stop_newer": newer.arn, "stop_older": older.arn}.get(policy or "tell")
-            allowed = "stop_task" in self._rights.of_task(change)
+            allowed = "stop_task" in self._rights.of_task(change, self._limits.tags(change.task_arn).tags)
             finding = overlap(change, newer, older, self._timetable.when, stopping, allowed=allowed)
             place = (finding.account, finding.region, finding.cluster)
             known = [one.finding for one in self._ledger.open_of_family(connection, change.family) if one.finding.detector == "overlap"]

@@ -87,7 +87,7 @@ class Pipeline:
         return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz, rights=self.rights)
 
     def _no_services(self) -> Services:
-        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest)
+        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest, self.tags)
 
     def _newest(self, connection: Connection, task_arn: str) -> TaskChange | None:
         """A task's newest change, also where it came with this very batch."""
@@ -215,7 +215,7 @@ class Pipeline:
         ours = self.ledger.incident(connection, named[0]) if named else None
         finding = next(iter(self._detect.findings(change, now)), None) if change.finished else None
         if finding is not None:
-            finding = with_tags(finding, self.limits.tags(change.task_arn).tags)
+            finding = with_tags(finding, self.tags(change))
         well = ended_well(change, finding)
         slot = self.timetable.joins.task(connection, change, standing(change, finding, well), ours.id if ours is not None else None)
         self._matters.task(connection, change, slot, now)
@@ -228,9 +228,9 @@ class Pipeline:
             if ours is not None and change.detail.get("lastStatus") == "RUNNING":
                 self._put(connection, incidents.of_retry(ours, change, None, False, now), slot, now)
             return
-        self.limits.let_go(connection, change.task_arn)
         self.services.feed(connection, change, now)
         self._judge(change, finding)
+        self.limits.let_go(connection, change.task_arn)
         if ours is not None:
             self._put(connection, incidents.of_retry(ours, change, finding, well, now), slot, now)
             if finding is not None and finding.detector in NOT_STARTED and named is not None:
@@ -245,7 +245,7 @@ class Pipeline:
 
     def _judge(self, change: TaskChange, finding: Finding | None) -> None:
         self._history.judge(change, finding)
-        if (keep := self._policies.keep(change)) is not None:
+        if (keep := self._policies.keep(change, self.tags(change))) is not None:
             self._history.expire(change, change.at + keep)
 
     def _put(self, connection: Connection, step: incidents.Step, slot: Slot | None, now: float) -> None:
@@ -298,6 +298,7 @@ class Pipeline:
             change = self._newest(connection, arn) if known is not None else None
             failed = next(iter(self._detect.findings(change, now)), None) if change is not None and change.finished else None
             if known is not None and change is not None and failed is not None:
+                failed = with_tags(failed, known.finding.facts.get("tags") or {})
                 more = self._planning.failed(connection, known, failed, change, launch, slot, now)
                 if more != known:
                     self.ledger.put(connection, incidents.Step(more), now)
@@ -340,6 +341,10 @@ class Pipeline:
     ) -> None:
         """See Planning.after_refusal."""
         self._planning.after_refusal(connection, incident_id, number, missing, retryable, now, off_spot=off_spot)
+
+    def tags(self, change: TaskChange) -> Mapping[str, str]:
+        """A task's tags, as far as they are known."""
+        return self.limits.tags(change.task_arn).tags
 
     def stood_down(self, connection: Connection, incident_id: str, task_arn: str, why: str, now: float) -> None:
         """A run that somebody else launched stands for ours; it may have ended well while our attempt still waited."""

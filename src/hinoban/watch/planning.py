@@ -59,7 +59,7 @@ class Planning:
             return None, _NOT_KNOWN if waits is not None and waits.on_start_failure else None
         rule = self._policies.retry_rule(launch) if launch is not None else None
         if exits.is_exit(finding) and change is not None:
-            rule = self._policies.exit_rule(change, launch)
+            rule = self._policies.exit_rule(change, launch, finding.facts.get("tags") or {})
             if rule is None or exits.action(finding, change.detail, rule.on_exit) == "EXIT":
                 return None, None
             if launch is None:

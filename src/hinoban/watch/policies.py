@@ -44,6 +44,8 @@ class Policies:
             self._index.add(number, compile_pattern(policy.match, f"policy[{number}].match"))
         self._forgets = any(policy.keep is not None for policy in config.policies)
         self._speaks_of_time = any(map(_speaks_of_time, config.policies))
+        self.needs_tags_of_services = any(_speaks_of_services(policy) and _looks_at_tags(policy.match) for policy in config.policies)
+        """Whether what is done about a service hangs on tags of its tasks: else nobody reads them."""
 
     def matching(self, view: Any) -> list[Policy]:
         """The policies that match what `task_view` or `launch_view` shows, in their order; one look at it, however many there are."""
@@ -80,9 +82,9 @@ class Policies:
         """Whether any policy retries ended programs: else nobody needs to know their launches."""
         return any(policy.retry is not None and policy.retry.on_exit for policy in self._config.policies)
 
-    def exit_rule(self, change: TaskChange, launch: Launch | None) -> RetryRule | None:
+    def exit_rule(self, change: TaskChange, launch: Launch | None, tags: Mapping[str, str]) -> RetryRule | None:
         """How a task that ended badly is retried: what a policy says of the task, else of its launch."""
-        found = self._rule(self._of_task(change))
+        found = self._rule(self._of_task(change, tags))
         return found if found is not None or launch is None else self.retry_rule(launch)
 
     def start_rule(self, change: TaskChange) -> RetryRule | None:
@@ -93,9 +95,9 @@ class Policies:
     def _rule(self, matching: Sequence[Policy]) -> RetryRule | None:
         return next((policy.retry for policy in reversed(matching) if policy.retry is not None), None)
 
-    def on_crash_loop(self, change: TaskChange) -> OnCrashLoop:
+    def on_crash_loop(self, change: TaskChange, tags: Mapping[str, str]) -> OnCrashLoop:
         """What is done about the crash loop of the service that this task belongs to."""
-        said = (policy.on_crash_loop for policy in reversed(self._of_task(change)) if policy.on_crash_loop is not None)
+        said = (policy.on_crash_loop for policy in reversed(self._of_task(change, tags)) if policy.on_crash_loop is not None)
         return next(said, OnCrashLoop())
 
     def catch_up(self, launch: Launch) -> CatchUp:
@@ -105,10 +107,10 @@ class Policies:
             found = policy.catch_up or found
         return found
 
-    def keep(self, change: TaskChange) -> float | None:
+    def keep(self, change: TaskChange, tags: Mapping[str, str]) -> float | None:
         """How long this task, which has ended, is remembered; None where no policy speaks of it."""
         found: float | None = None
-        for policy in self._of_task(change) if self._forgets else ():
+        for policy in self._of_task(change, tags) if self._forgets else ():
             found = policy.keep or found
         return found
 
@@ -130,8 +132,8 @@ class Policies:
         return self.matching(launch_view(launch)) if self._config.policies else []
 
 
-def service_view(arn: str, family: str) -> dict[str, Any]:
-    """What patterns see of a service that is to be changed."""
+def service_view(arn: str, family: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    """What patterns see of a service that is to be changed; `tags` are those of its task."""
     _, _, _, region, account, _ = arn.split(":", 5)
     parts = arn.split(":service/")[-1].split("/")
     return {
@@ -141,7 +143,7 @@ def service_view(arn: str, family: str) -> dict[str, Any]:
         "region": region,
         "resources": [arn],
         "detail": {"group": f"service:{parts[-1]}"},
-        "hinoban": {"family": family, "cluster": parts[0]},
+        "hinoban": {"family": family, "cluster": parts[0], "tags": dict(tags)},
     }
 
 
@@ -152,6 +154,16 @@ def tags_of(launch: Launch) -> dict[str, str]:
 
 def _speaks_of_time(policy: Policy) -> bool:
     return (policy.max_runtime, policy.stop_after, policy.remind_after, policy.stop_orphans) != (None, None, None, None)
+
+
+def _speaks_of_services(policy: Policy) -> bool:
+    return policy.on_crash_loop is not None or "update_service" in policy.allow
+
+
+def _looks_at_tags(pattern: Any) -> bool:
+    if isinstance(pattern, Mapping):
+        return "tags" in pattern or any(map(_looks_at_tags, pattern.values()))
+    return isinstance(pattern, list | tuple) and any(map(_looks_at_tags, pattern))
 
 
 def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:
@@ -172,8 +184,8 @@ def task_view(change: TaskChange, tags: Mapping[str, str] = NO_TAGS) -> dict[str
     }
 
 
-def launch_view(launch: Launch) -> dict[str, Any]:
-    """What patterns see of a launch: the envelope of its record, and our words."""
+def launch_view(launch: Launch, tags: Mapping[str, str] = NO_TAGS) -> dict[str, Any]:
+    """What patterns see of a launch: the envelope of its record, and our words; `tags` are what its tasks have besides the request's."""
     return {
         "source": "aws.ecs",
         "detail-type": "AWS API Call via CloudTrail",
@@ -189,5 +201,10 @@ def launch_view(launch: Launch) -> dict[str, Any]:
             "group": (launch.request or {}).get("group") or f"family:{launch.family}",
             "startedBy": launch.started_by,
         },
-        "hinoban": {"family": launch.family, "cluster": launch.cluster, "started_by": launch.started_by, "tags": tags_of(launch)},
+        "hinoban": {
+            "family": launch.family,
+            "cluster": launch.cluster,
+            "started_by": launch.started_by,
+            "tags": {**tags, **tags_of(launch)},
+        },
     }

@@ -13,6 +13,7 @@ from hinoban.watch.answers import Answers
 from hinoban.watch.answers_incidents import launch_of
 from hinoban.watch.by_hand import Asked, ByHand, command, queue
 from hinoban.watch.config import RetryRule
+from hinoban.watch.history import queries
 from hinoban.watch.kinds import about_no_run
 from hinoban.watch.model import Incident, task_id_of
 from hinoban.watch.pipeline import Pipeline
@@ -74,7 +75,7 @@ class RetryByHand:
             tries = self._pipeline.ledger.retries_of(connection, incident.id)
         if slot is None:
             _whole(incident, asked)
-        if "run_task" not in self._rights.of_launch(asked.launch):
+        if "run_task" not in self._rights.of_launch(asked.launch, incident.finding.facts.get("tags") or {}):
             why, by_hand = "this watch observes only: allow lacks run_task", command(incident, tries, asked, self._clock.now())
             raise HinobanError(f"{incident.id} was not retried", why, f"By hand: {by_hand}")
         await self._alone(incident, asked)

@@ -3,7 +3,7 @@
 Runs inside the pipeline's transaction. What the matter is, the detectors say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -21,6 +21,7 @@ from hinoban.watch.memories import Memories
 from hinoban.watch.model import Finding, Launch, Reaction, TaskChange, family_of, revision_of
 from hinoban.watch.schedules.slot import Slot
 from hinoban.watch.service_model import ServiceAction, ServiceNews
+from hinoban.watch.task_tags import with_tags
 
 _NOTICED = ("too_short",)
 """Something to know and nothing to do: over as it is told."""
@@ -41,14 +42,16 @@ class Services:
         self,
         ledger: Ledger,
         open_incident: Opens,
-        on_crash_loop: Callable[[TaskChange], OnCrashLoop],
+        on_crash_loop: Callable[[TaskChange, Mapping[str, str]], OnCrashLoop],
         newest: Callable[[Connection, str], TaskChange | None],
+        tags: Callable[[TaskChange], Mapping[str, str]],
     ) -> None:
         self._ledger = ledger
         self._open = open_incident
         self._on_crash_loop = on_crash_loop
         self._newest = newest
-        self.memories = Memories(lambda change: on_crash_loop(change).after)
+        self._tags = tags
+        self.memories = Memories(lambda change: on_crash_loop(change, tags(change)).after)
 
     def news(self, connection: Connection, news: ServiceNews, now: float) -> None:
         """What an event of a service, or a reading of it, begins and ends."""
@@ -77,7 +80,11 @@ class Services:
 
     def feed(self, connection: Connection, observation: Any, now: float) -> None:
         """Hand it to the memories, and do what follows."""
-        self._follow(connection, self.memories.feed(connection, observation), now)
+        told = self.memories.feed(connection, observation)
+        if told and isinstance(observation, TaskChange):
+            tags = self._tags(observation)
+            told = [one if isinstance(one, Over) else with_tags(one, tags) for one in told]
+        self._follow(connection, told, now)
 
     def step(self, connection: Connection, now: float) -> float | None:
         """What time alone tells; the next such moment."""
@@ -113,7 +120,7 @@ class Services:
         """Write down what a policy does about a crash loop that begins; retry/service_fixer does it."""
         change = self._newest(connection, finding.task_arn) if finding.detector == "crash_loop" and finding.task_arn else None
         incident = self._ledger.incident(connection, incidents.incident_id(finding.subject))
-        action = self._on_crash_loop(change).action if change is not None else "tell"
+        action = self._on_crash_loop(change, finding.facts.get("tags") or {}).action if change is not None else "tell"
         if incident is None or action == "tell":
             return
         definition = self._steady_before(connection, finding, now) if action == "rollback" else None

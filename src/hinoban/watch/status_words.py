@@ -1,11 +1,10 @@
 """`hinoban status` in lines: what is watched and how late, what is seen, who is told, and in capitals what is wrong. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hinoban.base.units import format_duration, parse_iso
+from hinoban.base.units import format_duration, local, parse_iso
 from hinoban.watch.allow import allowed
 from hinoban.watch.notify.wording import SEPARATOR, day_time
 
@@ -88,6 +87,6 @@ def _holds(status: Mapping[str, Any]) -> list[str]:
 
 def _clock(moment: str, zone: ZoneInfo, now: float) -> str:
     """`10:21` of today, else with its day."""
-    at, today = parse_iso(moment), datetime.fromtimestamp(now, zone).date()
-    there = datetime.fromtimestamp(at, zone)
+    at, today = parse_iso(moment), local(now, zone).date()
+    there = local(at, zone)
     return f"{there:%H:%M}" if there.date() == today else f"{there:%a} {there.day} {there:%b %H:%M}"

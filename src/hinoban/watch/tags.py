@@ -1,4 +1,4 @@
-"""Reads the tags of tasks that no service owns, as no event tells them, and the stopTimeout of definitions where a task does not end.
+"""Reads the tags of tasks, as no event tells them (a service's only where a policy needs them), and the stopTimeout of definitions where a task does not end.
 
 One batch a step, so that who else lives in the account is not in our way (facts/ecs.md §11.3).
 """

@@ -1,13 +1,13 @@
 """What a task's own tags say of how long it may run: `hinoban:max-runtime`, `hinoban:keep`, `hinoban:lease`, `hinoban:owner`. Pure.
 
-A value that cannot be read counts for nothing, and is told with the warning.
+A value that cannot be read counts for nothing, and is told with the warning. One further off than calendars go ends with them.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from hinoban.base.units import parse_duration, parse_iso
+from hinoban.base.units import LAST_MOMENT, parse_duration, parse_iso
 from hinoban.watch.model import Finding
 
 MAX_RUNTIME, KEEP, LEASE, OWNER = "hinoban:max-runtime", "hinoban:keep", "hinoban:lease", "hinoban:owner"
@@ -57,11 +57,11 @@ def wishes(tags: Mapping[str, str], began: float) -> Wishes:
         found = FOR_EVER if key == KEEP and text.lower() == "true" else None
         try:
             if found is None:
-                found = parse_duration(text) if key == MAX_RUNTIME else parse_iso(text)
+                found = min(parse_duration(text), LAST_MOMENT - began) if key == MAX_RUNTIME else min(parse_iso(text), LAST_MOMENT)
         except ValueError:
             if key == LEASE:
                 try:
-                    return began + parse_duration(text)
+                    return min(began + parse_duration(text), LAST_MOMENT)
                 except ValueError:
                     pass
             ignored.append(f"{key} = {text!r} is {allowed}")

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection
 
-from hinoban.base.clock import MINUTES, SECONDS
-from hinoban.base.units import local_day_time
+from hinoban.base.clock import DAYS, HOURS, MINUTES, SECONDS
+from hinoban.base.units import iso_minutes, local_day_time
 from hinoban.watch import incidents
 from hinoban.watch.config import WatchConfig
 from hinoban.watch.deadlines import Deadlines, Kind, Name, name_of, task_name
@@ -79,13 +79,13 @@ class TimeLimits:
         if not change.service_owned:
             terms = self.terms(change)
             moments |= {"warn": terms.warn_at, "stop": terms.stop_at, "lease": terms.orphan_at}
-            if arn not in self._seen:
-                self._seen.add(arn)
-                if arn not in self._told and not (arn in self._tags and self._tags[arn].whole):
-                    moments["tags"] = now + ASK_TAGS_AFTER
-                    if terms.warn_at is not None and terms.warn_at <= now:
-                        # Its tags may say that it is meant to run so long.
-                        moments["warn"] = now + 2 * ASK_TAGS_AFTER
+        if (not change.service_owned or self._policies.needs_tags_of_services) and arn not in self._seen:
+            self._seen.add(arn)
+            if arn not in self._told and not (arn in self._tags and self._tags[arn].whole):
+                moments["tags"] = now + ASK_TAGS_AFTER
+                if (warn_at := moments.get("warn")) is not None and warn_at <= now:
+                    # Its tags may say that it is meant to run so long.
+                    moments["warn"] = now + 2 * ASK_TAGS_AFTER
         self.deadlines.put(name, moments)
 
     def launched(self, connection: Connection, launch: Launch) -> None:
@@ -286,7 +286,7 @@ class TimeLimits:
         return _with_facts(finding, **kept | facts)
 
     def _may_stop(self, change: TaskChange) -> bool:
-        return "stop_task" in self._rights.of_task(change)
+        return "stop_task" in self._rights.of_task(change, self.tags(change.task_arn).tags)
 
     def _lease(self, connection: Connection, change: TaskChange, now: float) -> None:
         """Its lease as its tags say it now: run out, or renewed after it had run out."""
@@ -315,11 +315,13 @@ class TimeLimits:
         return with_tags(finding, self.tags(change.task_arn).tags) if finding is not None else None
 
     def _spelt(self, moment: float | None, now: float) -> str:
-        """`11:02:00` of a moment that is near, else with its day."""
+        """`11:02:00` of a moment that is near, else with its day; one that is far with its year."""
         if moment is None:
             return ""
-        near = abs(moment - now) < 12 * 60 * MINUTES
-        return clock_time(moment, self._config.tz) if near else local_day_time(moment, ZoneInfo(self._config.tz))
+        away = abs(moment - now)
+        if away < 12 * HOURS:
+            return clock_time(moment, self._config.tz)
+        return local_day_time(moment, ZoneInfo(self._config.tz)) if away < 180 * DAYS else iso_minutes(moment, self._config.tz)
 
     # Shared ----------------------------------------------------------------------------------------------------------------------------
 

@@ -96,6 +96,8 @@ def test_a_renewal_that_fails_is_said_unless_the_task_has_ended(desk: Desk, monk
     [
         (("--lease", "soon"), "--lease"),
         (("--lease", "1s"), "too short"),
+        (("--lease", "366d"), "365d at the most"),
+        (("--lease", "9" * 400 + "d"), "longer than 365 days"),
         (("--owner", "https://ci/?a=1&b=2"), "--owner"),
         (("--owner", "x" * 257), "--owner"),
     ],

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinoban.base.clock import HOURS, MINUTES
-from hinoban.base.units import iso
+from hinoban.base.units import LAST_MOMENT, iso
 from hinoban.watch.policies import Limits
 from hinoban.watch.task_tags import TaskTags, wishes
 from hinoban.watch.terms import Terms, terms_of
@@ -66,6 +66,22 @@ def test_a_tag_that_cannot_be_read_is_not_heeded_and_said(name: str, value: str,
     found, plain = terms(limits, **{name: value}), terms(limits)
     assert found.wishes.ignored == (words,)
     assert (found.warn_at, found.stop_at, found.orphan_at) == (plain.warn_at, plain.stop_at, plain.orphan_at)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_runtime", "99999999d"),
+        ("lease", "99999999d"),
+        ("lease", "9" * 400 + "d"),
+        ("lease", "9999-12-31T23:59:59Z"),
+        ("keep", "9999-12-31T23:59:59-12:00"),
+    ],
+)
+def test_what_is_further_off_than_calendars_go_ends_with_them(name: str, value: str) -> None:
+    found = terms(Limits(2 * HOURS, None), **{name: value})
+    assert found.wishes.ignored == ()
+    assert LAST_MOMENT in (found.warn_at, found.orphan_at)
 
 
 def test_an_empty_tag_asks_for_nothing() -> None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from hinoban.aws.schedules.errors import BadZone
+from hinoban.base.units import FIRST_MOMENT, LAST_MOMENT
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -33,11 +34,13 @@ def wall_of(moment: int, zone: tzinfo) -> int:
 
 
 def instant_of(wall: int, zone: tzinfo) -> int | None:
-    """The instant (seconds) at which a zone's clocks show `wall` (seconds) for the first time; None if they leave it out."""
+    """The instant (seconds) at which a zone's clocks show `wall` (seconds) for the first time; None if they leave it out, or no calendar goes that far."""
     if zone is UTC:
         return wall
     offset = _offset((_EPOCH + wall * _SECOND).replace(tzinfo=zone))
     moment = wall - offset
+    if not FIRST_MOMENT <= moment <= LAST_MOMENT:
+        return None
     # Inside a gap the offset before it leads to an instant after it, when another one holds.
     return moment if _offset(datetime.fromtimestamp(moment, zone)) == offset else None
 

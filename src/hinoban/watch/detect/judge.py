@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from hinoban.watch.explain.catalogue import find, find_stop
 from hinoban.watch.explain.exits import containers_of, culprits
-from hinoban.watch.model import Stop, TaskChange
+from hinoban.watch.model import TaskChange
 
 End = Literal["start", "user", "spot", "host", "health", "scheduler", "itself"]
 """It never ran · somebody called StopTask · Spot took it back · its host went, or AWS maintains it · its service found it unhealthy ·
@@ -92,13 +92,13 @@ def out_of_memory_said(detail: Mapping[str, Any]) -> bool:
     return any(OUT_OF_MEMORY in str(text or "").lower() for text in texts)
 
 
-def stopped_by(change: TaskChange, stop: Stop | None) -> str | None:
-    """`stopped by s.tanaka`: how the slot of a run that somebody stopped is closed; None where nobody did.
+def stopped_by(detail: Mapping[str, Any], caller: str | None) -> str | None:
+    """`stopped by s.tanaka`: how the slot of a run is closed whose STOPPED task somebody stopped; None where nobody did.
 
-    `stop` is CloudTrail's record of the call, where it has come: of a role the session is named, which is who took it.
+    `caller` is who called StopTask by CloudTrail's record, where that has come: of a role the session is named, which is who took it.
     """
-    if not change.finished or how_it_ended(change.detail) != "user":
+    if how_it_ended(detail) != "user":
         return None
-    if stop is not None:
-        return f"stopped by {stop.caller.rpartition('/')[2].rpartition(':')[2] or stop.caller}"
+    if caller is not None:
+        return f"stopped by {caller.rpartition('/')[2].rpartition(':')[2] or caller}"
     return "stopped by somebody"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,7 @@ import msgspec
 
 from hinoban.base.clock import DAYS, HOURS, MINUTES
 from hinoban.base.text import one_line
-from hinoban.base.units import format_duration, iso
+from hinoban.base.units import format_duration, iso, local
 from hinoban.watch.explain.language import spoken
 from hinoban.watch.history.daily import Daily, Unwell
 from hinoban.watch.notify.wording import SEPARATOR, day_time
@@ -152,6 +151,6 @@ def _hours(seconds: float) -> str:
 
 
 def _span(one: Unwell, daily: Daily, zone: ZoneInfo) -> str:
-    begin, end = (datetime.fromtimestamp(moment, zone) for moment in (one.since, one.until or daily.until))
+    begin, end = (local(moment, zone) for moment in (one.since, one.until or daily.until))
     day = "" if begin.date().isoformat() == daily.day else f"{begin:%a} "
     return f"{day}{begin:%H:%M}–{end:%H:%M}"

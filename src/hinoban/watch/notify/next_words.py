@@ -1,8 +1,8 @@
 """What to do next about an incident: the catalogue's step, or a better one where the history knows what has changed. Pure."""
 
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hinoban.base.units import local
 from hinoban.watch.explain.language import either, spoken
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
@@ -55,7 +55,7 @@ def _of_nights(incident: Incident, background: Background, zone: ZoneInfo) -> st
     retried, total = background.retried or (0, 0)
     if retried < _AGAIN or incident.finding.explanation.code != "no_capacity":
         return ""
-    minute = datetime.fromtimestamp(incident.finding.facts["due_at"], zone).strftime(":%M")
+    minute = local(incident.finding.facts["due_at"], zone).strftime(":%M")
     if spoken() == "ja":
         return f"直近 {total} 回のうち {retried} 回で再試行が必要だった。ターゲットに別のゾーンのサブネットを加えるか、{minute} を避ける。"
     return f" {retried} of the last {total} runs needed a retry: add a subnet in another zone to the target, or move it off {minute}."

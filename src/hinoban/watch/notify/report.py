@@ -8,6 +8,7 @@ import msgspec
 
 from hinoban.base.text import one_line
 from hinoban.base.units import format_duration, iso
+from hinoban.watch.detect.judge import stopped_by
 from hinoban.watch.explain import explain_stop
 from hinoban.watch.explain.exits import containers_of, moment_of, ran_seconds
 from hinoban.watch.explain.language import either, spoken
@@ -248,6 +249,8 @@ def _of_task(task: Mapping[str, Any], zone: ZoneInfo, log_tail: Sequence[str] | 
     ended_well = explanation.code == "exit_0"
     codes = [one["exitCode"] for one in containers_of(task) if isinstance(one.get("exitCode"), int)]
     verdict = "EXIT 0" if ended_well else f"EXIT {codes[0]}" if len(codes) == 1 else "STOPPED"
+    if (by_whom := stopped_by(task, background.stopper)) is not None:
+        verdict = by_whom.replace("stopped", "STOPPED", 1)
     verdict += f" after {format_duration(ran)}" if ran is not None else ""
     stopper = caller_words(background.stopper)
     stopped = ("Stopped", (f"{day_time(moment_of(task, 'stoppingAt'), zone)} by {stopper} (CloudTrail)" if stopper else "",))

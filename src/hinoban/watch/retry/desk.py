@@ -1,5 +1,6 @@
 """What retry/ asks of the pipeline above it: transactions, the ledger, and the decisions that belong to incidents."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -56,4 +57,8 @@ class Desk(Protocol):
 
     def note(self, connection: Connection, incident: Incident, now: float) -> None:
         """Write an incident that nobody needs to hear of."""
+        ...
+
+    def tags(self, change: TaskChange) -> Mapping[str, str]:
+        """A task's tags, as far as they are known."""
         ...

@@ -206,7 +206,11 @@ class RetryRunner:
 
     def _not_allowed(self, retry: Retry) -> str | None:
         by_hand = run_task_command(policy.request(retry), retry.region)
-        return would_have("run_task", self._rights.of_launch(self._as_launch(retry)), about=f"attempt {retry.number}", by_hand=by_hand)
+        with self._pipeline.transaction() as connection:
+            incident = self._pipeline.ledger.incident(connection, retry.incident_id)
+        tags = incident.finding.facts.get("tags") if incident is not None else None
+        allowed = self._rights.of_launch(self._as_launch(retry), tags or {})
+        return would_have("run_task", allowed, about=f"attempt {retry.number}", by_hand=by_hand)
 
     async def _call(self, retry: Retry) -> None:
         self._pipeline.launches.trying((retry.account, retry.region), self._clock.now())

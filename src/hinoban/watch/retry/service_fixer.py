@@ -73,11 +73,9 @@ class ServiceFixer:
         region, account = reaction.service_arn.split(":")[3:5]
         request = _request(reaction)
         about, by_hand = _words(reaction), update_service_command(request, region)
-        if (
-            words := would_have(
-                "update_service", self._rights.of_service(reaction.service_arn, incident.finding.family), about=about, by_hand=by_hand
-            )
-        ) is not None:
+        finding = incident.finding
+        allowed = self._rights.of_service(reaction.service_arn, finding.family, finding.facts.get("tags") or {})
+        if (words := would_have("update_service", allowed, about=about, by_hand=by_hand)) is not None:
             self._told(incident, not_done, words)
             return
         if reaction.state == "wanted":

@@ -150,7 +150,7 @@ class Stopper:
     def _told_instead(self, connection: Connection, change: TaskChange, incident: Incident, reason: str) -> bool:
         """Where stopping is not allowed, the task's incident says what would have been done."""
         about, by_hand = reason.removeprefix(OUR_STOP), _by_hand(change, reason)
-        words = would_have("stop_task", self._rights.of_task(change), about=about, by_hand=by_hand)
+        words = would_have("stop_task", self._rights.of_task(change, self._pipeline.tags(change)), about=about, by_hand=by_hand)
         if words is None:
             return False
         self._pipeline.limits.not_stopped(connection, change, incident, words, self._clock.now())

@@ -125,3 +125,9 @@ def test_a_name_that_is_none_of_ianas_is_refused(name: str) -> None:
 def test_a_misspelt_zone_gets_a_hint() -> None:
     with pytest.raises(BadZone, match=r"did you mean Asia/Tokyo\?"):
         zone("Asia/Tokio")
+
+
+@pytest.mark.parametrize("wall", ["9999-12-31T23:59:59", "0001-01-01T00:00:00"])
+@pytest.mark.parametrize("name", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_a_wall_time_at_the_end_of_all_calendars_is_no_slot_and_no_error(wall: str, name: str) -> None:
+    assert slots(parse(f"at({wall})", dialect="scheduler"), 0, 1e10, zone=zone(name)) == []

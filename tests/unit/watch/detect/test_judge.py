@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from hinoban.watch.detect.judge import is_failure, stopped_by
 from hinoban.watch.detect.order import OF_TASKS
-from hinoban.watch.model import Stop
-from tests.unit.watch.detect.world import NOW, task
+from tests.unit.watch.detect.world import task
 
 SCALING = "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)"
 RETIRED = "ECS is performing maintenance on the underlying infrastructure hosting the task"
@@ -95,10 +94,6 @@ def test_a_task_that_still_runs_is_no_failure() -> None:
     assert not is_failure(task(lastStatus="DEPROVISIONING", codes={"app": 1}))
 
 
-def stop(caller: str) -> Stop:
-    return Stop(event_id="s", at=NOW, task_arn=task().task_arn, caller=caller)
-
-
 @pytest.mark.parametrize(
     ("caller", "words"),
     [
@@ -111,8 +106,8 @@ def stop(caller: str) -> Stop:
 )
 def test_a_run_that_somebody_stopped_says_by_whom(caller: str | None, words: str) -> None:
     ended = task(codes={"app": 143}, stopCode="UserInitiated", stoppedReason="Task stopped by user")
-    assert stopped_by(ended, stop(caller) if caller else None) == words
+    assert stopped_by(ended.detail, caller) == words
 
 
 def test_a_run_that_ended_by_itself_was_stopped_by_nobody() -> None:
-    assert stopped_by(task(), stop("arn:aws:iam::123456789012:user/s.tanaka")) is None
+    assert stopped_by(task().detail, "arn:aws:iam::123456789012:user/s.tanaka") is None

@@ -90,6 +90,20 @@ async def test_a_policy_says_otherwise_for_its_tasks_shorter_and_longer(tmp_path
     assert (ids(world), count(world, task_expiries)) == ([], 0)
 
 
+async def test_a_policy_by_tag_holds_for_a_task_whose_tags_were_read(tmp_path: Path) -> None:
+    of_team = {"hinoban": {"tags": {"team": ["batch"]}}}
+    world = World(tmp_path, WatchConfig(policies=(Policy(match=of_team, keep=1 * HOURS),)))
+    arns = [world.aws.start("job", None) for _ in range(2)]
+    world.aws.tags[arns[0]] = {"team": "batch"}
+    await world.turns(5)
+    for arn in arns:
+        world.aws.finish(arn, 0)
+    await world.turns()
+    await world.clock.advance(2 * HOURS)
+    await whole_pass(world)
+    assert ids(world) == [arns[1].rpartition("/")[2]]
+
+
 async def test_many_go_in_batches_also_those_of_one_moment(tmp_path: Path) -> None:
     world = World(tmp_path)
     now = world.clock.now()
