@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso
+from hinoban.base.units import format_duration, iso
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.sight import Sight
@@ -48,6 +48,7 @@ class Reading:
         self._asked = self._reached = False
         self._steady_since = self._read_at = clock.now()
         self._filled = 0
+        self._late = 0.0
 
     async def step(self, now: float) -> float:
         """One poll, remembered; when to poll again. A source that cannot be reached is asked again, and is `behind` meanwhile."""
@@ -66,6 +67,7 @@ class Reading:
         fresh = self._pipeline.take(self.source.name, batch, now)
         await self.source.committed()
         self.cursor, self._asked, self._reached = batch.cursor, True, True
+        self._late = batch.late
         self._attached(batch, fresh)
         self._seen(batch, now)
         if batch.events:
@@ -82,7 +84,8 @@ class Reading:
             self.sight.heard()
         if not batch.silent:
             at = moment_of_last(batch.events)
-            self.sight.lag(0.0 if up_to_date or at is None else max(0.0, now - at), batch.cursor.newest - batch.cursor.seq or None)
+            waited = 0.0 if up_to_date or at is None else max(0.0, now - at)
+            self.sight.lag(max(waited, batch.late), batch.cursor.newest - batch.cursor.seq or None)
 
     def _attached(self, batch: Batch, fresh: int) -> None:
         """Count what a first attach fills in, and say so once when it is through."""
@@ -102,6 +105,8 @@ class Reading:
             return "the feed has not answered"
         if cursor.seq < cursor.newest:
             return f"{cursor.newest - cursor.seq} events behind"
+        if self._late:
+            return f"CloudTrail's event history is read only up to {format_duration(self._late)} ago"
         silent = self._clock.now() - cursor.polled_at
         return f"the feed has been silent for {silent:.0f} s" if silent > SILENT else None
 

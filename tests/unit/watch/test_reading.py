@@ -27,6 +27,7 @@ class Given:
         self.asked_from: list[int] = []
         self.forgotten = 0
         self.down = False
+        self.late = 0.0
         self.of, self.pushed = ANYWHERE, True
         self.problems: dict[str, Problem] = {}
         self._clock = clock
@@ -41,7 +42,8 @@ class Given:
         after = cursor.seq if cursor else 0
         self.asked_from.append(after)
         seq = after + len(events)
-        return Batch(events=events, cursor=Cursor("f", seq, seq + (len(self.queue) > 1), self._clock.now()), silent=silent)
+        here = Cursor("f", seq, seq + (len(self.queue) > 1), self._clock.now())
+        return Batch(events=events, cursor=here, silent=silent, late=self.late)
 
     async def committed(self) -> None:
         if self.queue:
