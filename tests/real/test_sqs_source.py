@@ -96,7 +96,7 @@ async def test_a_failing_task_becomes_an_incident_through_the_queue_and_the_queu
                 return
 
     def source() -> Sqs:
-        return Sqs(client, clock, url, aside=book.put, wait=2.0, visibility=2.0)
+        return Sqs(client, clock, url, aside=book, wait=2.0, visibility=2.0)
 
     async with asyncio.timeout(120):
         await watch(source(), commit=False)

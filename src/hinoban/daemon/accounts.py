@@ -61,7 +61,7 @@ async def watched(config: AwsConfig, engine: Engine, clock: Clock) -> Watched:
             for region in account.regions:
                 due = due_slots(engine, account.id, region)
                 sources.append(Poll(client_paced.in_region(region), clock, account=account.id, due=due))
-    aside = AsideBook(engine).put
+    aside = AsideBook(engine)
     for queue in config.queues:
         there = client.in_region(queue.region or profile.region)
         sources.append(Sqs(there, clock, queue.url, aside=aside, of=queue.of))

@@ -12,6 +12,7 @@ from hinoban.base.clock import DAYS, MINUTES
 from hinoban.base.units import iso
 from hinoban.watch.evidence import HINT, NEEDS, Signs, detectors, evidence, evidence_of, in_words
 from hinoban.watch.history import queries
+from hinoban.watch.history.aside import asides, count_asides
 from hinoban.watch.history.book import known_schedules
 from hinoban.watch.history.channel_counts import ChannelCounts, channel_counts
 from hinoban.watch.history.schema import launches, outbox, retries, tasks
@@ -20,6 +21,7 @@ from hinoban.watch.wellness import health_of
 
 RECORDS_TAKE = 20 * MINUTES
 """So late a record may be on AWS (facts/cloudtrail_sns_lambda.md §1): a younger task says nothing about it."""
+_ASIDES = 5
 _MOMENTS = ("oldest_queued_at", "last_sent_at", "gave_up_at")
 
 
@@ -38,6 +40,12 @@ def measures(connection: Connection, channels: Sequence[str], now: float) -> dic
         "would_have": {
             "retried": sum(1 for words in done if words.startswith("Would have launched")),
             "stopped": sum(1 for words in done if words.startswith("Would have stopped")),
+        },
+        "aside": {
+            "count": count_asides(connection),
+            "latest": [
+                {"source": one.source, "id": one.message_id, "at": iso(one.at), "reason": one.reason} for one in asides(connection, _ASIDES)
+            ],
         },
         "health": {
             "well_since": iso(last or health.first) if health is not None and bad is None else None,

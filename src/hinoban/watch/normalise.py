@@ -3,7 +3,7 @@
 Shapes: facts/ecs.md §6.2 (task event), facts/cloudtrail_sns_lambda.md §1 (RunTask's record), §1.3 of ecs.md (DescribeTasks' answer).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,23 +13,13 @@ from hinoban.base.ids import derived_id
 from hinoban.watch.model import DeliveryNews, Doing, Launch, LaunchFailure, News, Observation, Older, SlotNews, Stop, TaskChange
 from hinoban.watch.normalise_news import DELIVERIES, SLOT, delivery_news, doing, slot_news
 from hinoban.watch.normalise_services import KINDS, service_news
+from hinoban.watch.normalise_shapes import MOMENTS, MOST_VERSION, Unreadable, check_launch, check_task
 from hinoban.watch.service_model import ServiceNews
 
 TASK_EVENT = "ECS Task State Change"
 CALL_EVENT = "AWS API Call via CloudTrail"
 
 _SOURCES = frozenset({"aws.ecs", "aws.events", "aws.scheduler"})
-_MOMENTS = (
-    "connectivityAt",
-    "createdAt",
-    "executionStoppedAt",
-    "pullStartedAt",
-    "pullStoppedAt",
-    "startedAt",
-    "stoppedAt",
-    "stoppingAt",
-    "updatedAt",
-)
 
 
 class Envelope(msgspec.Struct, frozen=True, rename={"detail_type": "detail-type"}):
@@ -67,10 +57,13 @@ _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_detail = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]]:
+def observations(
+    events: Sequence[bytes], broken: list[tuple[bytes, str]] | None = None
+) -> list[tuple[bytes, Observation | Stop | News | ServiceNews | Older]]:
     """What envelopes that came together tell, each with its bytes, in the order in which it happened: queues keep none. Within a second,
     which is all that CloudTrail knows, what brings about other things comes first. Of a task's events only the latest is read whole; the others stand
-    behind everything else, as `Older`."""
+    behind everything else, as `Older`. What is of a kind that we know and cannot be read goes into `broken`, with the reason."""
+    broken = [] if broken is None else broken
     names = [_task_event(raw) for raw in events]
     latest: dict[tuple[str, str, str], int] = {}
     for place, older in enumerate(names):
@@ -83,13 +76,27 @@ def observations(events: Sequence[bytes]) -> list[tuple[bytes, Observation | Sto
     for place, (raw, older) in enumerate(zip(events, names, strict=True)):
         if older is not None and latest[(older.task_arn, older.region, older.account)] != place:
             behind.append((raw, older))
-        elif (seen := observation(raw)) is not None:
-            told.append((raw, seen))
-        elif older is not None:
-            # The latest cannot be read: its elders are read as if it had not come.
-            return sorted([(raw, seen) for raw in events if (seen := observation(raw)) is not None], key=_happened)
+            continue
+        try:
+            if (seen := read(raw)) is not None:
+                told.append((raw, seen))
+        except Unreadable as error:
+            if older is not None:
+                # The latest cannot be read: its elders are read as if it had not come.
+                broken.clear()
+                return sorted(_each(events, broken), key=_happened)
+            broken.append((raw, str(error)))
     told.sort(key=_happened)
     return told + behind
+
+
+def _each(events: Sequence[bytes], broken: list[tuple[bytes, str]]) -> Iterator[tuple[bytes, Observation | Stop | News | ServiceNews]]:
+    for raw in events:
+        try:
+            if (seen := read(raw)) is not None:
+                yield raw, seen
+        except Unreadable as error:
+            broken.append((raw, str(error)))
 
 
 _IN_A_SECOND: tuple[type, ...] = (Doing, SlotNews, Launch, Stop, TaskChange, DeliveryNews)
@@ -112,11 +119,22 @@ def _task_event(raw: bytes) -> Older | None:
         return None
     if seen.source != "aws.ecs" or seen.detail_type != TASK_EVENT or not seen.detail.task_arn:
         return None
+    if not 0 < seen.detail.version <= MOST_VERSION:
+        return None
     return Older(seen.account, seen.region, seen.detail.task_arn, seen.detail.version, seen.detail.last_status == "STOPPED")
 
 
 def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | ServiceNews | None:
-    """What an envelope (JSON bytes) tells; None for kinds we do not know and for what is no envelope at all."""
+    """What an envelope (JSON bytes) tells; None for kinds we do not know and for what cannot be read."""
+    try:
+        return read(raw)
+    except Unreadable:
+        # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
+        return None
+
+
+def read(raw: bytes | msgspec.Raw) -> Observation | Stop | News | ServiceNews | None:
+    """What an envelope (JSON bytes) tells; None for kinds we do not know. Unreadable says why it cannot be read."""
     try:
         envelope = _decode_envelope(raw)
         if envelope.detail_type == TASK_EVENT and envelope.source == "aws.ecs":
@@ -132,21 +150,23 @@ def observation(raw: bytes | msgspec.Raw) -> Observation | Stop | News | Service
             if (what := DELIVERIES.get(envelope.detail_type)) is not None:
                 detail = _decode_detail(envelope.detail)
                 return delivery_news(what, envelope.id, envelope.time, envelope.account, envelope.region, detail)
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-        # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
-        return None
+    except KeyError as error:
+        raise Unreadable(f"it has no {error}") from None
+    except (msgspec.DecodeError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        raise Unreadable(str(error)) from None
     return None
 
 
 def task_change(envelope: Envelope, detail: dict[str, Any]) -> TaskChange:
     """A task event; its moment is `updatedAt` (milliseconds), else the envelope's whole second."""
+    check_task(detail)
     return TaskChange(
         event_id=envelope.id,
         at=units.parse_iso(detail.get("updatedAt") or envelope.time),
         account=envelope.account,
         region=envelope.region,
         task_arn=detail["taskArn"],
-        version=int(detail["version"]),
+        version=detail["version"],
         detail=detail,
     )
 
@@ -155,6 +175,7 @@ def launch(envelope: Envelope, record: dict[str, Any]) -> Launch | None:
     """RunTask's three outcomes (facts/ecs.md §6.7); None for every other call."""
     if record.get("eventName") != "RunTask" or record.get("eventSource") != "ecs.amazonaws.com":
         return None
+    check_launch(record)
     identity = record.get("userIdentity") or {}
     answer = record.get("responseElements") or {}
     event_id = record["eventID"]
@@ -190,7 +211,7 @@ def described(task: dict[str, Any], region: str) -> bytes:
     """DescribeTasks' answer for one task as the envelope of its newest event: same (arn, version), moments spelt as events do."""
     arn = task["taskArn"]
     detail = {key: value for key, value in task.items() if key not in ("tags", "healthStatus", "platformFamily", "inferenceAccelerators")}
-    for name in _MOMENTS:
+    for name in MOMENTS:
         if isinstance(detail.get(name), int | float):
             detail[name] = units.iso(detail[name])
     detail["containers"] = [

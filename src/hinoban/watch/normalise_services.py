@@ -70,21 +70,17 @@ _decode = msgspec.json.Decoder(_Envelope).decode
 
 
 def service_news(raw: bytes | msgspec.Raw) -> ServiceNews | None:
-    """What an envelope (JSON bytes) of one of `KINDS` tells of a service; None for all others and for what cannot be read."""
-    try:
-        envelope = _decode(raw)
-        if envelope.detail_type not in KINDS or envelope.source not in ("aws.ecs", "hinoban.poll") or not envelope.resources:
-            return None
-        arn = _long(envelope.resources[0], envelope.detail)
-        if envelope.detail_type == READING:
-            return _reading(envelope, arn)
-        # Either kind may tell of a deployment: the list of service actions names them too (facts/ecs.md §6.3).
-        if envelope.detail_type == DEPLOYMENT and envelope.detail.get("eventName") in _STATES:
-            return _deployment(envelope, arn)
-        return _action(envelope, arn) if envelope.detail_type == ACTION else None
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-        # One broken event must not end the watch; AWS may add or change kinds at any time (facts/ecs.md §6.1).
+    """What an envelope (JSON bytes) of one of `KINDS` tells of a service; None for all others. Raises as normalise.read takes it."""
+    envelope = _decode(raw)
+    if envelope.detail_type not in KINDS or envelope.source not in ("aws.ecs", "hinoban.poll") or not envelope.resources:
         return None
+    arn = _long(envelope.resources[0], envelope.detail)
+    if envelope.detail_type == READING:
+        return _reading(envelope, arn)
+    # Either kind may tell of a deployment: the list of service actions names them too (facts/ecs.md §6.3).
+    if envelope.detail_type == DEPLOYMENT and envelope.detail.get("eventName") in _STATES:
+        return _deployment(envelope, arn)
+    return _action(envelope, arn) if envelope.detail_type == ACTION else None
 
 
 def _action(envelope: _Envelope, arn: str) -> ServiceAction:

@@ -18,6 +18,7 @@ from hinoban.watch.ends import ended_well, standing
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.healing import Healing
 from hinoban.watch.history import queries
+from hinoban.watch.history.aside import event_aside, put_aside
 from hinoban.watch.history.book import Book
 from hinoban.watch.history.ledger import Ledger
 from hinoban.watch.history.store import Fresh, History
@@ -118,10 +119,13 @@ class Pipeline:
             self._load_open()
             raise
 
-    def take(self, source: str, batch: Batch, now: float) -> int:
-        """Remember a batch and do what follows from it; how many observations were new."""
-        items = [*observations(batch.events), *batch.observed]
+    def take(self, source: str, batch: Batch, now: float, *, whole: bool = True) -> int:
+        """Remember a batch (with its cursor, where it is `whole`) and do what follows from it; how many observations were new."""
+        broken: list[tuple[bytes, str]] = []
+        items = [*observations(batch.events, broken), *batch.observed]
         with self.transaction() as connection:
+            for raw, reason in broken:
+                put_aside(connection, event_aside(source, raw, reason, now))
             fresh = self._history.take(connection, items)
             for one in fresh:
                 if batch.silent:
@@ -131,7 +135,8 @@ class Pipeline:
             self._history.flush(connection)
             if batch.listed is not None:
                 self._close_lost(connection, batch.listed, now)
-            self.ledger.put_cursor(connection, source, batch.cursor)
+            if whole:
+                self.ledger.put_cursor(connection, source, batch.cursor)
         if not batch.silent:
             self.delays.note(source, [one.change for one in fresh], now)
         return len(fresh)

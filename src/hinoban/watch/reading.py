@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Callable
 
+import msgspec
 from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.base.errors import HinobanError
-from hinoban.base.units import iso
+from hinoban.base.units import format_duration, iso
+from hinoban.watch.history.aside import AsideBook, event_aside
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.sight import Sight
@@ -21,6 +24,8 @@ STEADY = 30 * SECONDS
 POLL_AGAIN = 1 * SECONDS
 GATHER = 0.05 * SECONDS
 """After events came, so long is waited for more of them: a poll and a transaction for each event would cost ten times as much."""
+_OF_THE_EVENT = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+"""What a database says of what it is given; all other errors of it (locked, full, unreadable) are its own."""
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +53,8 @@ class Reading:
         self._asked = self._reached = False
         self._steady_since = self._read_at = clock.now()
         self._filled = 0
+        self._late = 0.0
+        self._aside = AsideBook(engine)
 
     async def step(self, now: float) -> float:
         """One poll, remembered; when to poll again. A source that cannot be reached is asked again, and is `behind` meanwhile."""
@@ -63,15 +70,35 @@ class Reading:
         if now - self._read_at > SILENT or not self._reached:
             self._steady_since = now
         self._read_at = now
-        fresh = self._pipeline.take(self.source.name, batch, now)
+        fresh = self._take(batch, now)
         await self.source.committed()
         self.cursor, self._asked, self._reached = batch.cursor, True, True
+        self._late = batch.late
         self._attached(batch, fresh)
         self._seen(batch, now)
         if batch.events:
             self._wake()
         up_to_date = batch.cursor.seq >= batch.cursor.newest
         return self._clock.now() + (GATHER if batch.events and up_to_date else 0.0)
+
+    def _take(self, batch: Batch, now: float) -> int:
+        """Remember the batch; where one of its events cannot be digested, all the others."""
+        try:
+            return self._pipeline.take(self.source.name, batch, now)
+        except Exception as error:
+            if not batch.events or not _of_an_event(error):
+                raise
+        fresh = 0
+        for raw in batch.events:
+            try:
+                fresh += self._pipeline.take(self.source.name, msgspec.structs.replace(batch, events=[raw], listed=None), now, whole=False)
+            except Exception as error:
+                if not _of_an_event(error):
+                    raise
+                log.exception("%s: an event is set aside", self.source.name)
+                reason = str(error).partition("\n")[0]  # a database's further lines hold what it was given
+                self._aside.put(event_aside(self.source.name, raw, f"{type(error).__name__}: {reason}", now))
+        return fresh + self._pipeline.take(self.source.name, msgspec.structs.replace(batch, events=()), now)
 
     def _seen(self, batch: Batch, now: float) -> None:
         """What this poll says of how well the watch sees."""
@@ -82,7 +109,8 @@ class Reading:
             self.sight.heard()
         if not batch.silent:
             at = moment_of_last(batch.events)
-            self.sight.lag(0.0 if up_to_date or at is None else max(0.0, now - at), batch.cursor.newest - batch.cursor.seq or None)
+            waited = 0.0 if up_to_date or at is None else max(0.0, now - at)
+            self.sight.lag(max(waited, batch.late), batch.cursor.newest - batch.cursor.seq or None)
 
     def _attached(self, batch: Batch, fresh: int) -> None:
         """Count what a first attach fills in, and say so once when it is through."""
@@ -102,6 +130,8 @@ class Reading:
             return "the feed has not answered"
         if cursor.seq < cursor.newest:
             return f"{cursor.newest - cursor.seq} events behind"
+        if self._late:
+            return f"CloudTrail's event history is read only up to {format_duration(self._late)} ago"
         silent = self._clock.now() - cursor.polled_at
         return f"the feed has been silent for {silent:.0f} s" if silent > SILENT else None
 
@@ -126,3 +156,8 @@ class Reading:
             "problems": [one.words for one in self.source.problems.values()],
             "delay": self._pipeline.delays.of(self.source.name, self._clock.now()),
         }
+
+
+def _of_an_event(error: Exception) -> bool:
+    """Whether it may be an event that we fail at, rather than the database or the machine."""
+    return isinstance(error, _OF_THE_EVENT) or not isinstance(error, SQLAlchemyError | OSError | MemoryError)

@@ -23,6 +23,11 @@ def status_lines(status: Mapping[str, Any], zone: ZoneInfo, now: float) -> list[
     lines += [_line("BLIND", one) for one in blind[:_BLIND_MOST]]
     if len(blind) > _BLIND_MOST:
         lines.append(_line("BLIND", f"and {len(blind) - _BLIND_MOST} more: hinoban status -o json"))
+    if count := status["aside"]["count"]:
+        last = status["aside"]["latest"][0]
+        events = "1 event" if count == 1 else f"{count} events"
+        words = f"{events} could not be read in 30 days, the last of {last['source']} at {_clock(last['at'], zone, now)}: {last['reason']}"
+        lines.append(_line("SET ASIDE", " ".join(words.split())))
     if (why := status["unwell"]) is not None:
         since = status["health"]["unwell_since"]
         noted = f", since {day_time(parse_iso(since), zone)}" if since is not None else ""

@@ -31,6 +31,7 @@ def exposition(status: Mapping[str, Any]) -> str:
         ("incidents_open", "Incidents that are not resolved, by detector.", [({"detector": k}, v) for k, v in status["open"].items()]),
         ("retries", "Retries by state.", [({"state": name}, count) for name, count in status["retries"].items()]),
         ("would_have", "What was not done within a day, as it is not allowed.", [({"what": k}, v) for k, v in status["would_have"].items()]),
+        ("events_aside", "Events of the last 30 days that could not be read.", [({}, status["aside"]["count"])]),
         ("detector_sees", "0 while what the detector needs does not arrive.", _sees(status["detectors"])),
         ("dead_man_ping_timestamp_seconds", "When the dead-man's ping last arrived.", [({}, _moment(ping["ok_at"]) if ping else None)]),
     ]  # fmt: skip

@@ -88,7 +88,7 @@ class BySqs(World):
         self.gone = lambda: len(self.sqs.deleted)
 
     def source(self) -> Source:
-        return Sqs(self.sqs.client(), self.clock, QUEUE, aside=AsideBook(self.engine).put)
+        return Sqs(self.sqs.client(), self.clock, QUEUE, aside=AsideBook(self.engine))
 
     def happen(self, count: int = 3) -> set[str]:
         before = len(self.aws.events)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hinoban.base.units import iso, iso_seconds
+from hinoban.watch.normalise import observation
 from hinoban.watch.normalise_services import ACTION, DEPLOYMENT, described_service, service_news
 from hinoban.watch.service_model import DeploymentChange, ServiceAction, ServiceReading
 
@@ -106,7 +107,7 @@ def test_a_deployment_is_read_and_a_rollback_known_by_its_reason(name: str, reas
     ],
 )
 def test_what_cannot_be_read_is_nothing(raw: bytes) -> None:
-    assert service_news(raw) is None
+    assert observation(raw) is None
 
 
 def test_an_unknown_action_is_kept_for_its_level_speaks() -> None:

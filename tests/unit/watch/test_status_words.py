@@ -27,6 +27,7 @@ def status(**words: Any) -> dict[str, Any]:
         "tasks_open": 3,
         "incidents": {"open": 2, "resolved": 40},
         "retries": {"waiting": 1, "launched": 9},
+        "aside": {"count": 0, "latest": []},
         "unwell": None,
         "health": {"unwell_since": None},
         "would_have": {"retried": 0, "stopped": 0},

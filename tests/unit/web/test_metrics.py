@@ -31,6 +31,7 @@ STATUS: dict[str, Any] = {
     "unwell": "it is",
     "open": {"failed_exit": 2},
     "retries": {"waiting": 1},
+    "aside": {"count": 2, "latest": []},
     "would_have": {"retried": 0, "stopped": 0},
     "detectors": [{"detector": name, "state": "blind" if name == "overdue" else "quiet"} for name in NEEDS],
 }

@@ -34,6 +34,10 @@ class Look(msgspec.Struct):
     watermark: float
     at: float = 0.0
     deep_at: float = 0.0
+    reading: bool = False
+    """Pages of it are still to be read: until then it is not asked for again."""
+    through: bool = False
+    """It was read to its end, or refused, at least once."""
 
 
 def asked(event_name: str, since: float, until: float) -> dict[str, Any]:

@@ -33,6 +33,11 @@ class Pace:
         self.pause = self._least
         self._free_at = 0.0
 
+    @property
+    def free(self) -> bool:
+        """Whether a turn taken now would not have to wait."""
+        return self._clock.now() >= self._free_at
+
     async def __call__(self) -> None:
         """Wait for the next turn; those who wait are let through in order."""
         now = self._clock.now()

@@ -1,7 +1,8 @@
 """One account's region as a source where nobody may set anything up: List, Describe and LookupEvents, a few reads a second.
 
-Work is a queue of single reads. A sweep goes over every cluster each half minute, so that no stopped task escapes its hour
-(facts/ecs.md §7); CloudTrail's history is asked each minute for RunTask; and a minute and two after a slot its run itself is looked for.
+Work is two queues of single reads. A sweep goes over every cluster each half minute, so that no stopped task escapes its hour
+(facts/ecs.md §7); and a minute and two after a slot its run itself is looked for. CloudTrail's history is asked each minute for RunTask;
+its pages have a queue of their own, as they may take longer than there is time: then the source says how late it is.
 """
 
 from collections import deque
@@ -21,7 +22,7 @@ from hinoban.watch.places import Place
 from hinoban.watch.schedules.asking import DENIED
 from hinoban.watch.schedules.model import Problem
 from hinoban.watch.sources.lookup import CHANGES, DOINGS, LAUNCH, STANDING, Look, asked, looked_up
-from hinoban.watch.sources.pace import Calls, Paced
+from hinoban.watch.sources.pace import THROTTLED, Calls, Paced
 from hinoban.watch.sources.source import Batch, before, id_of, moment_of_last
 
 WAIT = 20 * SECONDS
@@ -33,6 +34,8 @@ LATE = 15 * MINUTES
 """Event history may be so late (facts/cloudtrail_sns_lambda.md §1.4): a look that goes deep reads that far back again."""
 BEFORE = 1 * HOURS
 """How far back launches are looked up at a first attach: as far as stopped tasks can be described."""
+LOOKED_UP = 4 * MINUTES
+"""Event history that was read up to longer ago is late: a run is given up for lost 5 minutes after its slot, if nothing was seen of it."""
 AWAY = 50 * MINUTES
 """After so long without a poll, tasks may have ended and been forgotten unseen."""
 LOOKS = (60 * SECONDS, 120 * SECONDS)
@@ -101,7 +104,9 @@ class Poll:
         self.problems: dict[str, Problem] = {}
         self.filled = 0
         """How many things of before the first attach were remembered in silence."""
-        self._jobs: deque[tuple[Job, bool]] = deque()
+        self._jobs: deque[Job] = deque()
+        self._lookups: deque[Job] = deque()
+        """At the most one page of each look."""
         self._found: list[_Brought] = []
         self._out: deque[tuple[Batch, list[_Brought]]] = deque()
         self._known: dict[str, int] = {}
@@ -124,14 +129,13 @@ class Poll:
             self._begin(cursor)
         if not self._out:
             self._plan(self._clock.now())
-            if not self._jobs:
+            if not self._jobs and not self._lookups:
                 await self._clock.sleep_until(min(self._next(), self._clock.now() + self._wait))
                 self._plan(self._clock.now())
             left = READS
-            while self._jobs and left > 0:
-                job, dear = self._jobs[0]
-                await job()
-                left -= READS if dear else 1
+            while (queue := self._turn()) and left > 0:
+                await self._work(queue)
+                left -= READS if queue is self._lookups else 1
             self._bring(cursor)
         return self._out[0][0]
 
@@ -183,11 +187,11 @@ class Poll:
                 self._looks[0].at = min(self._looks[0].at, now)
         self._looked_at = now
         for look in self._looks:
-            if now >= look.at:
+            if now >= look.at and not look.reading:
                 look.at = now + look.every
                 deep = now >= look.deep_at
-                look.deep_at = now + DEEP_EVERY if deep else look.deep_at
-                self._read(self._lookup_page(look, asked(look.name, look.watermark - LATE, now), now, deep), dear=True)
+                look.reading = True
+                self._lookups.append(self._lookup_page(look, asked(look.name, look.watermark - LATE, now), now, deep))
         if now >= self._sweep_at and self._sweeping is None:
             self._sweep_at, self._sweeping = now + SWEEP_EVERY, set()
             self._read(self._clusters({}))
@@ -195,27 +199,37 @@ class Poll:
     def _next(self) -> float:
         return min(self._sweep_at, *(look.at for look in self._looks))
 
-    def _read(self, job: Job, *, dear: bool = False, first: bool = False) -> None:
-        (self._jobs.appendleft if first else self._jobs.append)((job, dear))
+    def _turn(self) -> deque[Job]:
+        """The queue whose turn it is. Event history has its own pace: where it would have to wait, tasks are read meanwhile."""
+        return self._lookups if self._lookups and (self._client.lookups.free or not self._jobs) else self._jobs
+
+    async def _work(self, queue: deque[Job]) -> None:
+        job = queue.popleft()
+        try:
+            await job()
+        except BaseException:
+            queue.appendleft(job)  # there was no answer
+            raise
+
+    def _read(self, job: Job, *, first: bool = False) -> None:
+        (self._jobs.appendleft if first else self._jobs.append)(job)
 
     # Reads -----------------------------------------------------------------------------------------------------------------------------
 
     async def _ask(self, service: str, operation: str, params: Mapping[str, Any], *, gone: Collection[str] = ()) -> dict[str, Any] | None:
-        """The answer; None where it is refused, which becomes a problem. The job leaves the queue once there is an answer of any kind."""
+        """The answer; None where it is refused, which becomes a problem. EndpointUnreachable where there is no answer of any kind."""
         right = f"{service}:{operation}"
         try:
             answer = await self._client.call(service, operation, params)
         except EndpointUnreachable:
-            raise  # the job stays
+            raise
         except AwsError as error:
-            self._jobs.popleft()
             if error.code not in gone:
                 self._listed = None  # what could not be listed is not gone
                 denied = error.code in DENIED
                 problem = Problem(region=self._client.region, right=right, code=error.code, message=error.message, denied=denied)
                 self.problems[right] = problem
             return None
-        self._jobs.popleft()
         self.problems.pop(right, None)
         return answer
 
@@ -302,6 +316,7 @@ class Poll:
             answer = await self._ask("cloudtrail", "LookupEvents", page)
             if answer is None:
                 look.deep_at = 0.0  # its other pages are unread
+                look.reading, look.through = False, True
                 return
             events = answer.get("Events") or ()
             fresh = [event for event in events if event.get("EventId") not in self._calls]
@@ -309,9 +324,11 @@ class Poll:
                 if (raw := looked_up(event)) is not None:
                     self._found.append(_Brought(raw, str(event["EventId"]), 0, _moment(event.get("EventTime"))))
             if answer.get("NextToken") and (deep or fresh or not events):
-                self._read(self._lookup_page(look, {**page, "NextToken": answer["NextToken"]}, until, deep), dear=True)
+                self._lookups.append(self._lookup_page(look, {**page, "NextToken": answer["NextToken"]}, until, deep))
             else:
                 look.watermark = max(look.watermark, until)
+                look.deep_at = self._clock.now() + DEEP_EVERY if deep else look.deep_at
+                look.reading, look.through = False, True
 
         return read
 
@@ -320,18 +337,26 @@ class Poll:
     def _bring(self, cursor: Cursor | None) -> None:
         """Make batches of what was found: what ended before the first attach in silence, and the rest."""
         now, found, self._found = self._clock.now(), self._found, []
+        late = self._late(now)
         old = [one for one in found if one.ended_at is not None and before(one.ended_at, self._attached_at)]
         new = [one for one in found if one.ended_at is None or not before(one.ended_at, self._attached_at)]
         listed = self._end_of_sweep(now) if not self._jobs and self._sweeping is not None else None
         seq = int(self._looks[0].watermark)
         state = "attach" if self._attaching else "poll"
         # Until everything was looked at once, who asks whether we are behind is told so.
-        after = Cursor(f"{state} {self._attached_at}", seq, seq + (not self._swept), now, self._gap_at)
+        through = self._swept and self._looks[0].through
+        after = Cursor(f"{state} {self._attached_at}", seq, seq + (not through), now, self._gap_at)
         if old:
             self.filled += len(old)
             behind = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
-            self._out.append((Batch(events=[one.raw for one in old], cursor=behind, silent=True), old))
-        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed), new))
+            self._out.append((Batch(events=[one.raw for one in old], cursor=behind, silent=True, late=late), old))
+        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed, late=late), new))
+
+    def _late(self, now: float) -> float:
+        """How long ago event history was read up to, where that is too long. One that answers no such question is a problem, not late."""
+        problem = self.problems.get("cloudtrail:LookupEvents")
+        late = now - self._looks[0].watermark
+        return late if late > LOOKED_UP and (problem is None or problem.code in THROTTLED) else 0.0
 
     def _end_of_sweep(self, now: float) -> frozenset[str] | None:
         """Everything was looked at once. After a long absence: every task that AWS still knows."""

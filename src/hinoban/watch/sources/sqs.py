@@ -5,7 +5,7 @@ Rules: facts/cloudtrail_sns_lambda.md §5.2. Who may send to the queue may tell 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ import msgspec
 from hinoban.aws.client import Client, EndpointUnreachable
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
-from hinoban.watch.history.aside import Aside
+from hinoban.watch.history.aside import Aside, AsideBook
 from hinoban.watch.history.ledger import Cursor
 from hinoban.watch.normalise import Envelope
 from hinoban.watch.places import ANYWHERE, Place
@@ -29,7 +29,7 @@ AT_ONCE = 10
 MOST = 200
 """The most messages of one batch of ours."""
 MOST_RECEIVES = 20
-"""A message that came so often and was never remembered is what ends us each time: it is set aside."""
+"""A message that came so often and was never remembered may be what ends us each time, or its neighbour may: it is tried alone."""
 log = logging.getLogger(__name__)
 
 _envelope = msgspec.json.Decoder(Envelope).decode
@@ -53,6 +53,7 @@ class _Held(msgspec.Struct):
     hidden_at: float
     event: bytes | None
     over: bool = False
+    suspect: bool = False
 
 
 class Poison(ValueError):
@@ -60,7 +61,7 @@ class Poison(ValueError):
 
 
 class Sqs:
-    """One queue. `aside` keeps what cannot be read; it must have written when it returns."""
+    """One queue. `aside` keeps what cannot be read."""
 
     problems: Mapping[str, Problem] = {}
 
@@ -70,7 +71,7 @@ class Sqs:
         clock: Clock,
         queue_url: str,
         *,
-        aside: Callable[[Aside], None],
+        aside: AsideBook,
         wait: float = WAIT,
         visibility: float = VISIBILITY,
         most: int = MOST,
@@ -112,6 +113,8 @@ class Sqs:
     async def committed(self) -> None:
         """Delete what was remembered; what cannot be deleted now is deleted before the next poll."""
         for message_id in self._given:
+            if (one := self._held.get(message_id)) is not None and one.suspect:
+                self._aside.take_back(self.name, message_id)
             if (one := self._held.pop(message_id, None)) is not None:
                 self._done[message_id] = one.handle
         self._given = ()
@@ -147,28 +150,40 @@ class Sqs:
         for message in messages:
             message_id = message["MessageId"]
             self._done.pop(message_id, None)  # its newest handle is the one to delete by
-            event = self._read(message, now)
-            self._held[message_id] = _Held(message["ReceiptHandle"], now, event, self._is_over(event))
+            event, suspect = self._read(message, now)
+            self._held[message_id] = _Held(message["ReceiptHandle"], now, event, self._is_over(event), suspect)
         return len(messages)
 
-    def _read(self, message: Mapping[str, Any], now: float) -> bytes | None:
+    def _read(self, message: Mapping[str, Any], now: float) -> tuple[bytes | None, bool]:
+        """Its event, and whether it is to be tried alone."""
         body = str(message.get("Body", ""))
         times = int((message.get("Attributes") or {}).get("ApproximateReceiveCount") or 1)
         try:
-            if times > MOST_RECEIVES:
-                raise Poison(f"received {times} times and never remembered")
-            return event_of(body)
+            event, suspect = event_of(body), times > MOST_RECEIVES
+            if suspect and self._aside.holds(self.name, message["MessageId"]):
+                return None, False  # it was tried alone
+            return event, suspect
         except Poison as poison:
-            self._aside(Aside(source=self.name, message_id=message["MessageId"], at=now, reason=str(poison), body=body))
-            return None
+            self._set_aside(message["MessageId"], str(poison), body, now)
+            return None, False
+
+    def _set_aside(self, message_id: str, reason: str, body: str, now: float) -> None:
+        self._aside.put(Aside(source=self.name, message_id=message_id, at=now, reason=reason, body=body))
 
     def _is_over(self, event: bytes | None) -> bool:
         return event is not None and was_over(event, self._attached_at or 0.0)
 
     def _batch(self, cursor: Cursor | None, *, more: bool) -> Batch:
-        """What is held: first, in silence, what was over before the first attach."""
-        silent = any(one.over for one in self._held.values())
-        given = {message_id: one for message_id, one in self._held.items() if one.over or not silent}
+        """What is held: first, in silence, what was over before the first attach; suspects at last, each alone. A suspect is set aside
+        before it is tried, and taken back once it is remembered."""
+        held = {message_id: one for message_id, one in self._held.items() if not one.suspect}
+        if not held and self._held:
+            message_id, alone = next(iter(self._held.items()))
+            held = {message_id: alone}
+            reason = f"received more than {MOST_RECEIVES} times and never remembered, at last alone"
+            self._set_aside(message_id, reason, (alone.event or b"").decode(), self._clock.now())
+        silent = any(one.over for one in held.values())
+        given = {message_id: one for message_id, one in held.items() if one.over or not silent}
         self._given = tuple(given)
         events = [one.event for one in given.values() if one.event is not None]
         seq = (cursor.seq if cursor is not None else 0) + len(given)

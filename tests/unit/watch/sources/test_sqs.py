@@ -20,8 +20,9 @@ class Desk:
     def __init__(self, **settings: float) -> None:
         self.clock = FakeClock()
         self.queue = FakeSqs(self.clock)
+        self.remembered: list[bytes] = []
         self.book = AsideBook(open_database("sqlite://"))
-        self.source = Sqs(self.queue.client(), self.clock, QUEUE, aside=self.book.put, **settings)  # type: ignore[arg-type]  # of three kinds
+        self.source = Sqs(self.queue.client(), self.clock, QUEUE, aside=self.book, **settings)  # type: ignore[arg-type]  # of three kinds
 
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.queue.calls]
@@ -149,18 +150,40 @@ async def test_poison_is_set_aside_with_its_reason_and_holds_up_nothing() -> Non
     assert [one.source for one in desk.book.listed()] == ["sqs:123456789012/ap-northeast-1/hinoban-events"] * 2
 
 
-async def test_a_message_that_is_received_for_ever_is_set_aside() -> None:
+async def lives(desk: Desk, deadly: bytes, number: int) -> None:
+    """So many lives of a watch that dies whenever it remembers `deadly`."""
+    for _ in range(number):
+        source = Sqs(desk.queue.client(), desk.clock, QUEUE, aside=desk.book, visibility=10)
+        more = True
+        while more and deadly not in (batch := await source.poll(None)).events:
+            desk.remembered += batch.events
+            await source.committed()
+            more = batch.cursor.newest > batch.cursor.seq
+        await desk.clock.advance(11)
+
+
+async def test_a_message_that_ends_us_each_time_is_tried_alone_and_then_set_aside() -> None:
     desk = Desk(visibility=10)
     desk.queue.send(EVENT)
-    for _ in range(MOST_RECEIVES):
-        # Each life dies while it remembers this.
-        source = Sqs(desk.queue.client(), desk.clock, QUEUE, aside=desk.book.put, visibility=10)
-        assert (await source.poll(None)).events == [EVENT]
-        await desk.clock.advance(11)
-    assert (await desk.source.poll(None)).events == []
+    await lives(desk, EVENT, MOST_RECEIVES + 1)
     [aside] = desk.book.listed()
-    assert aside.reason == f"received {MOST_RECEIVES + 1} times and never remembered"
-    await desk.source.committed()
+    assert aside.reason == f"received more than {MOST_RECEIVES} times and never remembered, at last alone"
+    assert aside.body == EVENT.decode()
+    assert desk.queue.deleted == []
+    await lives(desk, EVENT, 1)
+    assert desk.queue.messages == {} and len(desk.book.listed()) == 1
+
+
+async def test_the_neighbours_of_a_message_that_ends_us_are_remembered() -> None:
+    desk = Desk(visibility=10)
+    good = [task_event(number, "STOPPED") for number in range(2, 6)]
+    for raw in (good[0], EVENT, *good[1:]):
+        desk.queue.send(raw)
+    await lives(desk, EVENT, MOST_RECEIVES)
+    assert desk.remembered == [] and desk.book.listed() == []
+    await lives(desk, EVENT, 2)
+    assert sorted(desk.remembered) == sorted(good)
+    assert [one.body for one in desk.book.listed()] == [EVENT.decode()]
     assert desk.queue.messages == {}
 
 
@@ -168,7 +191,7 @@ async def test_rows_set_aside_are_one_each_and_go_after_a_month() -> None:
     desk = Desk(visibility=10)
     desk.queue.send("it burns")
     for _ in range(2):
-        await Sqs(desk.queue.client(), desk.clock, QUEUE, aside=desk.book.put, visibility=10).poll(None)
+        await Sqs(desk.queue.client(), desk.clock, QUEUE, aside=desk.book, visibility=10).poll(None)
         await desk.clock.advance(11)
     assert len(desk.book.listed()) == 1
     later = desk.clock.now() + 40 * 86400
