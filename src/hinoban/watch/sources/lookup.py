@@ -25,13 +25,14 @@ DOINGS = (
 
 
 class Look(msgspec.Struct):
-    """One kind of call: how often it is asked for, when next, and up to when everything was read."""
+    """One kind of call: how often it is asked for, when next, and up to when everything was read; `made` once there was an answer."""
 
     name: str
     every: float
     watermark: float
     at: float = 0.0
     deep_at: float = 0.0
+    made: bool = False
 
 
 def asked(event_name: str, since: float, until: float) -> dict[str, Any]:

@@ -294,7 +294,7 @@ class Poll:
         async def read() -> None:
             answer = await self._ask("cloudtrail", "LookupEvents", page)
             if answer is None:
-                look.deep_at = 0.0  # its other pages are unread
+                look.deep_at, look.made = 0.0, True  # its other pages are unread
                 return
             events = answer.get("Events") or ()
             fresh = [event for event in events if event.get("EventId") not in self._calls]
@@ -304,7 +304,7 @@ class Poll:
             if answer.get("NextToken") and (deep or fresh or not events):
                 self._read(self._lookup_page(look, {**page, "NextToken": answer["NextToken"]}, until, deep), dear=True)
             else:
-                look.watermark = max(look.watermark, until)
+                look.watermark, look.made = max(look.watermark, until), True
 
         return read
 
@@ -324,7 +324,8 @@ class Poll:
             self.filled += len(old)
             behind = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
             self._out.append((Batch(events=[one.raw for one in old], cursor=behind, silent=True), old))
-        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed), new))
+        filling = not (self._swept and all(look.made for look in self._looks))
+        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed, filling=filling), new))
 
     def _end_of_sweep(self, now: float) -> frozenset[str] | None:
         """Everything was looked at once. After a long absence: every task that AWS still knows."""
