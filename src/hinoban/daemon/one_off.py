@@ -24,7 +24,7 @@ from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.inventory import Inventory
-from hinoban.watch.schedules.model import Schedule, Snapshot
+from hinoban.watch.schedules.model import Problem, Schedule, Snapshot
 from hinoban.watch.sources.pace import Calls, paced
 from hinoban.watch.sources.poll import LATE, Poll
 from hinoban.watch.sources.source import Batch
@@ -109,8 +109,7 @@ class OneOff:
     def problem_lines(self) -> list[str]:
         """What could not be read, a line each; where a right is missing, what gives it."""
         problems = [*self._snapshot.problems, *self._poll.problems.values()]
-        words = [" ".join(one.words.split()) + (" → hinoban aws policy --observe" if one.denied else "") for one in problems]
-        return list(dict.fromkeys(words))
+        return list(dict.fromkeys(_problem_line(one) for one in problems))
 
     async def _read(self) -> Answers:
         if self._answers is None:
@@ -188,3 +187,8 @@ def _runs(schedule: Schedule, launches: list[Launch]) -> list[float]:
     if not expected.is_rate(schedule):
         return []
     return [one.at for one in launches if one.started_by == schedule.started_by and one.family == schedule.family]
+
+
+def _problem_line(problem: Problem) -> str:
+    todo = "aws sts get-caller-identity" if problem.of_credentials else "hinoban aws policy --observe" if problem.denied else ""
+    return " ".join(problem.words.split()) + (f" → {todo}" if todo else "")

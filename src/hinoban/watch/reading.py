@@ -36,13 +36,14 @@ class Reading:
         *,
         wake: Callable[[], None],
         say: Callable[[str], None],
+        role: str = "",
     ) -> None:
         self.source = source
         self._pipeline = pipeline
         self._clock = clock
         self._wake = wake
         self._say = say
-        self.sight = Sight(source.name, source.of, pipeline, clock)
+        self.sight = Sight(source.name, source.of, pipeline, clock, role=role)
         with engine.connect() as connection:
             self.cursor: Cursor | None = pipeline.ledger.cursor(connection, source.name)
         self._asked = self._reached = False

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hinoban.aws.errors import CREDENTIALS_REFUSED
+
 Kind = Literal["rule", "schedule"]
 State = Literal["ENABLED", "DISABLED"]
 What = Literal["disabled", "enabled", "deleted", "retargeted", "rescheduled"]
@@ -71,6 +73,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A part that could not be read. The rest was."""
 
+    account: str = ""
+    """Empty where whoever answers has one account."""
     region: str
     right: str
     """The IAM action that the call needs: `scheduler:GetSchedule`."""
@@ -85,8 +89,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """One line for people."""
         whom = f" of {self.subject}" if self.subject else ""
-        verdict = "denied" if self.denied else f"failed ({self.code}: {self.message})"
-        return f"{self.right}{whom} {verdict} in {self.region}"
+        return f"{self.right}{whom} {self._verdict} in {self.region}"
+
+    @property
+    def _verdict(self) -> str:
+        if self.of_credentials:
+            return f"refused ({self.code})"
+        return "denied" if self.denied else f"failed ({self.code}: {self.message})"
+
+    @property
+    def of_credentials(self) -> bool:
+        """Whether the credentials are not taken, so that no right would help."""
+        return self.code in CREDENTIALS_REFUSED
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):

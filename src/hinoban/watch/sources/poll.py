@@ -205,8 +205,14 @@ class Poll:
             if error.code not in gone:
                 self._listed = None  # what could not be listed is not gone
                 denied = error.code in DENIED
-                problem = Problem(region=self._client.region, right=right, code=error.code, message=error.message, denied=denied)
-                self.problems[right] = problem
+                self.problems[right] = Problem(
+                    account=self.of.account or "",
+                    region=self._client.region,
+                    right=right,
+                    code=error.code,
+                    message=error.message,
+                    denied=denied,
+                )
             return None
         self._jobs.popleft()
         self.problems.pop(right, None)
