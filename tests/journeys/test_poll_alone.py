@@ -29,14 +29,25 @@ class Polled(Street):
         engine = open_file(self.bench.directory / "watch.db")
         self.source = Poll(self.client, clock, account=ACCOUNT, due=due_slots(engine, ACCOUNT, REGION), wait=1.0)
         channels = [Console(self.console, "UTC")]
-        self.watch = Watch(self.config, engine, Clients(self.client), [self.source], clock, self.bench.ids, channels, allow=EVERYTHING)
+        self.lines: list[str] = []
+        self.watch = Watch(
+            self.config,
+            engine,
+            Clients(self.client),
+            [self.source],
+            clock,
+            self.bench.ids,
+            channels,
+            say=self.lines.append,
+            allow=EVERYTHING,
+        )
 
-    async def look(self, seconds: float) -> None:
+    async def look(self, seconds: float, step: float = 0.25) -> None:
         """Let the watch go on for so long."""
         end = self.bench.clock.now() + seconds
         while self.bench.clock.now() < end:
-            await passing(self.bench.clock, self.watch.turn(), step=0.25)
-            await self.bench.clock.advance(0.25)
+            await passing(self.bench.clock, self.watch.turn(), step=step)
+            await self.bench.clock.advance(step)
 
 
 @pytest.fixture
@@ -54,6 +65,24 @@ async def test_a_task_that_fails_is_told_once(here: Polled) -> None:
     await here.look(3 * MINUTES)
     assert len(here.said()) == 1 and "EXIT 3" in here.said()[0]
     assert here.incident()["task"] == task["taskArn"]
+
+
+async def test_a_first_attach_is_one_line_and_what_is_older_is_no_delay(here: Polled) -> None:
+    await here.bench.define("export", "run_for=1s exit=3")
+    await here.bench.define("server", "run_for=3h")
+    await here.bench.call("PutRule", service="events", Name="nightly", ScheduleExpression="cron(0 3 * * ? *)")
+    await here.bench.call("DisableRule", service="events", Name="nightly")
+    await here.bench.run("export")
+    await here.bench.run("server")
+    await here.bench.clock.advance(7 * MINUTES)
+    here._watch()
+    await here.look(2 * MINUTES)
+    assert here.lines == []
+    assert here.watch.status()["sources"][0]["delay"] == {}
+    await here.look(18 * MINUTES, step=5)
+    [line] = here.lines
+    assert line.startswith(f"poll:{ACCOUNT}/{REGION}: ") and line.endswith(" of the time before it was watched, and not told.")
+    assert here.said() == []
 
 
 async def test_a_refused_launch_is_found_and_tried_again_once(here: Polled) -> None:

@@ -19,6 +19,16 @@ SIGNATURE_MISMATCH = (
     "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 )
 
+CREDENTIALS_REFUSED = frozenset(
+    {
+        *(UNRECOGNIZED_CLIENT, "InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure"),
+        *("ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        *("IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+    }
+)
+"""Each protocol's codes where the credentials are not taken, whatever rights they have (CommonErrors of the API references). Also of a region
+that the account has not enabled."""
+
 
 class AwsError(Exception):
     """An error answer of the API: its code, message and HTTP status; `fields` are further JSON members (e.g. resourceIds)."""

@@ -65,6 +65,7 @@ QUEUE = (
         why="keeps events hidden while they are being remembered",
     ),
 )
+ASSUME = (Right(action="sts:AssumeRole", calls=("sts:AssumeRole",), why="takes the role that a further account gives to the watch"),)
 _TASKS = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 RETRY = (
     Right(action="ecs:RunTask", calls=("ecs:RunTask",), why="launches a refused run again, with the same token if asked twice"),
@@ -93,17 +94,19 @@ READS = frozenset(call for right in OBSERVE for call in right.calls)
 """All that a watch that observes only ever calls."""
 
 
-def policy(purposes: Iterable[Purpose], *, queue_arn: str | None = None) -> dict[str, Any]:
-    """The policy document that gives these rights and no other; with a queue, also those of reading it."""
+def policy(purposes: Iterable[Purpose], *, queue_arn: str | None = None, role_arns: Sequence[str] = ()) -> dict[str, Any]:
+    """The policy document that gives these rights and no other; with a queue, also those of reading it; with roles, of assuming them."""
     statements: list[dict[str, Any]] = []
     for purpose in dict.fromkeys(purposes):
         statements += _statements(f"Hinoban{purpose.capitalize()}", RIGHTS[purpose], "*")
     if queue_arn is not None:
         statements += _statements("HinobanQueue", QUEUE, queue_arn)
+    if role_arns:
+        statements += _statements("HinobanAssume", ASSUME, list(dict.fromkeys(role_arns)))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _statements(name: str, rights: Sequence[Right], resource: str) -> list[dict[str, Any]]:
+def _statements(name: str, rights: Sequence[Right], resource: str | list[str]) -> list[dict[str, Any]]:
     plain = [right.action for right in rights if right.condition is None]
     found: list[dict[str, Any]] = [{"Sid": name, "Effect": "Allow", "Action": plain, "Resource": resource}]
     for right in rights:

@@ -24,6 +24,7 @@ from hinoban.base.units import parse_iso
 
 FRESH = 5 * MINUTES
 """Credentials of a role are renewed so long before their end."""
+UNREACHABLE = "Unreachable"
 _SESSION = "hinoban"
 
 Keys = Callable[[], Awaitable[Credentials]]
@@ -144,11 +145,13 @@ class AssumedRole:
 
 
 class NoCredentials(EndpointUnreachable):
-    """The keys for a call could not be had: nothing was sent. `code` and `message` are AWS's where it refused them."""
+    """The keys for a call could not be had: nothing was sent. `code` and `message` are AWS's where it refused them; `UNREACHABLE` where
+    nobody could be asked for them."""
 
     def __init__(self, url: str, error: AwsError | HinobanError) -> None:
         super().__init__(url, f"there are no credentials for it: {error}")
-        self.code = error.code if isinstance(error, AwsError) else "NoCredentials"
+        other = UNREACHABLE if isinstance(error, EndpointUnreachable) else "NoCredentials"
+        self.code = error.code if isinstance(error, AwsError) else other
         self.message = error.message if isinstance(error, AwsError) else f"{error.what}: {error.why}"
         self.todo = "Look at the profile, and at the role's trust policy: aws sts get-caller-identity"
 

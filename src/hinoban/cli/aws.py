@@ -24,6 +24,10 @@ def policy(
     queue: Annotated[
         str | None, typer.Option("--queue", help="The queue that brings events: the rights of reading it.", metavar="ARN")
     ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option("--assume", help="A further account's role ([[aws.account]] role_arn): the right to take it.", metavar="ROLE_ARN"),
+    ] = None,
 ) -> None:
     """Print the IAM policy document that gives exactly the rights needed; docs/on-aws.md says what each is for."""
 
@@ -32,12 +36,15 @@ def policy(
 
         if queue is not None and not queue.startswith("arn:"):
             raise ConfigError("--queue", f"{queue!r} is no ARN", "Write e.g. arn:aws:sqs:ap-northeast-1:123456789012:hinoban-events")
+        for role in assume or ():
+            if not (role.startswith("arn:") and ":role/" in role):
+                raise ConfigError("--assume", f"{role!r} is no role's ARN", "Write e.g. arn:aws:iam::210987654321:role/hinoban")
         chosen: list[iam_needed.Purpose] = []
-        if observe or not (retry or stop or service or queue):
+        if observe or not (retry or stop or service or queue or assume):
             chosen.append("observe")
         chosen += ["retry"] if retry else []
         chosen += ["stop"] if stop else []
         chosen += ["service"] if service else []
-        print_json(iam_needed.policy(chosen, queue_arn=queue))
+        print_json(iam_needed.policy(chosen, queue_arn=queue, role_arns=assume or ()))
 
     guarded(work)

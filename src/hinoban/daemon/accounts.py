@@ -72,7 +72,7 @@ async def watched(config: AwsConfig, engine: Engine, clock: Clock) -> Watched:
     return Watched(
         name=profile.name,
         accounts=tuple(accounts),
-        clients=Clients(client, others),
+        clients=Clients(client, others, {one.id: one.role_arn for one in config.accounts}),
         sources=tuple(sources),
         inventories=tuple(inventories),
         posted=posted,

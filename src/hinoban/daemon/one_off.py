@@ -19,7 +19,6 @@ from hinoban.watch.answers_incidents import launch_of
 from hinoban.watch.answers_one_off import ended_unseen, kept_until
 from hinoban.watch.by_aws import About, in_aws_words, needs_log
 from hinoban.watch.config import RetryRule, WatchConfig
-from hinoban.watch.evidence import HINT
 from hinoban.watch.history.book import Known, slots_between
 from hinoban.watch.history.database import open_database
 from hinoban.watch.history.ledger import Cursor
@@ -31,7 +30,7 @@ from hinoban.watch.normalise import observation
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.schedules import expected
 from hinoban.watch.schedules.inventory import Inventory
-from hinoban.watch.schedules.model import UNTAKEN, Problem, Schedule, Snapshot
+from hinoban.watch.schedules.model import Problem, Schedule, Snapshot
 from hinoban.watch.schedules.requests import request_at
 from hinoban.watch.sources.lookup import CHANGES
 from hinoban.watch.sources.pace import Calls, paced
@@ -126,8 +125,7 @@ class OneOff:
 
     def problem_lines(self) -> list[str]:
         """What could not be read, a line each; where a right is missing, what gives it."""
-        words = [" ".join(one.words.split()) + (f" → {HINT}" if one.lacks_right else "") for one in self._problems]
-        return list(dict.fromkeys(words))
+        return list(dict.fromkeys(map(_problem_line, self._problems)))
 
     @property
     def _problems(self) -> list[Problem]:
@@ -135,7 +133,7 @@ class OneOff:
 
     def _taken(self, snapshot: Snapshot) -> None:
         """HinobanError where AWS took the credentials for nothing that was asked."""
-        untaken = next((one for one in snapshot.problems if one.code in UNTAKEN), None)
+        untaken = next((one for one in snapshot.problems if one.of_credentials), None)
         if untaken is not None and not snapshot.read:
             name = self._profile.name
             todo = f"Look at the keys that it names: aws sts get-caller-identity --profile {name}"
@@ -276,3 +274,8 @@ def _runs(schedule: Schedule, launches: list[Launch]) -> list[float]:
     if not expected.is_rate(schedule):
         return []
     return [one.at for one in launches if one.started_by == schedule.started_by and one.family == schedule.family]
+
+
+def _problem_line(problem: Problem) -> str:
+    todo = "aws sts get-caller-identity" if problem.of_credentials else "hinoban aws policy --observe" if problem.denied else ""
+    return " ".join(problem.words.split()) + (f" → {todo}" if todo else "")

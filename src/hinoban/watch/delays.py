@@ -8,6 +8,7 @@ from typing import Any, Literal
 from hinoban.base.clock import HOURS, MINUTES
 from hinoban.watch.model import Doing, Launch, TaskChange
 from hinoban.watch.service_model import ServiceNews
+from hinoban.watch.sources.source import before
 
 Kind = Literal["events", "cloudtrail"]
 KEPT = 1 * HOURS
@@ -21,23 +22,30 @@ class Delays:
 
     def __init__(self) -> None:
         self._slices: dict[tuple[str, Kind], dict[int, Counter[int]]] = {}
+        self._attached: dict[str, float] = {}
         self.arrived: dict[str, float] = {}
         """When task events, launch records and news of services were last brought by anybody."""
+
+    def attached(self, source: str, now: float) -> None:
+        """From now on it is looked at: how old is what it brings of before says nothing of how late it is."""
+        self._attached[source] = now
 
     def note(self, source: str, seen: Iterable[Any], now: float) -> None:
         """What is new of a batch."""
         for change in seen:
             if isinstance(change, TaskChange):
-                self._add(source, "events", now - change.at, now)
+                self._add(source, "events", change.at, now)
                 self.arrived["task_events"] = now
             elif isinstance(change, Launch | Doing):
-                self._add(source, "cloudtrail", now - change.at, now)
+                self._add(source, "cloudtrail", change.at, now)
                 self.arrived["launch_records"] = now
             elif isinstance(change, ServiceNews):
-                self._add(source, "events", now - change.at, now)
+                self._add(source, "events", change.at, now)
                 self.arrived["service_events"] = now
 
-    def _add(self, source: str, kind: Kind, delay: float, now: float) -> None:
+    def _add(self, source: str, kind: Kind, at: float, now: float) -> None:
+        if before(at, self._attached.get(source, at)):
+            return
         slices = self._slices.setdefault((source, kind), {})
         place = int(now // _SLICE)
         if place not in slices:
@@ -45,7 +53,7 @@ class Delays:
             for old in [one for one in slices if one < oldest]:
                 del slices[old]
             slices[place] = Counter()
-        slices[place][_bucket(delay)] += 1
+        slices[place][_bucket(now - at)] += 1
 
     def of(self, source: str, now: float) -> dict[str, dict[str, float]]:
         """`{"events": {"count", "p50", "p95"}, "cloudtrail": {...}}` of the last hour, seconds; a kind that brought nothing is left out."""

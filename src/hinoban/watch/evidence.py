@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 
 Evidence = Literal["task_events", "launch_records", "service_events", "schedules", "log_lines"]
@@ -61,7 +62,10 @@ _OF_RIGHT: tuple[tuple[str, Evidence], ...] = (
     ("", "schedules"),
 )
 HINT = "hinoban aws policy --observe"
+CREDENTIALS_HINT = "hinoban incidents"
+"""What helps depends on whose they are: the incident says it."""
 
+_BEST_FIRST = ("ok", "quiet", "blind")
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("exits", ("failed_exit",)),
     ("OOM", ("out_of_memory",)),
@@ -83,9 +87,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the evidence. Of tasks, those of no service that were created within a day and long enough ago for their records."""
+    """What is known of the evidence in one place; what arrived and was counted is of all. Of tasks, those of no service that were created
+    within a day and long enough ago for their records."""
 
-    behind: str | None
+    behind: str | None = None
     problems: Sequence[Problem] = ()
     arrived: frozenset[str] = frozenset()
     schedules: int = 0
@@ -101,7 +106,7 @@ def evidence(signs: Signs) -> dict[Evidence, Seen]:
         if kind not in ("schedules", "log_lines") and signs.behind is not None:
             found[kind] = Seen("blind", signs.behind)
         elif of_kind:
-            found[kind] = Seen("blind", of_kind[0].words, HINT if of_kind[0].lacks_right else "")
+            found[kind] = Seen("blind", of_kind[0].words, todo_of(of_kind[0]))
         elif kind == "launch_records" and signs.tasks and not signs.launches:
             why = f"{signs.tasks} tasks were started within a day, and no record of a RunTask came: does a trail log?"
             found[kind] = Seen("blind", why, HINT)
@@ -109,6 +114,11 @@ def evidence(signs: Signs) -> dict[Evidence, Seen]:
             there = kind in signs.arrived or (kind == "schedules" and signs.schedules > 0)
             found[kind] = Seen("ok" if there else "quiet")
     return found
+
+
+def todo_of(problem: Problem) -> str:
+    """What would help; empty where only waiting does."""
+    return CREDENTIALS_HINT if problem.of_credentials else HINT if problem.denied else ""
 
 
 def evidence_of(right: str) -> Evidence:
@@ -125,6 +135,43 @@ def detectors(seen: Mapping[Evidence, Seen]) -> dict[str, Seen]:
         quiet = next((one for one in of_them if one.state == "quiet"), None)
         found[name] = blind or quiet or Seen("ok")
     return found
+
+
+class Everywhere(msgspec.Struct, frozen=True):
+    """One detector in all places: blind only where it is so in each; `blind` says where it is."""
+
+    seen: Seen
+    blind: Mapping[Place, Seen]
+
+
+def everywhere(known: Mapping[Place, Mapping[str, Seen]]) -> dict[str, Everywhere]:
+    """How each detector stands by how it stands in each place."""
+    found: dict[str, Everywhere] = {}
+    for name in NEEDS:
+        of_it = {place: seen[name] for place, seen in known.items()}
+        best = min(of_it.values(), key=lambda one: _BEST_FIRST.index(one.state))
+        found[name] = Everywhere(best, {place: one for place, one in of_it.items() if one.state == "blind"})
+    return found
+
+
+def blind_lines(known: Mapping[Place, Mapping[Evidence, Seen]]) -> list[str]:
+    """What cannot be seen, a line each; where that is not so of all places alike, with the account and its regions."""
+    lines: dict[tuple[Evidence, str | None, str, str], list[str]] = {}
+    for kind in ("task_events", "launch_records", "service_events", "schedules", "log_lines"):
+        alike = len({(one[kind].state, one[kind].why) for one in known.values()}) == 1
+        for place, seen in known.items():
+            if (one := seen[kind]).state == "blind":
+                why = one.why if alike else one.why.removesuffix(f" in {place.region}")
+                lines.setdefault((kind, None if alike else place.account, why, one.todo), []).append(str(place.region))
+    return [
+        line(kind if account is None else f"{kind} of {account} in {', '.join(regions)}", why, todo)
+        for (kind, account, why, todo), regions in lines.items()
+    ]
+
+
+def line(what: str, why: str, todo: str) -> str:
+    """One thing that cannot be seen."""
+    return f"{what.replace('_', ' ')}: {why}" + (f" → {todo}" if todo else "")
 
 
 def in_words(seen: Mapping[str, Seen], schedules: str) -> tuple[list[str], list[str]]:

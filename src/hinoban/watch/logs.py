@@ -96,7 +96,13 @@ class LogKeeper:
     def _unread(self, incident: Incident, error: AwsError) -> None:
         finding, denied = incident.finding, error.code in DENIED
         problem = Problem(
-            region=finding.region, right=_RIGHT, code=error.code, message=error.message, subject=finding.family, denied=denied
+            account=finding.account,
+            region=finding.region,
+            right=_RIGHT,
+            code=error.code,
+            message=error.message,
+            subject=finding.family,
+            denied=denied,
         )
         self.problems.pop(finding.family, None)
         self.problems[finding.family] = problem

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, select
 
 from hinoban.base.clock import DAYS, MINUTES
 from hinoban.base.units import iso
-from hinoban.watch.evidence import HINT, NEEDS, Signs, detectors, evidence, evidence_of, in_words
+from hinoban.watch.evidence import NEEDS, Signs, blind_lines, detectors, everywhere, evidence, evidence_of, in_words, line, todo_of
 from hinoban.watch.history import queries
 from hinoban.watch.history.aside import asides, count_asides
 from hinoban.watch.history.book import known_schedules
 from hinoban.watch.history.channel_counts import ChannelCounts, channel_counts
 from hinoban.watch.history.schema import launches, outbox, retries, tasks
+from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 from hinoban.watch.wellness import health_of
 
@@ -60,8 +61,24 @@ def known_channels(connection: Connection) -> list[str]:
     return sorted(connection.execute(found).scalars())
 
 
-def signs(connection: Connection, problems: Sequence[Problem], behind: str | None, arrived: frozenset[str], now: float) -> Signs:
-    """What evidence.py judges by."""
+def signs(
+    connection: Connection,
+    problems: Sequence[Problem],
+    behind: Mapping[Place, str | None],
+    arrived: frozenset[str],
+    now: float,
+) -> dict[Place, Signs]:
+    """What evidence.py judges by, of each place; `behind` holds them all, with why a source of it is behind."""
+    common = _signs(connection, arrived, now)
+    return {
+        place: msgspec.structs.replace(
+            common, behind=why, problems=[one for one in problems if place.holds(one.account or place.account or "", one.region)]
+        )
+        for place, why in behind.items()
+    }
+
+
+def _signs(connection: Connection, arrived: frozenset[str], now: float) -> Signs:
     since, old = now - 1 * DAYS, now - RECORDS_TAKE
     alone = (tasks.c.group.is_(None)) | (~tasks.c.group.like("service:%"))
     # The latest only: a count over years of rows would cost what it tells.
@@ -70,8 +87,6 @@ def signs(connection: Connection, problems: Sequence[Problem], behind: str | Non
     begun = select(launches.c.id).where(launches.c.at > since).limit(1)
     known = known_schedules(connection)
     return Signs(
-        behind=behind,
-        problems=problems,
         arrived=arrived | (frozenset({"task_events"}) if fresh else frozenset()),
         schedules=len(known),
         tasks=len(fresh),
@@ -79,32 +94,42 @@ def signs(connection: Connection, problems: Sequence[Problem], behind: str | Non
     )
 
 
-def sight_json(known: Signs, not_watched: Mapping[str, int]) -> dict[str, Any]:
+def sight_json(known: Mapping[Place, Signs], not_watched: Mapping[str, int]) -> dict[str, Any]:
     """Per detector whether it can see; in words what is seen, and a line on each thing that is not. `not_watched`: targets that are no ECS."""
-    seen = evidence(known)
-    by_detector = detectors(seen)
-    count = known.schedules
+    seen = {place: evidence(one) for place, one in known.items()}
+    by_detector = everywhere({place: detectors(one) for place, one in seen.items()})
+    count = max(one.schedules for one in known.values())
     others = sum(not_watched.values())
     sees, _ = in_words(
-        by_detector, f"{count} of {count + others} schedules" if others else "1 schedule" if count == 1 else f"{count} schedules"
+        {name: one.seen for name, one in by_detector.items()},
+        f"{count} of {count + others} schedules" if others else "1 schedule" if count == 1 else f"{count} schedules",
     )
-    blind = [_blind(kind.replace("_", " "), one.why, one.todo) for kind, one in seen.items() if one.state == "blind"]
-    told = {one.right for one in known.problems if not one.subject}
-    for one in known.problems:
-        if one.subject and one.right not in told:
-            blind.append(_blind(f"{evidence_of(one.right).replace('_', ' ')} of {one.subject}", one.words, HINT if one.lacks_right else ""))
+    problems = list({id(one): one for some in known.values() for one in some.problems}.values())
+    told = {(one.account, one.region, one.right) for one in problems if not one.subject}
+    several = len({place.account for place in known}) > 1
+    blind = blind_lines(seen)
+    for one in problems:
+        if one.subject and (one.account, one.region, one.right) not in told:
+            whose = f" in {one.account}" if several and one.account else ""
+            blind.append(line(f"{evidence_of(one.right)} of {one.subject}{whose}", one.words, todo_of(one)))
     return {
         "detectors": [
-            {"detector": name, "state": one.state, "needs": list(NEEDS[name]), "why": one.why, "todo": one.todo}
+            {
+                "detector": name,
+                "state": one.seen.state,
+                "needs": list(NEEDS[name]),
+                "why": one.seen.why,
+                "todo": one.seen.todo,
+                "blind_in": [
+                    {"account": place.account, "region": place.region, "why": seen.why, "todo": seen.todo}
+                    for place, seen in one.blind.items()
+                ],
+            }
             for name, one in by_detector.items()
         ],
         "sees": sees,
         "blind": blind,
     }
-
-
-def _blind(what: str, why: str, todo: str) -> str:
-    return f"{what}: {why}" + (f" → {todo}" if todo else "")
 
 
 def _channel(one: ChannelCounts) -> dict[str, Any]:

@@ -26,10 +26,15 @@ Behind = Callable[[str, str], str | None]
 class Clients:
     """The clients of the accounts that are watched; who is of none of them is asked through `default`."""
 
-    def __init__(self, default: Client, others: Mapping[str, Client] | None = None) -> None:
+    def __init__(self, default: Client, others: Mapping[str, Client] | None = None, roles: Mapping[str, str] | None = None) -> None:
         self.default = default
         self._others = others or {}
+        self._roles = roles or {}
 
     def at(self, account: str, region: str) -> Client:
         """The client for calls in that account's region, with the rights that we have there."""
         return self._others.get(account, self.default).in_region(region)
+
+    def role(self, account: str | None) -> str:
+        """The ARN of the role by which that account is asked; empty where it is by none."""
+        return self._roles.get(account or "", "")

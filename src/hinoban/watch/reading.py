@@ -41,18 +41,20 @@ class Reading:
         *,
         wake: Callable[[], None],
         say: Callable[[str], None],
+        role: str = "",
     ) -> None:
         self.source = source
         self._pipeline = pipeline
         self._clock = clock
         self._wake = wake
         self._say = say
-        self.sight = Sight(source.name, source.of, pipeline, clock)
+        self.sight = Sight(source.name, source.of, pipeline, clock, role=role)
         with engine.connect() as connection:
             self.cursor: Cursor | None = pipeline.ledger.cursor(connection, source.name)
         self._asked = self._reached = False
         self._steady_since = self._read_at = clock.now()
-        self._filled = 0
+        self._filled, self._said = 0, False
+        pipeline.delays.attached(source.name, clock.now())
         self._late = 0.0
         self._aside = AsideBook(engine)
 
@@ -113,13 +115,13 @@ class Reading:
             self.sight.lag(max(waited, batch.late), batch.cursor.newest - batch.cursor.seq or None)
 
     def _attached(self, batch: Batch, fresh: int) -> None:
-        """Count what a first attach fills in, and say so once when it is through."""
+        """Count what a first attach fills in, and say so once when it is through; what comes later still is not worth another line."""
         if batch.silent:
             self._filled += fresh
-        elif self._filled and batch.cursor.seq >= batch.cursor.newest:
-            things = "thing" if self._filled == 1 else "things"
-            self._say(f"Watching {self.source.name} from now on; {self._filled} {things} of before are remembered, none is told.")
-            self._filled = 0
+        elif self._filled and not self._said and not batch.filling and batch.cursor.seq >= batch.cursor.newest:
+            known = "1 thing is remembered" if self._filled == 1 else f"{self._filled} things are remembered"
+            self._say(f"{self.source.name}: {known} of the time before it was watched, and not told.")
+            self._said = True
 
     def behind(self) -> str | None:
         """Why the source is behind, so that nothing may be launched or stopped; None where it is not."""

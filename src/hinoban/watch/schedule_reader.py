@@ -25,7 +25,15 @@ class ScheduleReader:
     """Reads the schedules of one account. Where `more` is said, a region that a record names is read from then on."""
 
     def __init__(
-        self, pipeline: Pipeline, inventory: Inventory, regions: Sequence[str], clock: Clock, *, more: bool = False, soon: float = READ_SOON
+        self,
+        pipeline: Pipeline,
+        inventory: Inventory,
+        regions: Sequence[str],
+        clock: Clock,
+        *,
+        more: bool = False,
+        soon: float = READ_SOON,
+        role: str = "",
     ) -> None:
         self._pipeline = pipeline
         self._inventory = inventory
@@ -35,9 +43,14 @@ class ScheduleReader:
         self._clock = clock
         self._read_at: float | None = None
         self.name = f"schedules {inventory.account}" if inventory.account else "schedules"
-        self._sight = Sight(self.name, Place(inventory.account), pipeline, clock)
+        self._sight = Sight(self.name, Place(inventory.account), pipeline, clock, role=role)
         self.not_watched: dict[str, int] = {}
         self.problems: tuple[Problem, ...] = ()
+
+    @property
+    def places(self) -> set[Place]:
+        """What it reads, where the account is known."""
+        return {Place(self._inventory.account, region) for region in self._regions} if self._inventory.account else set()
 
     async def step(self, now: float) -> float | None:
         """Read what has changed, or everything where that is due. The moment to come again."""

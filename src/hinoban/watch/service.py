@@ -30,7 +30,7 @@ from hinoban.watch.notify.mute_reports import MuteReports
 from hinoban.watch.notify.outbox import Outbox
 from hinoban.watch.notify.routes import Dispatch
 from hinoban.watch.pipeline import Pipeline
-from hinoban.watch.places import ANYWHERE, Clients
+from hinoban.watch.places import ANYWHERE, Clients, Place
 from hinoban.watch.reading import Reading
 from hinoban.watch.retry.runner import RetryRunner
 from hinoban.watch.retry.service_fixer import ServiceFixer
@@ -78,7 +78,10 @@ class Watch:
         names = [channel.name for channel in channels]
         self.pipeline = Pipeline(engine, config, detectors=detect, channels=names, ids=ids, allow=allow)
         self.pipeline.ledger.telling.decide = Dispatch(config.notify, names).decide
-        self.readings = [Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say) for one in sources]
+        self.readings = [
+            Reading(one, self.pipeline, engine, clock, wake=self._wake, say=say, role="" if one.pushed else clients.role(one.of.account))
+            for one in sources
+        ]
         self.mutes = MuteReports(self.pipeline.transaction, self.pipeline.ledger, config)
         self.escalator = Escalator(self.pipeline.transaction, self.pipeline.ledger, config.notify.escalations)
         self.acts = Acts(self.pipeline, clock)
@@ -113,7 +116,8 @@ class Watch:
         # No roles: the engine asks for none, and its IAM is a neighbour that would have to be started for it.
         own = ((Inventory(clients.default, clock, roles=False), (clients.default.region,)),)
         self.schedules = [
-            ScheduleReader(self.pipeline, inventory, regions, clock, more=not inventories) for inventory, regions in inventories or own
+            ScheduleReader(self.pipeline, inventory, regions, clock, more=not inventories, role=clients.role(inventory.account))
+            for inventory, regions in inventories or own
         ]
         self.slots = SlotClock(self.pipeline, clock, unproven=self.unproven)
         self._log_sight = Sight("logs", ANYWHERE, self.pipeline, clock)
@@ -199,6 +203,14 @@ class Watch:
     def late(self) -> str | None:
         """Why any source is behind; None where none is."""
         return self._any(Reading.behind, self.readings)
+
+    def _behind_by_place(self) -> dict[Place, str | None]:
+        """Every account's region that is watched, home first; where none is known by name, all is one place."""
+        known = [one.source.of for one in self.readings if None not in (one.source.of.account, one.source.of.region)]
+        known += [place for one in self.schedules for place in sorted(one.places, key=lambda place: place.region or "")]
+        if not known:
+            return {ANYWHERE: self.late()}
+        return {place: self.behind(place.account or "", place.region or "") for place in known}
 
     def _of(self, account: str, region: str) -> list[Reading]:
         return [one for one in self.readings if one.source.of.holds(account, region)]
@@ -298,7 +310,7 @@ class Watch:
         problems += [found for one in self.readings for found in one.source.problems.values()]
         with self._engine.connect() as connection:
             found = measures(connection, [channel.name for channel in self._channels], now)
-            known = signs(connection, problems, self.late(), frozenset(self.pipeline.delays.arrived), now)
+            known = signs(connection, problems, self._behind_by_place(), frozenset(self.pipeline.delays.arrived), now)
         return {
             **found,
             **sight_json(known, self._not_watched()),

@@ -2,25 +2,26 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from hinoban.aws.errors import AwsError
-from hinoban.aws.profiles import NoCredentials
+from hinoban.aws.profiles import UNREACHABLE, NoCredentials
 from hinoban.base.clock import Clock
 from hinoban.base.errors import HinobanError
-from hinoban.watch.detect import silence
+from hinoban.watch.detect import blind, silence
 from hinoban.watch.detect.sight import Heard, Lag, Tried
 from hinoban.watch.detect.watch_behind import LIMIT
 from hinoban.watch.pipeline import Pipeline
 from hinoban.watch.places import Place
 from hinoban.watch.schedules.model import Problem
 
-UNREACHABLE = "Unreachable"
-
 
 class Sight:
-    """What one looks at through a source, or through what else asks AWS; `name` is its name for people."""
+    """What one looks at through a source, or through what else asks AWS; `name` is its name for people, `role` who it asks as, if a role."""
 
-    def __init__(self, name: str, of: Place, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(self, name: str, of: Place, pipeline: Pipeline, clock: Clock, *, role: str = "") -> None:
         self._name = name
+        self._role = role
         self._account, self._region = of.account or "", of.region or ""
         self._pipeline = pipeline
         self._clock = clock
@@ -45,7 +46,7 @@ class Sight:
         if error is None and what in self._well:
             return
         if isinstance(error, AwsError | NoCredentials):
-            self._try(what, error.code, error.message)
+            self._try(what, error.code, error.message, unsigned=isinstance(error, NoCredentials))
         else:
             self._try(what, None if error is None else UNREACHABLE, "" if error is None else f"{error.what}: {error.why}")
 
@@ -61,20 +62,35 @@ class Sight:
 
     def _unseen(self) -> set[str]:
         """What could not be seen when it was last tried, by an earlier life."""
-        keys, own = self._pipeline.services.memories.keys("blind"), f"{self._name}#"
-        return {key.removeprefix(own) for key in keys if key.startswith(own)}
-
-    def _try(self, what: str, code: str | None, message: str) -> None:
-        (self._well.add if code is None else self._well.discard)(what)
-        self._tell(
-            Tried(
-                source=self._name, what=what, at=self._clock.now(), code=code, message=message, account=self._account, region=self._region
-            )
-        )
-
-    def _tell(self, said: Heard | Tried | Lag) -> None:
+        own, memories = blind.thing_of(self._name, ""), self._pipeline.services.memories
         with self._pipeline.transaction() as connection:
-            self._pipeline.services.feed(connection, said, self._clock.now())
+            refused = memories.state(connection, "blind", blind.credentials_key(self._account)).refused
+        return {key.removeprefix(own) for key in (*memories.keys("blind"), *refused) if key.startswith(own)}
+
+    def _try(self, what: str, code: str | None, message: str, *, unsigned: bool = False) -> None:
+        (self._well.add if code is None else self._well.discard)(what)
+        tried = Tried(
+            source=self._name,
+            what=what,
+            at=self._clock.now(),
+            code=code,
+            message=message,
+            account=self._account,
+            region=self._region,
+            role=self._role,
+        )
+        of_credentials = msgspec.structs.replace(tried, credentials=True)
+        if blind.refuses_credentials(code, unsigned=unsigned):
+            self._tell(of_credentials)
+        elif code == UNREACHABLE:
+            self._tell(tried)
+        else:
+            self._tell(tried, msgspec.structs.replace(of_credentials, code=None, message=""))
+
+    def _tell(self, *said: Heard | Tried | Lag) -> None:
+        with self._pipeline.transaction() as connection:
+            for one in said:
+                self._pipeline.services.feed(connection, one, self._clock.now())
 
 
 def awake(pipeline: Pipeline, now: float) -> None:

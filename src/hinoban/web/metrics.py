@@ -32,7 +32,8 @@ def exposition(status: Mapping[str, Any]) -> str:
         ("retries", "Retries by state.", [({"state": name}, count) for name, count in status["retries"].items()]),
         ("would_have", "What was not done within a day, as it is not allowed.", [({"what": k}, v) for k, v in status["would_have"].items()]),
         ("events_aside", "Events of the last 30 days that could not be read.", [({}, status["aside"]["count"])]),
-        ("detector_sees", "0 while what the detector needs does not arrive.", _sees(status["detectors"])),
+        ("detector_sees", "0 while what the detector needs arrives from nowhere.", _sees(status["detectors"])),
+        ("detector_blind", "1 for each account's region in which the detector does not see.", _blind(status["detectors"])),
         ("dead_man_ping_timestamp_seconds", "When the dead-man's ping last arrived.", [({}, _moment(ping["ok_at"]) if ping else None)]),
     ]  # fmt: skip
     return "".join(_family(f"hinoban_{name}", words, samples) for name, words, samples in families)
@@ -86,6 +87,14 @@ def _delays(sources: Iterable[Mapping[str, Any]]) -> Samples:
 
 def _sees(detectors: Iterable[Mapping[str, Any]]) -> Samples:
     return [({"detector": one["detector"]}, 0 if one["state"] == "blind" else 1) for one in detectors]
+
+
+def _blind(detectors: Iterable[Mapping[str, Any]]) -> Samples:
+    return [
+        ({"detector": one["detector"], "account": place["account"] or "", "region": place["region"] or ""}, 1)
+        for one in detectors
+        for place in one["blind_in"]
+    ]
 
 
 def _moment(text: str | None) -> float | None:

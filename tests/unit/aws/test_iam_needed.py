@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from hinoban.aws import models
-from hinoban.aws.iam_needed import OBSERVE, QUEUE, READS, RETRY, RIGHTS, SERVICE, STOP, policy
+from hinoban.aws.iam_needed import ASSUME, OBSERVE, QUEUE, READS, RETRY, RIGHTS, SERVICE, STOP, policy
 from hinoban.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -31,8 +31,13 @@ def test_the_queue_s_rights_are_those_of_its_source() -> None:
     assert {f"sqs:{name}" for name in re.findall(r'_call\(\s*"(\w+)"', text)} == {call for right in QUEUE for call in right.calls}
 
 
+def test_a_role_is_assumed_by_the_one_call_that_the_right_is_for() -> None:
+    text = (ROOT / "src/hinoban/aws/profiles.py").read_text()
+    assert {f"sts:{name}" for name in re.findall(r'call\("sts", "(\w+)"', text)} == {call for right in ASSUME for call in right.calls}
+
+
 def test_every_call_is_one_that_aws_has_and_observing_only_reads() -> None:
-    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE):
+    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE, *ASSUME):
         for call in right.calls:
             service, _, operation = call.partition(":")
             assert models.service(service).operation(operation) is not None, call
@@ -43,7 +48,7 @@ def test_every_call_is_one_that_aws_has_and_observing_only_reads() -> None:
 
 def test_the_page_names_every_right_with_its_reason() -> None:
     page = (ROOT / "docs/on-aws.md").read_text()
-    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE):
+    for right in (*OBSERVE, *RETRY, *STOP, *SERVICE, *QUEUE, *ASSUME):
         assert f"| `{right.action}` | {right.why} |" in page
 
 
@@ -69,3 +74,16 @@ def test_the_command_prints_what_may_be_put_into_iam() -> None:
 def test_a_queue_that_is_no_arn_is_refused() -> None:
     result = CliRunner().invoke(app, ["aws", "policy", "--queue", "https://sqs"])
     assert result.exit_code == 2 and len(set(RIGHTS)) == 4
+
+
+def test_the_caller_s_side_of_a_further_account_names_its_roles() -> None:
+    roles = [f"arn:aws:iam::{account}:role/hinoban" for account in ("210987654321", "310987654321")]
+    observe, assume = printed("--observe", "--assume", roles[0], "--assume", roles[1])["Statement"]
+    assert observe == printed("--observe")["Statement"][0]
+    assert assume == {"Sid": "HinobanAssume", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": roles}
+    assert printed("--assume", roles[0])["Statement"] == [{**assume, "Resource": [roles[0]]}]
+
+
+def test_a_role_that_is_no_role_s_arn_is_refused() -> None:
+    for given in ("hinoban", "arn:aws:iam::210987654321:user/hinoban"):
+        assert CliRunner().invoke(app, ["aws", "policy", "--assume", given]).exit_code == 2

@@ -40,6 +40,16 @@ def test_after_an_hour_it_is_forgotten() -> None:
     assert delays.of("journal", later)["events"]["count"] == 1
 
 
+def test_what_happened_before_the_source_was_watched_says_nothing_of_how_late_it_is() -> None:
+    delays = Delays()
+    delays.attached("poll", NOW)
+    delays.note("poll", [change(400, NOW + 3), launch(90)], NOW + 3)
+    assert delays.of("poll", NOW + 3) == {}
+    assert delays.arrived.keys() == {"task_events", "launch_records"}
+    delays.note("poll", [change(20, NOW + 60)], NOW + 60)
+    assert 20 <= delays.of("poll", NOW + 60)["events"]["p50"] <= 22
+
+
 @given(st.lists(st.floats(-5, 100_000), min_size=1, max_size=200))
 def test_a_quantile_is_never_less_and_at_most_a_tenth_more(given_: list[float]) -> None:
     delays = Delays()

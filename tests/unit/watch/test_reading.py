@@ -82,8 +82,10 @@ async def test_what_ended_before_a_first_attach_is_remembered_and_nothing_follow
     await world.turns(900, step=60)
     assert sorted(row["verdict"] or "" for row in world.watch.history({})["tasks"]) == ["", "EXIT 3"]
     assert (world.told(), world.watch.incidents()["incidents"], world.aws.run_task_calls) == ([], [], [])
-    [line] = world.lines
-    assert line.startswith("Watching one from now on; ") and line.endswith("of before are remembered, none is told.")
+    assert world.lines == ["one: 6 things are remembered of the time before it was watched, and not told."]
+    world.one.bring(life(3, at=at, exit_code=3), silent=True)
+    await world.turns(60, step=20)
+    assert len(world.lines) == 1, "what is found later still"
 
 
 async def test_what_fails_after_the_attach_is_told_also_where_a_silent_batch_holds_its_beginning(tmp_path: Path) -> None:

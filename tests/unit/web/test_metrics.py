@@ -33,7 +33,14 @@ STATUS: dict[str, Any] = {
     "retries": {"waiting": 1},
     "aside": {"count": 2, "latest": []},
     "would_have": {"retried": 0, "stopped": 0},
-    "detectors": [{"detector": name, "state": "blind" if name == "overdue" else "quiet"} for name in NEEDS],
+    "detectors": [
+        {
+            "detector": name,
+            "state": "blind" if name == "overdue" else "quiet",
+            "blind_in": [{"account": "2", "region": "us-east-1", "why": "", "todo": ""}] if name == "failed_exit" else [],
+        }
+        for name in NEEDS
+    ],
 }
 SAMPLE = re.compile(r'[a-zA-Z_][a-zA-Z0-9_]*(\{([a-z]+="([^"\\\n]|\\["\\n])*",?)*\})? -?[0-9.e+]+')
 
@@ -58,6 +65,7 @@ def test_the_numbers() -> None:
     assert 'hinoban_source_delay_seconds{source="sqs:1/\\"x\\"\\\\",kind="cloudtrail",quantile="0.95"} 250' in lines
     assert 'hinoban_outbox_oldest_timestamp_seconds{channel="slack"} 1795824000.5' in lines
     assert 'hinoban_detector_sees{detector="overdue"} 0' in lines and 'hinoban_detector_sees{detector="failed_exit"} 1' in lines
+    assert 'hinoban_detector_blind{detector="failed_exit",account="2",region="us-east-1"} 1' in lines
     assert not any(line.startswith("hinoban_channel_sent") for line in lines), "what is not known is left out"
 
 

@@ -30,6 +30,10 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     account: str = ""
     region: str = ""
+    role: str = ""
+    """The ARN of the role by which the account is asked, where it is by one."""
+    credentials: bool = False
+    """Whether this says how the credentials were taken, rather than what became of the read."""
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):

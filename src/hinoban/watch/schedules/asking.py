@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from hinoban.aws.client import EndpointUnreachable
-from hinoban.aws.errors import AwsError
+from hinoban.aws.errors import CREDENTIALS_REFUSED, AwsError
 from hinoban.base.clock import SECONDS, Clock
-from hinoban.watch.schedules.model import UNTAKEN, Problem
+from hinoban.watch.schedules.model import Problem
 
 AT_ONCE = 4
 _WAITS = (1 * SECONDS, 2 * SECONDS, 4 * SECONDS)
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException"})
-DENIED = frozenset(
-    {
-        *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException"),
-        *("OptInRequired", *UNTAKEN),
-    }
-)
+DENIED = CREDENTIALS_REFUSED | {
+    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "UnauthorizedException", "OptInRequired"),
+}
 """AWS's codes where a right is missing, or the credentials are not taken (CommonErrors of its API references)."""
 
 Item = TypeVar("Item")
@@ -125,11 +124,4 @@ def merged(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def _one(group: list[Problem]) -> Problem:
     first, names = group[0], list(dict.fromkeys(problem.subject for problem in group if problem.subject))
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return Problem(
-        region=first.region,
-        right=first.right,
-        code=first.code,
-        message=first.message,
-        subject=", ".join(names[:3]) + more,
-        denied=first.denied,
-    )
+    return msgspec.structs.replace(first, subject=", ".join(names[:3]) + more)

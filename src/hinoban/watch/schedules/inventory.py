@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from hinoban.aws.errors import AwsError
 from hinoban.base.clock import SECONDS, Clock
 from hinoban.watch.schedules import reading
@@ -35,7 +37,7 @@ class _Reading:
             schedules=tuple(sorted(self.schedules, key=lambda schedule: schedule.key)),
             not_watched=dict(sorted(self.not_watched.items())),
             complete=not self.unread and self.read.issuperset(wanted),
-            problems=merged(self.problems),
+            problems=tuple(msgspec.structs.replace(one, account=account or "") for one in merged(self.problems)),
             around=joined(self.around),
             read=frozenset(self.read),
             unread=frozenset(self.unread),

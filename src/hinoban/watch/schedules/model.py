@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hinoban.aws.errors import CREDENTIALS_REFUSED
+
 Kind = Literal["rule", "schedule"]
 State = Literal["ENABLED", "DISABLED"]
 What = Literal["disabled", "enabled", "deleted", "retargeted", "rescheduled"]
@@ -68,19 +70,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return self.family if self.revision is None else f"{self.family}:{self.revision}"
 
 
-UNTAKEN = frozenset(
-    {
-        *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
-        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "IncompleteSignature", "IncompleteSignatureException"),
-        *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
-    }
-)
-"""AWS's codes where it does not take the credentials, whatever their rights (CommonErrors of its API references)."""
-
-
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A part that could not be read. The rest was."""
 
+    account: str = ""
+    """Empty where whoever answers has one account."""
     region: str
     right: str
     """The IAM action that the call needs: `scheduler:GetSchedule`."""
@@ -92,16 +86,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Whether AWS refuses: the right is missing, or the credentials are not taken. It is not late, nor throttled."""
 
     @property
-    def lacks_right(self) -> bool:
-        """Whether a policy document mends it."""
-        return self.denied and self.code not in UNTAKEN
-
-    @property
     def words(self) -> str:
         """One line for people."""
         whom = f" of {self.subject}" if self.subject else ""
-        verdict = "denied" if self.lacks_right else f"failed ({self.code}: {self.message})"
-        return f"{self.right}{whom} {verdict} in {self.region}"
+        return f"{self.right}{whom} {self._verdict} in {self.region}"
+
+    @property
+    def _verdict(self) -> str:
+        if self.of_credentials:
+            return f"refused ({self.code})"
+        return "denied" if self.denied else f"failed ({self.code}: {self.message})"
+
+    @property
+    def of_credentials(self) -> bool:
+        """Whether the credentials are not taken, so that no right would help."""
+        return self.code in CREDENTIALS_REFUSED
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):

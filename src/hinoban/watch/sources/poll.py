@@ -227,8 +227,14 @@ class Poll:
             if error.code not in gone:
                 self._listed = None  # what could not be listed is not gone
                 denied = error.code in DENIED
-                problem = Problem(region=self._client.region, right=right, code=error.code, message=error.message, denied=denied)
-                self.problems[right] = problem
+                self.problems[right] = Problem(
+                    account=self.of.account or "",
+                    region=self._client.region,
+                    right=right,
+                    code=error.code,
+                    message=error.message,
+                    denied=denied,
+                )
             return None
         self.problems.pop(right, None)
         return answer
@@ -350,7 +356,8 @@ class Poll:
             self.filled += len(old)
             behind = cursor if cursor is not None else Cursor(f"attach {self._attached_at}", int(now - self._before + LATE), int(now), now)
             self._out.append((Batch(events=[one.raw for one in old], cursor=behind, silent=True, late=late), old))
-        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed, late=late), new))
+        filling = not (self._swept and all(look.through for look in self._looks))
+        self._out.append((Batch(events=[one.raw for one in new], cursor=after, listed=listed, late=late, filling=filling), new))
 
     def _late(self, now: float) -> float:
         """How long ago event history was read up to, where that is too long. One that answers no such question is a problem, not late."""

@@ -27,8 +27,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What a source brought: raw envelopes and the cursor behind them, to be stored in the same transaction.
 
     `listed` is set after a backfill: the ARNs of every task that AWS still knows (of those regions). `silent` marks what ended before a
-    source was attached for the first time: it fills the history, and nothing is told or done about it. `late`: CloudTrail's event history
-    was read up to so many seconds ago, where that is too long. `observed` is what was an envelope once, of a history that is replayed.
+    source was attached for the first time: it fills the history, and nothing is told or done about it; `filling` says that more of that
+    is still looked for. `late`: CloudTrail's event history was read up to so many seconds ago, where that is too long. `observed` is what
+    was an envelope once, of a history that is replayed.
     """
 
     events: Sequence[bytes]
@@ -36,6 +37,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     listed: frozenset[str] | None = None
     silent: bool = False
     late: float = 0.0
+    filling: bool = False
     observed: Sequence[tuple[bytes, Any]] = ()
 
 

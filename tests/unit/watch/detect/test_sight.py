@@ -74,7 +74,6 @@ def tried(at: float, code: str | None = None, message: str = "no") -> Tried:
     ("code", "patience", "cause"),
     [
         ("AccessDeniedException", MINUTES, "AWS refuses what the watch needs"),
-        ("ExpiredTokenException", MINUTES, "AWS refuses what the watch needs"),
         ("Unreachable", 3 * MINUTES, "The watch does not reach"),
         ("ServerException", 3 * MINUTES, "The watch does not reach"),
     ],
@@ -95,6 +94,34 @@ def test_a_moments_failure_and_throttling_are_no_blindness() -> None:
     state, _ = blind.seen(blind.Sight(), tried(NOW, "AccessDeniedException"))
     assert blind.seen(state, tried(NOW + 30)) == (blind.Sight(), ())
     assert blind.seen(blind.Sight(), tried(NOW, "ThrottlingException", "Rate exceeded")) == (blind.Sight(), ())
+
+
+def key(at: float, what: str, code: str | None, *, region: str = "r", role: str = "") -> Tried:
+    return Tried(source="poll", what=what, at=at, code=code, account="2", region=region, role=role, credentials=True)
+
+
+@pytest.mark.parametrize(("role", "todo"), [("", "aws sts get-caller-identity"), ("arn:r", "aws sts assume-role --role-arn arn:r")])
+def test_credentials_that_are_not_taken_are_one_matter_of_the_account_until_all_is_answered(role: str, todo: str) -> None:
+    refusals = [key(NOW, "a", "ExpiredToken", region="r1", role=role), key(NOW + 1, "b", "UnrecognizedClient", region="r2", role=role)]
+    assert len({blind.key_of(one) for one in refusals}) == 1
+    state = blind.Sight()
+    for one in refusals:
+        state, told = blind.seen(state, one)
+        assert told == ()
+    state, (finding,) = blind.asked(state, NOW + MINUTES)
+    assert isinstance(finding, Finding) and finding.family == "account 2" and "2 (r1, r2)" in finding.explanation.cause
+    assert todo in finding.explanation.next
+    state, told = blind.seen(state, key(NOW + 90, "a", None))
+    assert told == () and state.subject == finding.subject
+    state, (ended,) = blind.seen(state, key(NOW + 91, "b", None))
+    assert state == blind.Sight() and isinstance(ended, Over) and ended.subject == finding.subject
+
+
+def test_what_is_refused_for_want_of_a_right_and_what_nobody_answers_is_no_matter_of_credentials() -> None:
+    assert blind.refuses_credentials("InvalidClientTokenId", unsigned=False)
+    assert blind.refuses_credentials("AccessDenied", unsigned=True)
+    assert not blind.refuses_credentials("AccessDenied", unsigned=False)
+    assert not blind.refuses_credentials("Unreachable", unsigned=True) and not blind.refuses_credentials(None, unsigned=False)
 
 
 def test_an_old_attempt_that_comes_late_says_nothing() -> None:
