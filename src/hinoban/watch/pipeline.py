@@ -66,12 +66,7 @@ class Pipeline:
         self.delays = Delays()
         self.timetable = Timetable(Book(), self.ledger, config.tz, self._open)
         self._healing = Healing(self.ledger, self.timetable.book)
-        self.limits = self._no_limits()
-        self._matters = self._no_matters()
-        self.services = self._no_services()
         self._planning = Planning(self.ledger, self._policies, config, ids.dice, self.timetable.next_slot, self._launch_of)
-        self.launches = Recent()
-        """What became of the launches of late."""
         self.asked: set[tuple[str, str, str]] = set()
         """(account, region, subject) of rules and schedules that somebody changed: to be read again soon."""
         self._load_open()
@@ -80,15 +75,6 @@ class Pipeline:
     def deadlines(self) -> Deadlines:
         """When something is due of open tasks."""
         return self.limits.deadlines
-
-    def _no_limits(self) -> TimeLimits:
-        return TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put, rights=self.rights)
-
-    def _no_matters(self) -> Matters:
-        return Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz, rights=self.rights)
-
-    def _no_services(self) -> Services:
-        return Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest, self.tags)
 
     def _newest(self, connection: Connection, task_arn: str) -> TaskChange | None:
         """A task's newest change, also where it came with this very batch."""
@@ -112,10 +98,6 @@ class Pipeline:
             self._history.forget()
             self.ledger.forget()
             self.timetable.book.forget()
-            self.limits = self._no_limits()
-            self._matters = self._no_matters()
-            self.services = self._no_services()
-            self.launches = Recent()
             self._load_open()
             raise
 
@@ -375,6 +357,12 @@ class Pipeline:
             self.limits.lost(connection, arn, now)
 
     def _load_open(self) -> None:
+        """Begin with what the rows say."""
+        self.limits = TimeLimits(self.ledger, self.timetable, self._policies, self._config, self._put, rights=self.rights)
+        self._matters = Matters(self.ledger, self.timetable, self._policies, self.limits, self._open, self._config.tz, rights=self.rights)
+        self.services = Services(self.ledger, self._open, self._policies.on_crash_loop, self._newest, self.tags)
+        self.launches = Recent()
+        """What became of the launches of late."""
         with self._engine.connect() as connection:
             changes = list(queries.open_changes(connection))
             self.limits.restore(connection, changes)

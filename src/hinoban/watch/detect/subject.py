@@ -51,5 +51,5 @@ def about_launch(launch: Launch, detector: Detector, verdict: Verdict, explanati
         explanation=explanation,
         launch_id=launch.launch_id,
         started_by=launch.started_by,
-        facts={name: value for name, value in facts.items() if value is not None},
+        facts={name: value for name, value in {"input": input_of(launch.request or {}), **facts}.items() if value is not None},
     )

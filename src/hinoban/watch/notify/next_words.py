@@ -1,5 +1,6 @@
 """What to do next about an incident: the catalogue's step, or a better one where the history knows what has changed. Pure."""
 
+import re
 from zoneinfo import ZoneInfo
 
 from hinoban.base.units import local
@@ -8,6 +9,8 @@ from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
 from hinoban.watch.notify.wording import day_time, not_retried, short_task
 
+_THEN_RETRY = re.compile(r" {3}(?:then|その後に再実行): hinoban retry \S+(?: {3}\([^)]*\))?")
+_RETRY, _RUN = re.compile(r"(?:再実行: )?hinoban retry \S+"), re.compile(r"hinoban run \S+ --retry")
 _AGAIN = 2
 """Once is chance."""
 
@@ -16,7 +19,15 @@ def next_step(incident: Incident) -> str:
     """The next step; nothing once it is over. The report of a mute is over as it is told, and what it hid may not be."""
     if incident.state == "resolved" and incident.finding.detector != "mute_ended":
         return nothing_now()
-    return incident.finding.explanation.next
+    finding, step = incident.finding, incident.finding.explanation.next
+    owner, _, service = str(finding.facts.get("group") or "").partition(":")
+    if owner == "service":
+        # Its service starts its tasks itself: what helps it is another definition.
+        deploy = f"aws ecs update-service --cluster {finding.cluster} --service {service} --task-definition {finding.family}"
+        return _RETRY.sub(either(deploy, f"反映: {deploy}"), _THEN_RETRY.sub("", step))
+    if finding.facts.get("input"):
+        return _RUN.sub(f"hinoban retry {incident.id}", step)  # `run` would leave out its overrides
+    return step
 
 
 def nothing_now() -> str:

@@ -16,7 +16,7 @@ from hinoban.aws.errors import AwsError
 from hinoban.base.clock import HOURS, MINUTES, SECONDS, Clock
 from hinoban.base.units import parse_iso
 from hinoban.watch.history.ledger import Cursor
-from hinoban.watch.normalise import described
+from hinoban.watch.normalise import described, versioned
 from hinoban.watch.normalise_services import counts_of, described_service, spelt
 from hinoban.watch.places import Place
 from hinoban.watch.schedules.asking import DENIED
@@ -46,7 +46,6 @@ _GONE = ("ClusterNotFoundException",)
 _UNKNOWN = ("UnknownOperationException",)  # an endpoint that stands in for AWS may have no services
 _SERVICES = 10  # DescribeServices takes so many (facts/ecs.md §11.2)
 _SEEN = 50_000
-_STATES = ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED")
 
 Job = Callable[[], Awaitable[None]]
 
@@ -274,7 +273,7 @@ class Poll:
         async def read() -> None:
             answer = await self._ask("ecs", "DescribeTasks", {"cluster": cluster, "tasks": list(arns)}, gone=_GONE)
             for task in (answer or {}).get("tasks") or ():
-                task = _versioned(task)
+                task = versioned(task)
                 if task["version"] > self._known.get(task["taskArn"], 0):
                     ended = _moment(task.get("stoppedAt")) if task.get("lastStatus") == "STOPPED" else None
                     self._found.append(_Brought(described(task, self._client.region), task["taskArn"], task["version"], ended))
@@ -375,14 +374,6 @@ class Poll:
             return None
         self._listed = None
         return frozenset(seen)
-
-
-def _versioned(task: dict[str, Any]) -> dict[str, Any]:
-    """The task with a version that grows with its state, where an endpoint that stands in for AWS tells none."""
-    if "version" in task:
-        return task
-    status = task.get("lastStatus")
-    return {**task, "version": _STATES.index(status) + 1 if status in _STATES else 1}
 
 
 def _moment(value: Any) -> float | None:

@@ -1,17 +1,21 @@
 """The next step of `why` where the history knows what has changed."""
 
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from hinoban.watch.config import Lang, WatchConfig
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.model import Incident
 from hinoban.watch.notify.background import Background
 from hinoban.watch.notify.message import alert
 from hinoban.watch.notify.next_words import next_line
 from tests.unit.watch.notify.samples import incident
+from tests.unit.watch.samples import life
+from tests.unit.watch.worlds import World
 
 UTC = ZoneInfo("UTC")
 CHANGED = Background(good_revision=203, changed_names=("DB_HOST", "DB_PORT"))
@@ -96,3 +100,29 @@ def test_without_a_daemon_the_step_is_japanese_too() -> None:
     with speaking("ja"):
         said = next_line(failed("overdue", "overdue"), Background(live=False, as_of=1_795_705_200.0), UTC)
     assert said == "デーモン停止中。Thu 26 Nov 15:00 UTC 時点の状態。その後を確認: hinoban up"
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("code", ["EssentialContainerExited", "OutOfMemory"])
+async def test_a_services_task_is_not_to_be_retried(tmp_path: Path, lang: Lang, code: str) -> None:
+    world = World(tmp_path, WatchConfig(lang=lang))
+    reason = "OutOfMemoryError: Container killed due to memory usage" if code == "OutOfMemory" else None
+    words = {"group": "service:web", "started_by": "ecs-svc/1", "exit_code": 137 if reason else 3, "container_reason": reason}
+    world.aws.emit(*life(1, at=world.clock.now(), family="web", **words))
+    await world.turns(10)
+    [told] = world.watch.incidents()["incidents"]
+    assert "hinoban retry" not in told["next"] and "再実行: " not in told["next"]
+    assert ("aws ecs update-service --cluster default --service web --task-definition web" in told["next"]) == (reason is not None)
+    why = next(line for line in world.watch.why(told["id"])["lines"] if told["next"] in line)
+    assert why.endswith("its service starts tasks itself." if lang == "en" else "サービスが自らタスクを起動する。")
+
+
+async def test_a_launch_with_overrides_is_repeated_with_them(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.aws.refused_launch(1, "plain", startedBy="alice")
+    overrides = {"containerOverrides": [{"name": "app", "command": ["--month=11"]}]}
+    world.aws.refused_launch(2, "monthly", startedBy="alice", overrides=overrides)
+    await world.turns(5)
+    found = {one["family"]: one for one in world.watch.incidents()["incidents"]}
+    assert found["plain"]["next"].endswith("hinoban run plain --retry")
+    assert found["monthly"]["next"].endswith(f"hinoban retry {found['monthly']['id']}")
