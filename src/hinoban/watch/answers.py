@@ -46,19 +46,19 @@ class Answers:
 
     def incidents(self, state: str | None = None, limit: int = 100, *, leads: bool = False) -> dict[str, Any]:
         """`{"incidents": [...], "tz"}`, newest first; `tz` is the time zone of messages. `leads`: without those that others speak for."""
-        with self._engine.connect() as connection:
+        with speaking(self._lang), self._engine.connect() as connection:
             found = queries.leads_of(connection, state, limit) if leads else queries.incidents_of(connection, state, None, limit)
             return {"incidents": incidents_json(connection, found), "tz": self._tz}
 
     def incident(self, prefix: str) -> dict[str, Any]:
         """One incident by its whole or shortened id, with its log's tail."""
-        with self._engine.connect() as connection:
+        with speaking(self._lang), self._engine.connect() as connection:
             incident = one_incident(connection, prefix)
             return {**incidents_json(connection, [incident])[0], "log": queries.incident_log(connection, incident.id) or []}
 
     def postmortem(self, prefix: str, lang: Lang | None = None) -> dict[str, Any]:
         """`{"id", "lang", "markdown"}` of the whole group of an incident, by its whole or shortened id; without `lang` in the language of messages."""
-        with self._engine.connect() as connection:
+        with speaking(lang or self._lang), self._engine.connect() as connection:
             incident, row, launch = self._of_incident(connection, lead_of(connection, one_incident(connection, prefix)))
             background = background_of(connection, incident, row, None, launch, self._zone, live=self._live)
             log = queries.incident_log(connection, incident.id) or []
