@@ -168,7 +168,7 @@ async def test_what_people_did_is_named_among_the_limits(escalated: World) -> No
     found = await policy_try(escalated.engine, ESCALATED, 2 * DAYS, escalated.clock.now())
     [acts] = [line for line in found["lines"] if line.startswith("What people did")]
     assert all(act in acts for act in ("acknowledge", "snooze", "reopen", "resolve"))
-    assert any("hinoban retry" in line for line in found["limits"])
+    assert any("asked for by hand" in line for line in found["limits"])
 
 
 async def test_what_a_policy_made_up_for_was_nobodys_wish(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ LIMITS = (
     "A retry that was never made has no outcome: its incident is shown as not told, and would be told if the retry failed.",
     "Events are replayed at the moment they happened, not at the one they were seen; messages and calls about services and changed schedules are not.",
     "What people did (acknowledge, snooze, reopen, resolve) is not replayed: what somebody had taken would escalate.",
-    "Runs asked for by hand (hinoban retry, schedules run --slot, catch-up) are counted on both sides and end as they did.",
+    "Runs asked for by hand (retry, schedules run --slot, schedules catch-up) are counted on both sides and end as they did.",
     "What detectors remember (medians, loops) begins with the replayed time; what retention has forgotten is not there.",
 )  # fmt: skip
 

@@ -68,7 +68,7 @@ def test_what_one_account_hides_is_seen_in_the_others_and_the_line_names_it() ->
     told = sight_json({HOME: well, **problems}, {})
     assert "exits" in told["sees"]
     assert told["blind"] == [
-        f"task events of 2 in ap-northeast-1, us-east-1: ecs:ListClusters refused (ExpiredToken) → {CREDENTIALS_HINT}",
+        f"task events of 2 in ap-northeast-1, us-east-1: ecs:ListClusters refused (ExpiredToken: no) → {CREDENTIALS_HINT}",
     ]
     [exits] = [one for one in told["detectors"] if one["detector"] == "failed_exit"]
     assert (exits["state"], exits["why"]) == ("ok", "")

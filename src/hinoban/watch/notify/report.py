@@ -270,8 +270,8 @@ def _of_launch(launch: Launch | None, zone: ZoneInfo) -> Report:
         f"Nothing went wrong: {launched} of {launch.count} tasks were launched ({tasks}).",
         f"異常なし。{launch.count} タスク中 {launched} が起動された({tasks})。",
     )
-    look = either("Look at the task", "タスクを確認") + ": hinoban why "
-    following = look + short_task(launch.task_arns[0]) if launch.task_arns else nothing_now()
+    look = either("Look at the task", "タスクを確認")
+    following = f"{look}: hinoban why {short_task(launch.task_arns[0])}" if launch.task_arns else nothing_now()
     return Report(title=title, labels=_kept([("Cause", (cause,)), ("Next", (following,))]))
 
 

@@ -94,7 +94,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _verdict(self) -> str:
         if self.of_credentials:
-            return f"refused ({self.code})"
+            return f"refused ({self.code}: {self.message})"
         return "denied" if self.denied else f"failed ({self.code}: {self.message})"
 
     @property

@@ -4,7 +4,7 @@ from typing import Any
 
 from hinoban.aws.call import Call, Handler, Params, Result
 from hinoban.base.ids import Ids
-from hinoban.base.units import iso_seconds
+from hinoban.base.units import FIRST_MOMENT, LAST_MOMENT, iso_seconds
 from hinoban.engine.events import errors
 from hinoban.engine.events.api.names import bus_name
 from hinoban.engine.events.api.objects import json_object
@@ -69,10 +69,7 @@ def _event(call: Call, entry: Params, time: str, detail: dict[str, Any], event_i
 
 def _time(moment: float) -> str | None:
     """The moment as an envelope spells it; None where no calendar has it."""
-    try:
-        return iso_seconds(moment)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return iso_seconds(moment) if FIRST_MOMENT <= moment <= LAST_MOMENT else None
 
 
 def _size(entry: Params) -> int:
