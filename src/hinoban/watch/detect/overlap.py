@@ -9,6 +9,7 @@ import msgspec
 
 from hinoban.base.clock import SECONDS
 from hinoban.watch.detect.subject import about_task
+from hinoban.watch.explain.language import either
 from hinoban.watch.model import Explanation, Finding, TaskChange, task_id_of
 
 SAME_CALL = 1 * SECONDS
@@ -51,13 +52,16 @@ def overlap(
 ) -> Finding:
     """A finding about the newer task. `stopping` is the ARN of the one that a policy stops, if Hinoban is `allowed` to."""
     first, second = task_id_of(older.arn)[:8], task_id_of(newer.arn)[:8]
-    cause = (
-        f"Two run at once: task {first} by {older.starter} since {when(older.since)}, "
-        f"task {second} by {newer.starter} since {when(newer.since)}."
+    since, again = when(older.since), when(newer.since)
+    cause = either(
+        f"Two run at once: task {first} by {older.starter} since {since}, task {second} by {newer.starter} since {again}.",
+        f"2 つが同時に実行中: {first}({older.starter}、{since} から)と {second}({newer.starter}、{again} から)。",
     )
-    following = f'{by_hand(newer.arn)}      or for good: overlap = "stop_newer" in a [[policy]]'
+    following = f'{by_hand(newer.arn)}      {either("or for good", "恒久的には")}: overlap = "stop_newer" in a [[policy]]'
     if stopping is not None:
-        following = f"Hinoban stops task {task_id_of(stopping)[:8]}, as the policy says." if allowed else by_hand(stopping)
+        task = task_id_of(stopping)[:8]
+        stops = either(f"Hinoban stops task {task}, as the policy says.", f"ポリシーに従い Hinoban がタスク {task} を停止する。")
+        following = stops if allowed else by_hand(stopping)
     explanation = Explanation(code="overlap", cause=cause, next=following, said=(), retryable=False)
     facts = {"older": older.arn, "older_starter": older.starter, "newer_starter": newer.starter, "stop": stopping}
     finding = about_task(change, "overlap", "OVERLAP", explanation, at=newer.since, facts=facts)
@@ -66,4 +70,6 @@ def overlap(
 
 def by_hand(task_arn: str) -> str:
     """The next step where Hinoban stops neither."""
-    return f'Stop one, if they must not: hinoban stop {task_id_of(task_arn)[:8]} --reason "overlap"'
+    return (
+        either("Stop one, if they must not", "許されないなら片方を停止") + f': hinoban stop {task_id_of(task_arn)[:8]} --reason "overlap"'
+    )

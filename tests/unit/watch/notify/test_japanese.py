@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from hinoban.watch.detect.missed_run import missed_run
 from hinoban.watch.explain.language import speaking
 from hinoban.watch.model import Attempt, Incident
 from hinoban.watch.notify.background import last_line_words
 from hinoban.watch.notify.message import alert
 from hinoban.watch.notify.report import why_text
+from hinoban.watch.schedules.slot import Hop, Slot
 from tests.unit.watch.notify.samples import AT, incident, over
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -66,3 +68,18 @@ def test_why_is_japanese_where_nothing_is_known_of_the_log() -> None:
     assert any(line.startswith("ログ") and "不明: 保存された行がない" in line for line in unread)
     assert any("出力なし。" in line for line in silent)
     assert last == '最後のログ行は 2 m 前: "waiting for lock"'
+
+
+@pytest.mark.parametrize("fired", ["NO", "ok", "unknown"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_missed_run_is_told_in_japanese(fired: Hop, count: int) -> None:
+    one = Slot(
+        key="k", at=AT, name="close", kind="rule", arn="arn", region="r", account="1", cluster="c", family="close", due_by=AT, fired=fired
+    )
+    last = msgspec.structs.replace(one, at=AT + 3600)
+    with speaking("ja"):
+        told = missed_run(one, AT + 600, "Asia/Tokyo", until=last, count=count, shown="00:05 JST").explanation
+    run = "hinoban schedules run close --slot 2026-11-27T0" + ("1" if count > 1 and fired == "NO" else "0") + ":00+09:00"
+    assert told.next.endswith(run)
+    ours = told.next.replace(run, "").replace("hinoban history --family close --since 24h", "").replace("JST", "")
+    assert re.search("[a-z]{3}", ours) is None and re.search("[a-z]{3}", told.cause.replace("RunTask", "")) is None
