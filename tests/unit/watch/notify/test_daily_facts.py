@@ -58,6 +58,17 @@ async def test_runs_at_once_by_retry_by_hand_failed_lost_and_still_to_come(world
     assert len(runs.by_hand_incidents) == 1
 
 
+async def test_a_run_that_a_person_stopped_is_no_failure(world: World) -> None:
+    add_rule(world, "close")
+    began = world.clock.now()
+    await until(world, DUE + 1)
+    ended = task("close", 50, "STOPPED", DUE, at=DUE + 60, exit_code=143, code="UserInitiated", reason="Task stopped by user")
+    world.aws.emit(fired("close", DUE), launch("close", DUE, 50), task("close", 50, "RUNNING", DUE), ended)
+    await until(world, DUE + 5 * MINUTES)
+    runs = report(world, began).runs
+    assert (runs.due, runs.at_once, runs.failed, runs.lost) == (1, 1, (), ())
+
+
 async def test_a_failure_outside_of_schedules_and_a_minor_matter_and_what_is_open(world: World) -> None:
     began = world.clock.now()
     world.aws.finish(world.aws.start("adhoc", None), 3)
