@@ -156,7 +156,8 @@ def not_retried(finding: Finding) -> str:
         return ""
     if finding.detector == "overdue" and finding.facts.get("orphan"):
         return either("Not stopped: no stop_orphans, no stop_after.", "停止なし: stop_orphans も stop_after も設定がない。")
-    if str(finding.facts.get("group") or "").startswith("service:"):
+    tried = finding.detector == "failed_exit" or finding.explanation.retryable
+    if tried and str(finding.facts.get("group") or "").startswith("service:"):
         return either("Not retried: its service starts tasks itself.", "再試行なし: サービスが自らタスクを起動する。")
     if finding.detector in _NOT_RETRIED:
         return either(*_NOT_RETRIED[finding.detector])

@@ -114,7 +114,11 @@ async def test_a_services_task_is_not_to_be_retried(tmp_path: Path, lang: Lang, 
     assert "hinoban retry" not in told["next"] and "再実行: " not in told["next"]
     assert ("aws ecs update-service --cluster default --service web --task-definition web" in told["next"]) == (reason is not None)
     why = next(line for line in world.watch.why(told["id"])["lines"] if told["next"] in line)
-    assert why.endswith("its service starts tasks itself." if lang == "en" else "サービスが自らタスクを起動する。")
+    ends = {
+        "en": ("its service starts tasks itself.", "same input, same limit."),
+        "ja": ("サービスが自らタスクを起動する。", "同じ入力、同じ上限になる。"),
+    }
+    assert why.endswith(ends[lang][reason is not None])
 
 
 async def test_a_launch_with_overrides_is_repeated_with_them(tmp_path: Path) -> None:
