@@ -208,14 +208,14 @@ async def test_a_stop_that_aws_denies_is_told_once_with_the_command_and_tried_ag
     world = World(tmp_path, STOPPING)
     arn = world.aws.start("job", None)
     denied = httpx.Response(400, json={"__type": "AccessDeniedException", "message": "not authorized to perform: ecs:StopTask"})
-    allowed, world.aws.StopTask = world.aws.StopTask, lambda params: denied  # type: ignore[method-assign]
+    world.aws.instead["StopTask"] = lambda params: denied
     await world.turns(1.9 * HOURS, step=5 * MINUTES)
     await world.turns(1.1 * HOURS, step=5)
     assert 2 <= world.aws.calls.count("StopTask") <= 6 and len(world.told()) == 2
     words = one(world)["done"][-1]
     assert words.startswith("Not stopped: AWS denies StopTask (hinoban aws policy --stop). By hand: aws ecs stop-task --region ")
     assert f"--task {arn} " in words and one(world)["next"] == BY_HAND
-    world.aws.StopTask = allowed  # type: ignore[method-assign]
+    del world.aws.instead["StopTask"]
     await world.turns(16 * MINUTES, step=1 * MINUTES)
     assert len(world.aws.stopped) == 1 and one(world)["done"][-1].startswith("Stopped at ")
 

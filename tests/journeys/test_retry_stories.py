@@ -301,7 +301,7 @@ DENIED = {"__type": "AccessDeniedException", "message": "User is not authorized 
 
 async def test_where_aws_denies_the_look_it_is_given_up_at_its_deadline_in_awss_words(tmp_path: Path) -> None:
     world = world_with(tmp_path, deadline=20 * MINUTES)
-    world.aws.ListTasks = lambda params: httpx.Response(400, json=DENIED)  # type: ignore[assignment,method-assign,return-value]
+    world.aws.instead["ListTasks"] = lambda params: httpx.Response(400, json=DENIED)
     world.aws.refused_launch(1)
     await world.turns(19 * MINUTES, step=5)
     assert [one["outcome"] for one in incident(world)["attempts"]] == ["refused", "waiting"]
@@ -319,9 +319,8 @@ async def test_where_aws_denies_the_look_it_is_given_up_at_its_deadline_in_awss_
 async def test_a_lost_answer_that_may_not_be_looked_for_is_in_doubt_after_a_day(tmp_path: Path) -> None:
     world = world_with(tmp_path)
     world.aws.lose = ["before"]
-    allowed = world.aws.ListTasks
     denied = httpx.Response(400, json=DENIED)
-    world.aws.ListTasks = lambda params: denied if world.aws.run_task_calls else allowed(params)  # type: ignore[assignment,method-assign]
+    world.aws.instead["ListTasks"] = lambda params: denied if world.aws.run_task_calls else world.aws.ListTasks(params)
     world.aws.refused_launch(1)
     await world.turns(2 * MINUTES, step=1)
     await world.turns(23 * HOURS, step=10 * MINUTES)
@@ -342,12 +341,13 @@ async def test_a_policy_may_say_that_no_failure_to_start_is_retried(tmp_path: Pa
 
 async def test_a_launch_that_iam_denies_is_given_up_with_the_command(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.aws.RunTask = lambda params: httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no: ecs:RunTask"})  # type: ignore[method-assign]
+    denied = httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no: ecs:RunTask"})
+    world.aws.instead["RunTask"] = lambda params: denied
     world.aws.refused_launch(1)
     await world.turns(300, step=5)
     found = incident(world)
-    denied = "Gave up: the watch may not launch it (AccessDeniedException). By hand: aws ecs run-task "
-    assert (found["state"], len(found["done"])) == ("open", 1) and found["done"][0].startswith(denied)
+    why = "Gave up: the watch may not launch it (AccessDeniedException). By hand: aws ecs run-task "
+    assert (found["state"], len(found["done"])) == ("open", 1) and found["done"][0].startswith(why)
     [attempt] = [one for one in found["attempts"] if one["number"] == 2]
     assert attempt["outcome"] == "refused" and f"hinoban/{found['id']}/2" in found["done"][0]
 

@@ -1,5 +1,6 @@
 """An AWS endpoint with an event feed, in this process: enough of ECS for the watch, with RunTask's tokens, refusals and lost answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,10 +18,11 @@ class Crash(Exception):
 
 class FakeAws:
     """`refuse` counts the RunTask calls to refuse, `no_room` names families that find none, `lose` holds what happens to answers:
-    "before" or "after" the call took effect."""
+    "before" or "after" the call took effect. `instead` answers the operations that it names."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
+        self.instead: dict[str, Callable[[dict[str, Any]], Any]] = {}
         self.events: list[bytes] = []
         self.refuse = 0
         self.no_room: set[str] = set()
@@ -63,7 +65,7 @@ class FakeAws:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
         params = msgspec.json.decode(request.content)
         self.calls.append(operation + (" TAGS" if params.get("include") == ["TAGS"] else ""))
-        result = getattr(self, operation)(params)
+        result = self.instead.get(operation, getattr(self, operation))(params)
         if isinstance(result, httpx.Response):
             return result
         return httpx.Response(200, content=msgspec.json.encode(result))

@@ -121,7 +121,7 @@ async def test_a_stop_is_promised_only_where_it_is_allowed(tmp_path: Path, allow
 async def test_a_stop_of_one_of_two_that_aws_denies_is_told(tmp_path: Path) -> None:
     world = World(tmp_path, WatchConfig(policies=(Policy(overlap="stop_newer"),)))
     denied = httpx.Response(400, json={"__type": "AccessDeniedException", "message": "no"})
-    world.aws.StopTask = lambda params: denied  # type: ignore[method-assign]
+    world.aws.instead["StopTask"] = lambda params: denied
     for starter in ("alice", "bob"):
         world.aws.start("export", starter)
         await world.turns(60, step=2)

@@ -1,5 +1,7 @@
 """The queue: what is read, what is set aside, and when a message is hidden anew or deleted."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -17,12 +19,12 @@ TOPIC = "arn:aws:sns:ap-northeast-1:123456789012:ecs-events"
 
 
 class Desk:
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.clock = FakeClock()
         self.queue = FakeSqs(self.clock)
         self.remembered: list[bytes] = []
         self.book = AsideBook(open_database("sqlite://"))
-        self.source = Sqs(self.queue.client(), self.clock, QUEUE, aside=self.book, **settings)  # type: ignore[arg-type]  # of three kinds
+        self.source = Sqs(self.queue.client(), self.clock, QUEUE, aside=self.book, **settings)
 
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.queue.calls]
