@@ -22,6 +22,9 @@ from hinoban.watch.retry_row import Retry
 _LONG_AGO = 30 * DAYS
 """A run that began before is not looked for in our history; AWS lists it all the same."""
 
+Meant = Callable[[str | None], bool]
+"""Whether a run with this input stands for the one that failed."""
+
 
 class _Run(msgspec.Struct, frozen=True):
     arn: str
@@ -60,13 +63,13 @@ class Look:
 
     async def beside(self, retry: Retry, now: float) -> Beside:
         """What of its family runs, or ran, beside the attempt. The tasks of the launch that it repeats, and of its own incident, are itself."""
-        known = self._remembered(retry, now)
+        meant = self._meant(retry)
+        known = self._remembered(retry, now, meant)
         if known.after is not None or known.alive is not None:
             return known
-        meant = self._meant(retry)
         return msgspec.structs.replace(_judged(retry, await self._listed(retry), lambda run: meant(run.input)), tried_at=known.tried_at)
 
-    def _meant(self, retry: Retry) -> Callable[[str | None], bool]:
+    def _meant(self, retry: Retry) -> Meant:
         """Whether a run with this input is the one that failed. Of what never began, anybody's run is: they may not know its input."""
         with self._pipeline.transaction() as connection:
             incident = self._pipeline.ledger.incident(connection, retry.incident_id)
@@ -74,8 +77,8 @@ class Look:
             return lambda given: True
         return lambda given: given == incident.finding.facts.get("input")
 
-    def _remembered(self, retry: Retry, now: float) -> Beside:
-        place, meant = (retry.cluster.rpartition("/")[2], retry.region, retry.account), self._meant(retry)
+    def _remembered(self, retry: Retry, now: float, meant: Meant) -> Beside:
+        place = (retry.cluster.rpartition("/")[2], retry.region, retry.account)
 
         def same(run: _Run) -> bool:
             change = queries.newest_change(connection, name_of(run.arn))
